@@ -1,0 +1,2 @@
+//! Builds, composes, serves and tests Lighter.
+fn main() {}
