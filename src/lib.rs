@@ -1,1 +1,38 @@
-//! Lighter.
+//! Lighter is an OCI container registry that is one WebAssembly component.
+//!
+//! | endpoint | methods | what it is | |
+//! |---|---|---|---|
+//! | `/` | GET HEAD | the registry answers | [`api::base`] |
+//! | `/v2/` | GET HEAD | this is a registry | [`api::base`] |
+//! | `/v2/<name>/blobs/uploads/` | POST | start an upload, push at once, mount | [`api::uploads`] |
+//! | `/v2/<name>/blobs/uploads/<uuid>` | GET HEAD PATCH PUT DELETE | an upload | [`api::uploads`] |
+//! | `/v2/<name>/blobs/<digest>` | GET HEAD | a blob | [`api::blobs`] |
+//! | `/v2/<name>/manifests/<reference>` | GET HEAD PUT | a manifest | [`api::manifests`] |
+//! | `/v2/<name>/tags/list` | GET HEAD | the tags | [`api::tags`] |
+//!
+//! A request falls from [`registry`] through [`api`], [`repository`] or [`upload`], to [`storage`].
+//! All of that is plain Rust and is tested natively; only on a WebAssembly host do the modules
+//! exist that carry requests in and storage calls out.
+
+pub mod api;
+pub mod clock;
+pub mod config;
+pub mod digest;
+pub mod error;
+pub mod hash;
+pub mod http;
+pub mod keys;
+pub mod manifest;
+pub mod name;
+pub mod registry;
+pub mod repository;
+pub mod route;
+pub mod storage;
+pub mod stream;
+pub mod upload;
+pub mod upload_state;
+
+#[cfg(target_family = "wasm")]
+mod bindings;
+#[cfg(target_family = "wasm")]
+mod component;

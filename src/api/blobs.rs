@@ -1,0 +1,52 @@
+//! `/v2/<name>/blobs/<digest>`.
+
+use super::digest;
+use crate::error::{Code, Error, Result};
+use crate::http::range::{Wanted, wanted};
+use crate::http::{Body, Method, Request, Response};
+use crate::keys;
+use crate::repository::Repository;
+use crate::storage::Storage;
+
+/// `GET` and `HEAD`: a blob, or one range of it (OCI Distribution Spec, end-2).
+pub fn get<S: Storage, B>(
+    repository: &Repository<S>,
+    requested: &str,
+    request: &Request<B>,
+) -> Result<Response<S::Content>> {
+    let requested = digest(requested)?;
+    let blob = repository.blob(&requested)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
+    let etag = format!("\"{requested}\"");
+    let headers = |status| {
+        Response::new(status)
+            .with_header("Docker-Content-Digest", requested.as_str())
+            .with_header("ETag", etag.as_str())
+            // What a digest names never changes.
+            .with_header("Cache-Control", "max-age=31536000")
+    };
+    if request.has_current(&etag) {
+        return Ok(headers(304));
+    }
+    let (status, offset, length) = match wanted(request.header("range"), blob.size) {
+        Wanted::All => (200, 0, blob.size),
+        Wanted::Part { offset, length } => (206, offset, length),
+        Wanted::Nothing => {
+            let detail = format!("the blob has {} bytes", blob.size);
+            return Err(Error::new(Code::RangeInvalid, detail)
+                .with_header("Content-Range", format!("bytes */{}", blob.size)));
+        }
+    };
+    let mut response = headers(status)
+        .with_header("Accept-Ranges", "bytes")
+        .with_header("Content-Type", "application/octet-stream");
+    if status == 206 {
+        let last = offset + length - 1;
+        response = response.with_header("Content-Range", format!("bytes {offset}-{last}/{}", blob.size));
+    }
+    if request.method == Method::Head || length == 0 {
+        return Ok(response.with_header("Content-Length", length.to_string()));
+    }
+    let content = repository.storage().read(&keys::blob(&blob.canonical), offset, length)?;
+    response.body = Body::Content(content, length);
+    Ok(response)
+}

@@ -1,0 +1,16 @@
+//! The endpoints, a file for each resource. Each function takes a request that was routed here and
+//! returns its answer.
+
+pub mod base;
+pub mod blobs;
+pub mod manifests;
+pub mod tags;
+pub mod uploads;
+
+use crate::digest::Digest;
+use crate::error::{Code, Error, Result};
+
+/// Checks a digest from a path or query.
+fn digest(text: &str) -> Result<Digest> {
+    Digest::parse(text).map_err(|wrong| Error::new(Code::DigestInvalid, wrong))
+}

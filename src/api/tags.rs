@@ -1,0 +1,32 @@
+//! `/v2/<name>/tags/list`.
+
+use serde_json::json;
+
+use crate::error::{Code, Error, Result};
+use crate::http::page::Page;
+use crate::http::{Request, Response};
+use crate::repository::Repository;
+use crate::storage::Storage;
+
+/// `GET`: the tags in byte order, all of them or a page (OCI Distribution Spec, end-8).
+pub fn list<S: Storage, B>(repository: &Repository<S>, request: &Request<B>) -> Result<Response<S::Content>> {
+    let Page { n, last } = Page::parse(&request.query)?;
+    let mut tags = match n {
+        Some(0) => Vec::new(),
+        // One more than asked for tells whether there is a next page.
+        Some(n) => repository.tags(last.as_deref(), n + 1)?,
+        None => repository.tags(last.as_deref(), u32::MAX)?,
+    };
+    if tags.is_empty() && !repository.exists()? {
+        return Err(Error::new(Code::NameUnknown, json!({ "name": repository.name().as_str() })));
+    }
+    let mut link = None;
+    if let Some(n) = n.filter(|n| tags.len() > *n as usize) {
+        tags.truncate(n as usize);
+        let path = format!("/v2/{}/tags/list", repository.name());
+        link = tags.last().map(|last| ("Link", Page::next(&path, n, last)));
+    }
+    let mut body = json!({ "name": repository.name().as_str(), "tags": tags }).to_string().into_bytes();
+    body.push(b'\n');
+    Ok(Response::new(200).with_bytes("application/json", body).with_headers(link.into_iter().collect()))
+}

@@ -1,0 +1,308 @@
+//! `/v2/<name>/blobs/uploads/` and the uploads under it.
+//!
+//! An upload's client holds a `Location` whose `_state` is signed: it says what the client believes
+//! of the upload. The store decides.
+
+use uuid::Uuid;
+
+use super::digest;
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Code, Error, Result};
+use crate::hash;
+use crate::http::query::encode;
+use crate::http::range::Chunk;
+use crate::http::{Request, Response};
+use crate::keys;
+use crate::name::Name;
+use crate::repository::Repository;
+use crate::storage::{self, Storage};
+use crate::stream::Stream;
+use crate::upload::Upload;
+use crate::upload_state::{Secret, UploadState};
+
+/// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob at
+/// once (end-4b); with `mount`, takes it from another repository (end-11).
+pub fn start<S: Storage, B: Stream>(
+    repository: &Repository<S>,
+    secret: &Secret,
+    request: &mut Request<B>,
+) -> Result<Response<S::Content>> {
+    if let Some(mounted) = mount(repository, request)? {
+        return Ok(mounted);
+    }
+    let digest = request.query.get("digest").map(digest).transpose()?;
+    let announced = request.query.get("digest-algorithm").and_then(Algorithm::parse);
+    let (mut upload, started_at) = Upload::start(repository)?;
+    if let Some(digest) = digest {
+        upload.hash_with(digest.algorithm())?;
+        if let Err(error) = upload.receive(&mut request.body) {
+            upload.abort()?;
+            return Err(error);
+        }
+        // Some clients name the digest here and send the bytes later.
+        if upload.offset() > 0 || digest == hash::digest(digest.algorithm(), &[]) {
+            upload.commit(&digest)?;
+            return Ok(created(repository.name(), &digest));
+        }
+    }
+    let state = UploadState {
+        name: repository.name().to_string(),
+        uuid: upload.id().to_owned(),
+        offset: 0,
+        started_at,
+        algorithm: announced.filter(|a| *a != Algorithm::Sha256).map(|a| a.as_str().to_owned()),
+    };
+    upload.suspend()?;
+    Ok(Response::new(202).with_headers(progress(secret, state, 0)))
+}
+
+/// `GET` and `HEAD`: how far an upload is (OCI Distribution Spec, end-13). The `Location` of any
+/// earlier step will do, and so will the upload's id alone.
+pub fn status<S: Storage, B>(
+    repository: &Repository<S>,
+    secret: &Secret,
+    id: &str,
+    request: &Request<B>,
+) -> Result<Response<S::Content>> {
+    let id = upload_id(id)?;
+    let state = match request.query.get("_state") {
+        Some(token) => Some(check_state(secret, repository.name(), id, token)?),
+        None => None,
+    };
+    let received = repository.storage().received(&keys::upload_data(repository.name(), id))?;
+    let offset = received.ok_or_else(unknown)?;
+    let state = match state {
+        Some(state) => state,
+        None => stored_state(repository, id)?,
+    };
+    Ok(Response::new(204).with_headers(progress(secret, state, offset)))
+}
+
+/// `PATCH`: receives further bytes (OCI Distribution Spec, end-5), streamed or as a chunk with
+/// `Content-Range`.
+pub fn append<S: Storage, B: Stream>(
+    repository: &Repository<S>,
+    secret: &Secret,
+    id: &str,
+    request: &mut Request<B>,
+) -> Result<Response<S::Content>> {
+    let state = required_state(repository, secret, id, request)?;
+    let content_type = request.header("content-type").unwrap_or_default();
+    if !matches!(content_type, "" | "application/octet-stream") {
+        let detail = "send the bytes as Content-Type: application/octet-stream, or without one";
+        return Err(Error::new(Code::BlobUploadInvalid, detail).log(format!("PATCH of type {content_type:?}")));
+    }
+    let chunk = chunk(repository, secret, &state, request)?;
+    let mut upload = resume(repository, secret, &state)?;
+    let expected = chunk.map_or(state.offset, |chunk| chunk.first);
+    if expected != upload.offset() {
+        return Err(out_of_order(secret, state, upload.suspend()?));
+    }
+    upload.hash_with(announced(&state))?;
+    let received = upload.receive(&mut request.body);
+    // What did arrive is kept, whether or not the client is still there to hear of it.
+    let offset = upload.suspend()?;
+    let received = received?;
+    if chunk.is_some_and(|chunk| chunk.length() != received) {
+        return Err(wrong_length(progress(secret, state, offset)));
+    }
+    Ok(Response::new(202).with_headers(progress(secret, state, offset)))
+}
+
+/// `PUT`: completes an upload, with the last bytes in the body or none (OCI Distribution Spec,
+/// end-6).
+pub fn complete<S: Storage, B: Stream>(
+    repository: &Repository<S>,
+    secret: &Secret,
+    id: &str,
+    request: &mut Request<B>,
+) -> Result<Response<S::Content>> {
+    let state = required_state(repository, secret, id, request)?;
+    let missing = || Error::new(Code::DigestInvalid, "complete the upload with the parameter digest");
+    let digest = digest(request.query.get("digest").ok_or_else(missing)?)?;
+    let chunk = chunk(repository, secret, &state, request)?;
+    let mut upload = resume(repository, secret, &state)?;
+    let has_body = request.content_length() != Some(0);
+    let expected = match chunk {
+        Some(chunk) => chunk.first,
+        None if has_body => state.offset,
+        // Nothing is appended, so that it does not matter what the client believes.
+        None => upload.offset(),
+    };
+    if expected != upload.offset() {
+        return Err(out_of_order(secret, state, upload.suspend()?));
+    }
+    upload.hash_with(digest.algorithm())?;
+    let received = match upload.receive(&mut request.body) {
+        Ok(received) => received,
+        Err(error) => {
+            upload.suspend()?;
+            return Err(error);
+        }
+    };
+    if chunk.is_some_and(|chunk| chunk.length() != received) {
+        let offset = upload.suspend()?;
+        return Err(wrong_length(progress(secret, state, offset)));
+    }
+    upload.commit(&digest)?;
+    Ok(created(repository.name(), &digest))
+}
+
+/// `DELETE`: cancels an upload (OCI Distribution Spec, end-14).
+pub fn cancel<S: Storage, B>(
+    repository: &Repository<S>,
+    secret: &Secret,
+    id: &str,
+    request: &Request<B>,
+) -> Result<Response<S::Content>> {
+    let state = required_state(repository, secret, id, request)?;
+    resume(repository, secret, &state)?.abort()?;
+    Ok(Response::new(204).with_header("Docker-Upload-UUID", state.uuid))
+}
+
+/// Gives the repository a blob that another one has. None if that cannot be: the client then gets an
+/// upload, never an error.
+fn mount<S: Storage, B>(
+    repository: &Repository<S>,
+    request: &Request<B>,
+) -> Result<Option<Response<S::Content>>> {
+    let Some(digest) = request.query.get("mount").and_then(|digest| Digest::parse(digest).ok()) else {
+        return Ok(None);
+    };
+    let Some(from) = request.query.get("from").and_then(|from| Name::parse(from).ok()) else {
+        return Ok(None);
+    };
+    let Some(blob) = Repository::new(repository.storage(), &from).blob(&digest)? else {
+        return Ok(None);
+    };
+    repository.link_blob(&digest, &blob.canonical)?;
+    Ok(Some(created(repository.name(), &digest)))
+}
+
+/// The answer to whatever made a blob.
+fn created<C>(name: &Name, digest: &Digest) -> Response<C> {
+    Response::new(201)
+        .with_header("Location", format!("/v2/{name}/blobs/{digest}"))
+        .with_header("Docker-Content-Digest", digest.as_str())
+}
+
+/// The headers that tell a client where its upload stands and how to go on. `Range` is inclusive, so
+/// that `0-0` is both nothing and one byte; clients parse it, and no one sends `0--1`.
+fn progress(secret: &Secret, state: UploadState, offset: u64) -> Vec<(&'static str, String)> {
+    let state = UploadState { offset, ..state };
+    let (name, id, token) = (&state.name, &state.uuid, encode(&secret.seal(&state)));
+    vec![
+        ("Location", format!("/v2/{name}/blobs/uploads/{id}?_state={token}")),
+        ("Docker-Upload-UUID", id.clone()),
+        ("Range", format!("0-{}", offset.saturating_sub(1))),
+    ]
+}
+
+/// The state that a client brings, where it must bring one.
+fn required_state<S: Storage, B>(
+    repository: &Repository<S>,
+    secret: &Secret,
+    id: &str,
+    request: &Request<B>,
+) -> Result<UploadState> {
+    let id = upload_id(id)?;
+    let token = request.query.get("_state").ok_or_else(|| {
+        let detail = "use the Location of the previous answer as it is, with its _state";
+        Error::new(Code::BlobUploadInvalid, detail).log("no _state")
+    })?;
+    check_state(secret, repository.name(), id, token)
+}
+
+/// Checks a `_state` against the path that it came with. The client is told that it is wrong, the log
+/// in what way.
+fn check_state(secret: &Secret, name: &Name, id: &str, token: &str) -> Result<UploadState> {
+    let invalid = |why: &str| {
+        Error::new(Code::BlobUploadInvalid, "this _state is not one of this upload's here; start again").log(why)
+    };
+    let state = secret.open(token).map_err(invalid)?;
+    if state.name != name.as_str() {
+        return Err(invalid("_state is another repository's"));
+    }
+    if state.uuid != id {
+        return Err(invalid("_state is another upload's"));
+    }
+    Ok(state)
+}
+
+/// The state of an upload that is known by its id alone.
+fn stored_state<S: Storage>(repository: &Repository<S>, id: &str) -> Result<UploadState> {
+    let started_at = repository.storage().get(&keys::upload_started_at(repository.name(), id))?;
+    Ok(UploadState {
+        name: repository.name().to_string(),
+        uuid: id.to_owned(),
+        offset: 0,
+        started_at: String::from_utf8(started_at.unwrap_or_default()).unwrap_or_default(),
+        algorithm: None,
+    })
+}
+
+/// The algorithm that the client said it would complete with.
+fn announced(state: &UploadState) -> Algorithm {
+    state.algorithm.as_deref().and_then(Algorithm::parse).unwrap_or(Algorithm::Sha256)
+}
+
+/// Checks an upload's id: those that are ours and distribution's are UUIDs with hyphens.
+fn upload_id(id: &str) -> Result<&str> {
+    let valid = id.len() == 36 && Uuid::try_parse(id).is_ok();
+    if valid { Ok(id) } else { Err(unknown()) }
+}
+
+fn unknown() -> Error {
+    Error::from(Code::BlobUploadUnknown)
+}
+
+/// Reads `Content-Range` and holds it against `Content-Length`, before any byte is taken.
+fn chunk<S: Storage, B>(
+    repository: &Repository<S>,
+    secret: &Secret,
+    state: &UploadState,
+    request: &Request<B>,
+) -> Result<Option<Chunk>> {
+    let Some(header) = request.header("content-range") else { return Ok(None) };
+    let here = || -> Result<_> {
+        let received = repository.storage().received(&keys::upload_data(repository.name(), &state.uuid))?;
+        Ok(progress(secret, state.clone(), received.ok_or_else(unknown)?))
+    };
+    let Some(chunk) = Chunk::parse(header) else {
+        let detail = "Content-Range is FIRST-LAST, the positions of the chunk's first and last byte";
+        return Err(Error::new(Code::RangeInvalid, detail).with_headers(here()?));
+    };
+    if request.content_length().is_some_and(|length| length != chunk.length()) {
+        return Err(wrong_length(here()?));
+    }
+    Ok(Some(chunk))
+}
+
+fn wrong_length(progress: Vec<(&'static str, String)>) -> Error {
+    let detail = "Content-Range and the body have different lengths";
+    Error::new(Code::SizeInvalid, detail).with_headers(progress)
+}
+
+/// Holds an upload, to write to it.
+fn resume<'a, S: Storage>(
+    repository: &'a Repository<'a, S>,
+    secret: &Secret,
+    state: &UploadState,
+) -> Result<Upload<'a, S>> {
+    match Upload::resume(repository, &state.uuid) {
+        Ok(upload) => Ok(upload),
+        Err(storage::Error::NotFound) => Err(unknown()),
+        Err(storage::Error::Busy) => {
+            let received = repository.storage().received(&keys::upload_data(repository.name(), &state.uuid))?;
+            let offset = received.ok_or_else(unknown)?;
+            Err(out_of_order(secret, state.clone(), offset).log("another request is writing to this upload"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The bytes do not continue the upload. The headers let the client go on from where it stands.
+fn out_of_order(secret: &Secret, state: UploadState, offset: u64) -> Error {
+    let detail = format!("the upload has {offset} bytes; go on from there");
+    Error::new(Code::RangeInvalid, detail).with_headers(progress(secret, state, offset))
+}

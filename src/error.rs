@@ -1,0 +1,195 @@
+//! What goes wrong, as the client sees it and as the log sees it.
+//!
+//! A function that answers a request returns [`Error`]. Storage has its own error, which becomes
+//! one here; nothing else does. The code decides the status and the message, `detail` is for the
+//! client, `source` is for the log alone.
+
+use serde_json::{Value, json};
+
+use crate::storage;
+
+/// The error codes of the OCI Distribution Spec and of distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table below says what each one means")]
+pub enum Code {
+    BlobUnknown,
+    BlobUploadInvalid,
+    BlobUploadUnknown,
+    DigestInvalid,
+    ManifestBlobUnknown,
+    ManifestInvalid,
+    ManifestUnknown,
+    NameInvalid,
+    NameUnknown,
+    PaginationNumberInvalid,
+    RangeInvalid,
+    SizeInvalid,
+    TagInvalid,
+    Unavailable,
+    Unknown,
+    Unsupported,
+}
+
+impl Code {
+    /// The code's name on the wire, its usual status, and its message.
+    fn row(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::BlobUnknown => ("BLOB_UNKNOWN", 404, "blob unknown to registry"),
+            Self::BlobUploadInvalid => ("BLOB_UPLOAD_INVALID", 400, "blob upload invalid"),
+            Self::BlobUploadUnknown => ("BLOB_UPLOAD_UNKNOWN", 404, "blob upload unknown to registry"),
+            Self::DigestInvalid => ("DIGEST_INVALID", 400, "provided digest did not match uploaded content"),
+            Self::ManifestBlobUnknown => ("MANIFEST_BLOB_UNKNOWN", 400, "blob unknown to registry"),
+            Self::ManifestInvalid => ("MANIFEST_INVALID", 400, "manifest invalid"),
+            Self::ManifestUnknown => ("MANIFEST_UNKNOWN", 404, "manifest unknown"),
+            Self::NameInvalid => ("NAME_INVALID", 400, "invalid repository name"),
+            Self::NameUnknown => ("NAME_UNKNOWN", 404, "repository name not known to registry"),
+            Self::PaginationNumberInvalid => {
+                ("PAGINATION_NUMBER_INVALID", 400, "invalid number of results requested")
+            }
+            Self::RangeInvalid => ("RANGE_INVALID", 416, "invalid content range"),
+            Self::SizeInvalid => ("SIZE_INVALID", 400, "provided length did not match content length"),
+            Self::TagInvalid => ("TAG_INVALID", 400, "manifest tag did not match URI"),
+            Self::Unavailable => ("UNAVAILABLE", 503, "service unavailable"),
+            Self::Unknown => ("UNKNOWN", 500, "unknown error"),
+            Self::Unsupported => ("UNSUPPORTED", 405, "The operation is unsupported."),
+        }
+    }
+}
+
+/// A request that was not fulfilled.
+#[derive(Debug)]
+pub struct Error {
+    code: Code,
+    status: u16,
+    details: Vec<Value>,
+    headers: Vec<(&'static str, String)>,
+    source: Option<String>,
+}
+
+/// What a function that answers a request returns.
+pub type Result<T> = core::result::Result<T, Error>;
+
+impl Error {
+    /// An error with a detail for the client.
+    pub fn new(code: Code, detail: impl Into<Value>) -> Self {
+        Self { details: vec![detail.into()], ..Self::from(code) }
+    }
+
+    /// One error for each detail, all of one code.
+    pub fn many(code: Code, details: Vec<Value>) -> Self {
+        Self { details, ..Self::from(code) }
+    }
+
+    /// An error of ours, or of what we stand on. The client learns no more than that.
+    pub fn internal(source: impl Into<String>) -> Self {
+        Self::from(Code::Unknown).log(source)
+    }
+
+    /// Answers with another status than the code's own.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds headers to the answer.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Says something to the log that the client does not see.
+    #[must_use]
+    pub fn log(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What the log should say besides the code.
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// Takes the headers that the answer carries.
+    pub fn into_headers(self) -> Vec<(&'static str, String)> {
+        self.headers
+    }
+
+    /// The JSON envelope of the OCI Distribution Spec, "Error codes".
+    pub fn envelope(&self) -> Vec<u8> {
+        let (code, _, message) = self.code.row();
+        let entry = |detail: &Value| json!({ "code": code, "message": message, "detail": detail });
+        let errors: Vec<Value> = match self.details.as_slice() {
+            [] => vec![json!({ "code": code, "message": message })],
+            details => details.iter().map(entry).collect(),
+        };
+        let mut body = json!({ "errors": errors }).to_string().into_bytes();
+        body.push(b'\n');
+        body
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        let (_, status, _) = code.row();
+        Self { code, status, details: Vec::new(), headers: Vec::new(), source: None }
+    }
+}
+
+impl From<storage::Error> for Error {
+    fn from(error: storage::Error) -> Self {
+        match error {
+            storage::Error::NoSpace(_) => {
+                Self::new(Code::Unavailable, "the registry's storage is full").log(error.to_string())
+            }
+            storage::Error::AccessDenied(_) => {
+                Self::new(Code::Unavailable, "the registry's storage refuses access").log(error.to_string())
+            }
+            // Where a missing blob or a held upload means something, it is handled before this.
+            error => Self::internal(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_envelope_is_the_specs() {
+        let error = Error::from(Code::BlobUnknown);
+        assert_eq!(
+            String::from_utf8(error.envelope()).unwrap(),
+            "{\"errors\":[{\"code\":\"BLOB_UNKNOWN\",\"message\":\"blob unknown to registry\"}]}\n"
+        );
+        let error = Error::many(Code::ManifestBlobUnknown, vec![json!({"digest": "a"}), json!({"digest": "b"})]);
+        let body: Value = serde_json::from_slice(&error.envelope()).unwrap();
+        assert_eq!(body["errors"][1]["detail"]["digest"], "b");
+        assert_eq!(error.status(), 400);
+    }
+
+    #[test]
+    fn what_storage_says_stays_in_the_log() {
+        let error = Error::from(storage::Error::Other("/secret/path".into()));
+        assert!(!String::from_utf8(error.envelope()).unwrap().contains("secret"));
+        assert!(error.source().unwrap().contains("/secret/path"));
+    }
+}

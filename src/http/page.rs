@@ -1,0 +1,61 @@
+//! Pages of a listing (OCI Distribution Spec, "Listing Tags"): `n`, `last` and `Link`.
+
+use super::Query;
+use super::query::encode;
+use crate::error::{Code, Error, Result};
+
+/// The largest page (distribution's default for `tags.maxtags` and `catalog.maxentries`). A client
+/// that asks for more gets this many and a `Link`: refusing it breaks clients.
+pub const PAGE_MAX: u32 = 1000;
+
+/// The page that a client asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many entries, if the client named a number; clamped to [`PAGE_MAX`].
+    pub n: Option<u32>,
+    /// Only entries after this one.
+    pub last: Option<String>,
+}
+
+impl Page {
+    /// Reads `n` and `last`. A number that is none errs with `PAGINATION_NUMBER_INVALID`.
+    pub fn parse(query: &Query) -> Result<Self> {
+        let n = match query.get("n").filter(|n| !n.is_empty()) {
+            None => None,
+            Some(n) if n.bytes().all(|b| b.is_ascii_digit()) => {
+                Some(n.parse().map_or(PAGE_MAX, |n: u32| n.min(PAGE_MAX)))
+            }
+            Some(_) => return Err(Error::new(Code::PaginationNumberInvalid, "n is a number, 0 or more")),
+        };
+        Ok(Self { n, last: query.get("last").filter(|last| !last.is_empty()).map(str::to_owned) })
+    }
+
+    /// The value of the `Link` header to the page after `last`, on the same path.
+    pub fn next(path: &str, n: u32, last: &str) -> String {
+        format!("<{path}?last={}&n={n}>; rel=\"next\"", encode(last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_clamped_not_refused() {
+        let page = |query| Page::parse(&Query::parse(query)).map(|page| page.n).map_err(|error| error.code());
+        assert_eq!(page(""), Ok(None));
+        assert_eq!(page("n="), Ok(None));
+        assert_eq!(page("n=0"), Ok(Some(0)));
+        assert_eq!(page("n=7"), Ok(Some(7)));
+        assert_eq!(page("n=10000"), Ok(Some(1000)));
+        assert_eq!(page("n=99999999999999999999"), Ok(Some(1000)));
+        for bad in ["n=-1", "n=x", "n=1.5", "n=%2B1"] {
+            assert_eq!(page(bad), Err(Code::PaginationNumberInvalid), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_relative() {
+        assert_eq!(Page::next("/v2/a/tags/list", 2, "v1"), "</v2/a/tags/list?last=v1&n=2>; rel=\"next\"");
+    }
+}

@@ -1,0 +1,92 @@
+//! Percent-encoding, in paths and queries.
+
+/// The parameters of a request's query, decoded. Bodies are never read for parameters: a form type
+/// on a blob's bytes, which `curl --data-binary` sends, must not swallow them.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Parses what follows the `?`. A parameter that is not UTF-8 once decoded is passed over.
+    pub fn parse(query: &str) -> Self {
+        let pair = |part: &str| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            Some((decode(&name.replace('+', " "))?, decode(&value.replace('+', " "))?))
+        };
+        Self(query.split('&').filter(|part| !part.is_empty()).filter_map(pair).collect())
+    }
+
+    /// The first value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// All values of a parameter.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Decodes `%XX`. None if that leaves no UTF-8, or if a `%` is not followed by two hexadecimal
+/// digits.
+pub fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut parts = text.split('%');
+    bytes.extend_from_slice(parts.next()?.as_bytes());
+    for part in parts {
+        let (hex, rest) = part.split_at_checked(2)?;
+        if !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(hex, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Encodes a value of a query: all but letters, digits, `-`, `_`, `.` and `~`.
+pub fn encode(text: &str) -> String {
+    use core::fmt::Write;
+
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte.into()),
+            // Writing to a String does not fail.
+            _ => _ = write!(out, "%{byte:02X}"),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_decoded() {
+        let query = Query::parse("digest=sha256%3Aab&mount&from=a%2Fb&x=1+2&&tag=a&tag=b&bad=%ff&_state=ab%3D%3D");
+        assert_eq!(query.get("digest"), Some("sha256:ab"));
+        assert_eq!(query.get("mount"), Some(""));
+        assert_eq!(query.get("from"), Some("a/b"));
+        assert_eq!(query.get("x"), Some("1 2"));
+        assert_eq!(query.all("tag").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(query.get("bad"), None);
+        assert_eq!(query.get("_state"), Some("ab=="));
+        assert_eq!(query.get("none"), None);
+    }
+
+    #[test]
+    fn broken_escapes_are_refused() {
+        for bad in ["%", "%1", "%zz", "%+1", "a%", "%ff", "%é"] {
+            assert_eq!(decode(bad), None, "{bad}");
+        }
+        assert_eq!(decode("%2e%2E/%C3%A9").as_deref(), Some("../é"));
+    }
+
+    #[test]
+    fn what_is_encoded_decodes() {
+        let text = "sha256:a/b c=&%+é~_.-";
+        assert_eq!(decode(&encode(text)).as_deref(), Some(text));
+        assert_eq!(encode("ab_-=="), "ab_-%3D%3D");
+    }
+}

@@ -1,0 +1,113 @@
+//! Ranges: of a blob that is read, and of an upload's chunk.
+
+/// What a `Range` header asks of content of a known size (RFC 9110, section 14).
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of it: there is no header, it is malformed, or it asks for several ranges.
+    All,
+    /// So many bytes from there on, at least one.
+    Part {
+        /// The first byte's position.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+    /// None of the bytes asked for exist.
+    Nothing,
+}
+
+/// Reads a `Range` header. An end past the content's is clamped, which regctl counts on.
+pub fn wanted(header: Option<&str>, size: u64) -> Wanted {
+    let range = header.and_then(|header| header.strip_prefix("bytes="));
+    let Some((first, last)) = range.and_then(|range| range.trim().split_once('-')) else {
+        return Wanted::All;
+    };
+    let (first, last) = match (position(first), position(last)) {
+        (Some(first), Some(last)) if first <= last => (first, last),
+        (Some(first), None) if last.is_empty() => (first, u64::MAX),
+        (None, Some(suffix)) if first.is_empty() => match suffix {
+            0 => return Wanted::Nothing,
+            _ => (size.saturating_sub(suffix), u64::MAX),
+        },
+        _ => return Wanted::All,
+    };
+    if first >= size {
+        return Wanted::Nothing;
+    }
+    Wanted::Part { offset: first, length: last.min(size - 1) - first + 1 }
+}
+
+/// The positions of a chunk's first and last byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Of the first byte.
+    pub first: u64,
+    /// Of the last byte, at or after the first.
+    pub last: u64,
+}
+
+impl Chunk {
+    /// Reads an upload's `Content-Range`. The OCI Distribution Spec writes `first-last`; clients
+    /// also send HTTP's own `bytes first-last/size` and `bytes=first-last`.
+    pub fn parse(header: &str) -> Option<Self> {
+        let range = header.strip_prefix("bytes").map_or(header, |rest| rest.trim_start_matches(['=', ' ']));
+        let range = range.split_once('/').map_or(range, |(range, _)| range);
+        let (first, last) = range.split_once('-')?;
+        let chunk = Self { first: position(first)?, last: position(last)? };
+        (chunk.first <= chunk.last).then_some(chunk)
+    }
+
+    /// How many bytes it has. The whole of u64 does not fit, and no upload is that long.
+    pub fn length(self) -> u64 {
+        (self.last - self.first).saturating_add(1)
+    }
+}
+
+/// Decimal digits alone: `u64::from_str` would take a `+`.
+fn position(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_a_blob() {
+        let part = |offset, length| Wanted::Part { offset, length };
+        for (header, expected) in [
+            ("bytes=0-0", part(0, 1)),
+            ("bytes=0-9", part(0, 10)),
+            ("bytes=0-10", part(0, 10)),
+            ("bytes=9-", part(9, 1)),
+            ("bytes=-3", part(7, 3)),
+            ("bytes=-30", part(0, 10)),
+            ("bytes=10-", Wanted::Nothing),
+            ("bytes=10-12", Wanted::Nothing),
+            ("bytes=-0", Wanted::Nothing),
+            ("bytes=5-4", Wanted::All),
+            ("bytes=0-1,3-4", Wanted::All),
+            ("bytes=a-b", Wanted::All),
+            ("bytes=-", Wanted::All),
+            ("bytes=+1-2", Wanted::All),
+            ("bytes=99999999999999999999-", Wanted::All),
+            ("items=0-1", Wanted::All),
+            ("0-1", Wanted::All),
+        ] {
+            assert_eq!(wanted(Some(header), 10), expected, "{header}");
+        }
+        assert_eq!(wanted(None, 10), Wanted::All);
+        assert_eq!(wanted(Some("bytes=0-0"), 0), Wanted::Nothing);
+    }
+
+    #[test]
+    fn ranges_of_a_chunk() {
+        for header in ["5-9", "bytes 5-9/10", "bytes 5-9/*", "bytes=5-9", "bytes 5-9"] {
+            assert_eq!(Chunk::parse(header), Some(Chunk { first: 5, last: 9 }), "{header}");
+        }
+        for header in ["", "-", "5-", "-9", "9-5", "a-b", "5", "bytes", "+5-9", "5--9", "0-99999999999999999999"] {
+            assert_eq!(Chunk::parse(header), None, "{header}");
+        }
+        assert_eq!(Chunk { first: 0, last: u64::MAX }.length(), u64::MAX);
+    }
+}

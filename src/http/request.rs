@@ -1,0 +1,89 @@
+//! Requests.
+
+use super::Query;
+
+/// A request's method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are HTTP's own")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    /// Any other one. The registry has none that it answers.
+    Other(String),
+}
+
+/// A request, before its body has been read.
+pub struct Request<B> {
+    /// The method.
+    pub method: Method,
+    /// The path, still percent-encoded.
+    pub path: String,
+    /// The query.
+    pub query: Query,
+    headers: Vec<(String, Vec<u8>)>,
+    /// The body.
+    pub body: B,
+}
+
+impl<B> Request<B> {
+    /// Puts a request together. `target` is the path with the query, header names are in any case.
+    pub fn new(method: Method, target: &str, headers: Vec<(String, Vec<u8>)>, body: B) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Self { method, path: path.to_owned(), query: Query::parse(query), headers, body }
+    }
+
+    /// The first value of a header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        str::from_utf8(value).ok().map(str::trim)
+    }
+
+    /// How long the body will be, if the client said so.
+    pub fn content_length(&self) -> Option<u64> {
+        self.header("content-length")?.parse().ok()
+    }
+
+    /// Whether `If-None-Match` names an entity tag. Clients send it quoted, weak or bare.
+    pub fn has_current(&self, etag: &str) -> bool {
+        let bare = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned();
+        let matches = |tag: &str| tag.trim() == "*" || bare(tag) == bare(etag);
+        self.header("if-none-match").is_some_and(|tags| tags.split(',').any(matches))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(header: &str, value: &str) -> Request<()> {
+        Request::new(Method::Get, "/v2/?a=b", vec![(header.into(), value.into())], ())
+    }
+
+    #[test]
+    fn the_target_is_split() {
+        let request = request("X", "y");
+        assert_eq!((request.path.as_str(), request.query.get("a")), ("/v2/", Some("b")));
+        assert_eq!(request.header("x"), Some("y"));
+    }
+
+    #[test]
+    fn lengths_are_numbers() {
+        assert_eq!(request("Content-Length", " 12 ").content_length(), Some(12));
+        assert_eq!(request("Content-Length", "-1").content_length(), None);
+        assert_eq!(request("X", "12").content_length(), None);
+    }
+
+    #[test]
+    fn entity_tags_match_in_every_spelling() {
+        let etag = "\"sha256:ab\"";
+        for header in ["\"sha256:ab\"", "sha256:ab", "W/\"sha256:ab\"", "*", "\"x\", \"sha256:ab\""] {
+            assert!(request("If-None-Match", header).has_current(etag), "{header}");
+        }
+        assert!(!request("If-None-Match", "\"sha256:a\"").has_current(etag));
+        assert!(!request("X", "*").has_current(etag));
+    }
+}

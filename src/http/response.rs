@@ -1,0 +1,70 @@
+//! Responses.
+
+/// What a response carries.
+pub enum Body<C> {
+    /// Nothing. If the headers give a length all the same, it is what a HEAD is told of.
+    Empty,
+    /// Bytes in memory.
+    Bytes(Vec<u8>),
+    /// Stored content, of which so many bytes are sent.
+    Content(C, u64),
+}
+
+/// A response.
+pub struct Response<C> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, without `Content-Length` unless the body is [`Body::Empty`].
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Body<C>,
+}
+
+impl<C> Response<C> {
+    /// A response without a body.
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Empty }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds headers.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Sets the body to bytes of a media type.
+    #[must_use]
+    pub fn with_bytes(mut self, media_type: &str, bytes: Vec<u8>) -> Self {
+        self.body = Body::Bytes(bytes);
+        self.with_header("Content-Type", media_type)
+    }
+
+    /// Takes the body away, as for a HEAD, and leaves the length that it had.
+    #[must_use]
+    pub fn without_body(self) -> Self {
+        let response = self.with_content_length();
+        Self { body: Body::Empty, ..response }
+    }
+
+    /// States the body's length, which clients want even where it is nothing. A 304 has none: it
+    /// would be that of the content which is not sent.
+    #[must_use]
+    pub fn with_content_length(self) -> Self {
+        let length = match &self.body {
+            Body::Empty if self.status == 304 => return self,
+            Body::Empty if self.headers.iter().any(|(name, _)| *name == "Content-Length") => return self,
+            Body::Empty => 0,
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::Content(_, length) => *length,
+        };
+        self.with_header("Content-Length", length.to_string())
+    }
+}

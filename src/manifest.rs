@@ -1,0 +1,227 @@
+//! Manifests: what they are and what they refer to. Their bytes are never changed.
+
+use serde::Deserialize;
+
+use crate::digest::Digest;
+
+/// The largest manifest, in bytes. The OCI Distribution Spec asks for at least this much.
+pub const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
+
+/// The media type of an OCI image manifest.
+pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of an OCI image index.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// Layer types that are fetched from their `urls` and need not be here.
+const FOREIGN: [&str; 4] = [
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+];
+
+/// A manifest, as far as a registry reads it.
+#[derive(Debug)]
+pub struct Manifest {
+    media_type: String,
+    /// The config and layers that must be in the repository, each once.
+    pub blobs: Vec<Digest>,
+    /// The manifests of an index, which must be in the repository, each once.
+    pub manifests: Vec<Digest>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    schema_version: Option<u64>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    #[serde(default)]
+    media_type: String,
+    digest: String,
+    #[serde(default)]
+    urls: Vec<String>,
+}
+
+/// The only field that a manifest of an unknown type is asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Typed {
+    #[serde(default)]
+    media_type: String,
+}
+
+impl Manifest {
+    /// Reads a manifest that a client pushes as some media type. Errs with what is wrong, for the
+    /// client.
+    ///
+    /// A manifest of a type that is not known is stored as it is, as long as it is a JSON object; it
+    /// has to name its type itself, since nothing else keeps it.
+    pub fn parse(content: &[u8], content_type: Option<&str>) -> Result<Self, String> {
+        let Typed { media_type } = serde_json::from_slice(content).map_err(not_json)?;
+        let sent_as = content_type.map(|t| t.split(';').next().unwrap_or_default().trim()).unwrap_or_default();
+        if !sent_as.is_empty() && !media_type.is_empty() && sent_as != media_type {
+            return Err(format!("the manifest's mediaType is {media_type}, its Content-Type is {sent_as}"));
+        }
+        let declared = if media_type.is_empty() { sent_as } else { &media_type };
+        if !declared.is_empty() && !is_known(declared) {
+            if media_type.is_empty() {
+                return Err(format!("a manifest of type {declared} must say so in its mediaType"));
+            }
+            return Ok(Self { media_type, blobs: Vec::new(), manifests: Vec::new() });
+        }
+        let document: Document = serde_json::from_slice(content).map_err(not_json)?;
+        if document.schema_version != Some(2) {
+            return Err("schemaVersion must be 2".to_owned());
+        }
+        let derived = if document.manifests.is_some() { OCI_INDEX } else { OCI_MANIFEST };
+        let media_type = if declared.is_empty() { derived } else { declared }.to_owned();
+        let is_index = matches!(media_type.as_str(), OCI_INDEX | DOCKER_LIST);
+        if is_index && (document.config.is_some() || document.layers.is_some()) {
+            return Err("an index has no config and no layers".to_owned());
+        }
+        if !is_index && document.manifests.is_some() {
+            return Err("an image manifest has no manifests".to_owned());
+        }
+        if !is_index && document.config.is_none() {
+            return Err("an image manifest has a config".to_owned());
+        }
+        let here = |layer: &Descriptor| layer.urls.is_empty() || !FOREIGN.contains(&layer.media_type.as_str());
+        let layers = document.layers.unwrap_or_default().into_iter().filter(here);
+        Ok(Self {
+            media_type,
+            blobs: digests(document.config.into_iter().chain(layers))?,
+            manifests: digests(document.manifests.unwrap_or_default())?,
+        })
+    }
+
+    /// The media type.
+    pub fn media_type(&self) -> &str {
+        &self.media_type
+    }
+}
+
+/// The media type of a stored manifest. distribution's layout keeps no type beside the content, so
+/// it is found from the content, as distribution does.
+pub fn media_type(content: &[u8]) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Stored {
+        #[serde(default)]
+        media_type: String,
+        manifests: Option<serde::de::IgnoredAny>,
+    }
+    match serde_json::from_slice(content) {
+        Ok(Stored { media_type, .. }) if is_header_value(&media_type) => media_type,
+        Ok(Stored { manifests: Some(_), .. }) => OCI_INDEX.to_owned(),
+        _ => OCI_MANIFEST.to_owned(),
+    }
+}
+
+fn is_known(media_type: &str) -> bool {
+    matches!(media_type, OCI_MANIFEST | OCI_INDEX | DOCKER_MANIFEST | DOCKER_LIST)
+}
+
+/// Whether a text from a manifest can stand in a header.
+fn is_header_value(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+}
+
+fn digests(descriptors: impl IntoIterator<Item = Descriptor>) -> Result<Vec<Digest>, String> {
+    let mut digests: Vec<Digest> = Vec::new();
+    for descriptor in descriptors {
+        let digest = Digest::parse(&descriptor.digest)?;
+        if !digests.contains(&digest) {
+            digests.push(digest);
+        }
+    }
+    Ok(digests)
+}
+
+fn not_json(error: serde_json::Error) -> String {
+    format!("not a manifest: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    fn parse(content: &str, content_type: &str) -> Result<Manifest, String> {
+        Manifest::parse(content.as_bytes(), Some(content_type))
+    }
+
+    #[test]
+    fn an_image_refers_to_its_config_and_layers() {
+        let content = format!(
+            r#"{{"schemaVersion":2,"config":{{"digest":"{A}"}},"layers":[{{"digest":"{B}"}},{{"digest":"{B}"}}]}}"#
+        );
+        let manifest = parse(&content, "application/vnd.oci.image.manifest.v1+json; charset=utf-8").unwrap();
+        assert_eq!(manifest.media_type(), OCI_MANIFEST);
+        assert_eq!(manifest.blobs, [Digest::parse(A).unwrap(), Digest::parse(B).unwrap()]);
+        assert_eq!(media_type(content.as_bytes()), OCI_MANIFEST);
+        assert_eq!(parse(&content, DOCKER_MANIFEST).unwrap().media_type(), DOCKER_MANIFEST);
+    }
+
+    #[test]
+    fn an_index_refers_to_manifests() {
+        let content = format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{A}"}}]}}"#);
+        let manifest = Manifest::parse(content.as_bytes(), None).unwrap();
+        assert_eq!((manifest.media_type(), manifest.manifests.len()), (OCI_INDEX, 1));
+        assert_eq!(media_type(content.as_bytes()), OCI_INDEX);
+        assert!(parse(&content, OCI_MANIFEST).is_err());
+    }
+
+    #[test]
+    fn a_foreign_layer_may_be_elsewhere() {
+        let layer = |media_type: &str, urls: &str| {
+            let content = format!(
+                r#"{{"schemaVersion":2,"config":{{"digest":"{A}"}},"layers":[{{"mediaType":"{media_type}","digest":"{B}","urls":{urls}}}]}}"#
+            );
+            parse(&content, OCI_MANIFEST).unwrap().blobs.len()
+        };
+        for foreign in FOREIGN {
+            assert_eq!(layer(foreign, r#"["https://example.com/layer"]"#), 1, "{foreign}");
+            assert_eq!(layer(foreign, "[]"), 2, "{foreign}");
+        }
+        assert_eq!(layer("application/vnd.oci.image.layer.v1.tar", r#"["https://example.com/layer"]"#), 2);
+    }
+
+    #[test]
+    fn an_unknown_type_is_not_looked_into() {
+        let content = r#"{"mediaType":"application/vnd.example+json","layers":"none"}"#;
+        let manifest = parse(content, "application/vnd.example+json").unwrap();
+        assert_eq!(manifest.media_type(), "application/vnd.example+json");
+        assert!(manifest.blobs.is_empty());
+        assert!(parse("{}", "application/vnd.example+json").is_err());
+    }
+
+    #[test]
+    fn what_is_no_manifest_is_refused() {
+        for content in [
+            "", "null", "[]", "1", "{", "{}", r#"{"schemaVersion":1,"config":{"digest":"x"}}"#, r#"{"schemaVersion":2}"#,
+            r#"{"schemaVersion":2,"config":{"digest":"../../etc/passwd"}}"#, r#"{"schemaVersion":2,"config":[]}"#,
+            r#"{"schemaVersion":2,"config":{"digest":"x"},"manifests":[]}"#, r#"{"mediaType":1}"#,
+        ] {
+            assert!(parse(content, OCI_MANIFEST).is_err(), "{content}");
+        }
+        let content = format!(r#"{{"schemaVersion":2,"mediaType":"{DOCKER_MANIFEST}","config":{{"digest":"{A}"}}}}"#);
+        assert!(parse(&content, OCI_MANIFEST).unwrap_err().contains("Content-Type"));
+    }
+
+    #[test]
+    fn a_stored_type_cannot_break_a_header() {
+        assert_eq!(media_type(br#"{"mediaType":"a\r\nX: y"}"#), OCI_MANIFEST);
+        assert_eq!(media_type(b"not json"), OCI_MANIFEST);
+    }
+}

@@ -1,0 +1,105 @@
+//! Which resource a path names.
+
+/// The resources of the registry. What a path says is not yet checked.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the path beside it")]
+pub enum Route<'a> {
+    /// `/`, which load balancers ask.
+    Health,
+    /// `/v2/`
+    Base,
+    /// `/v2/<name>/blobs/uploads/`
+    Uploads { name: &'a str },
+    /// `/v2/<name>/blobs/uploads/<uuid>`
+    Upload { name: &'a str, id: &'a str },
+    /// `/v2/<name>/blobs/<digest>`
+    Blob { name: &'a str, digest: &'a str },
+    /// `/v2/<name>/manifests/<reference>`
+    Manifest { name: &'a str, reference: &'a str },
+    /// `/v2/<name>/tags/list`
+    Tags { name: &'a str },
+}
+
+impl<'a> Route<'a> {
+    /// Finds the resource that a decoded path names. It is read from the right, so that repositories
+    /// may be called `blobs` or `tags/list`.
+    pub fn parse(path: &'a str) -> Option<Self> {
+        if path == "/" {
+            return Some(Self::Health);
+        }
+        let path = path.strip_prefix("/v2")?;
+        if matches!(path, "" | "/") {
+            return Some(Self::Base);
+        }
+        let path = path.strip_prefix('/')?;
+        // Clients leave the last slash out, and a redirect would turn their POST into a GET.
+        if let Some(name) = path.strip_suffix("/blobs/uploads/").or_else(|| path.strip_suffix("/blobs/uploads")) {
+            return Some(Self::Uploads { name });
+        }
+        if let Some(name) = path.strip_suffix("/tags/list") {
+            return Some(Self::Tags { name });
+        }
+        let (rest, last) = path.rsplit_once('/')?;
+        if let Some(name) = rest.strip_suffix("/blobs/uploads") {
+            return Some(Self::Upload { name, id: last });
+        }
+        if let Some(name) = rest.strip_suffix("/blobs") {
+            return Some(Self::Blob { name, digest: last });
+        }
+        let name = rest.strip_suffix("/manifests")?;
+        Some(Self::Manifest { name, reference: last })
+    }
+
+    /// The methods that the resource answers, as the `Allow` header lists them.
+    pub fn allow(&self) -> &'static str {
+        match self {
+            Self::Health | Self::Base | Self::Blob { .. } | Self::Tags { .. } => "GET, HEAD",
+            Self::Uploads { .. } => "POST",
+            Self::Upload { .. } => "GET, HEAD, PATCH, PUT, DELETE",
+            Self::Manifest { .. } => "GET, HEAD, PUT",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_resource_has_its_path() {
+        for (path, route) in [
+            ("/", Route::Health),
+            ("/v2", Route::Base),
+            ("/v2/", Route::Base),
+            ("/v2/a/blobs/uploads", Route::Uploads { name: "a" }),
+            ("/v2/a/blobs/uploads/", Route::Uploads { name: "a" }),
+            ("/v2/a/b/blobs/uploads/u", Route::Upload { name: "a/b", id: "u" }),
+            ("/v2/a/blobs/sha256:ab", Route::Blob { name: "a", digest: "sha256:ab" }),
+            ("/v2/a/manifests/v1", Route::Manifest { name: "a", reference: "v1" }),
+            ("/v2/a/tags/list", Route::Tags { name: "a" }),
+        ] {
+            assert_eq!(Route::parse(path), Some(route), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_may_look_like_resources() {
+        for (path, route) in [
+            ("/v2/blobs/blobs/d", Route::Blob { name: "blobs", digest: "d" }),
+            ("/v2/tags/list/tags/list", Route::Tags { name: "tags/list" }),
+            ("/v2/tags/list/manifests/v1", Route::Manifest { name: "tags/list", reference: "v1" }),
+            ("/v2/manifests/manifests/v1", Route::Manifest { name: "manifests", reference: "v1" }),
+            ("/v2/blobs/uploads/blobs/uploads/", Route::Uploads { name: "blobs/uploads" }),
+            ("/v2/a/blobs/uploads/blobs/d", Route::Blob { name: "a/blobs/uploads", digest: "d" }),
+        ] {
+            assert_eq!(Route::parse(path), Some(route), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_name_nothing() {
+        for path in ["", "/v1/", "/v2x", "/v2/a", "/v2/tags/list", "/v2/a/b/c", "/v2//", "v2/", "/v2/blobs/d"] {
+            assert_eq!(Route::parse(path), None, "{path}");
+        }
+    }
+}

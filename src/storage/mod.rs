@@ -1,0 +1,94 @@
+//! Storage as the registry sees it: the promises of `wit/key-value.wit` and `wit/blobs.wit`, which
+//! hold for every implementation here.
+
+use core::fmt;
+
+use crate::stream::Stream;
+
+#[cfg(target_family = "wasm")]
+pub mod driver;
+pub mod memory;
+
+/// Why a storage operation failed. The texts are for the log.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Error {
+    /// There is no blob or upload under that key.
+    NotFound,
+    /// Another writer holds the upload.
+    Busy,
+    /// The store is full.
+    NoSpace(String),
+    /// The store does not allow it.
+    AccessDenied(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("storage: not found"),
+            Self::Busy => f.write_str("storage: held by another writer"),
+            Self::NoSpace(what) => write!(f, "storage: no space: {what}"),
+            Self::AccessDenied(what) => write!(f, "storage: access denied: {what}"),
+            Self::Other(what) => write!(f, "storage: {what}"),
+        }
+    }
+}
+
+/// What a storage operation returns.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// A store of values, blobs and uploads.
+pub trait Storage {
+    /// A blob's bytes on their way out.
+    type Content: Stream;
+    /// The writer of an upload.
+    type Upload: Upload<Content = Self::Content>;
+
+    /// Returns a value, or none.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// Stores a value in place of what was there.
+    fn set(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Stores a value if there is none, and returns whether it did.
+    fn create(&self, key: &str, value: &[u8]) -> Result<bool>;
+    /// Removes a value, if it is there.
+    fn delete(&self, key: &str) -> Result<()>;
+    /// Removes every value under a prefix.
+    fn delete_prefix(&self, prefix: &str) -> Result<()>;
+    /// Lists at most `limit` of the prefixes directly under a prefix, in byte order, after `after`.
+    fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
+
+    /// Returns a blob's size in bytes, or none.
+    fn stat(&self, key: &str) -> Result<Option<u64>>;
+    /// Opens a blob from `offset` on, of which no more than `length` bytes will be taken.
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Self::Content>;
+    /// Publishes small content.
+    fn put(&self, key: &str, content: &[u8]) -> Result<()>;
+
+    /// Returns how many bytes of an upload are stored, or none.
+    fn received(&self, id: &str) -> Result<Option<u64>>;
+    /// Begins an upload and holds it.
+    fn create_upload(&self, id: &str) -> Result<Self::Upload>;
+    /// Holds an existing upload.
+    fn open_upload(&self, id: &str) -> Result<Self::Upload>;
+}
+
+/// The one writer of an upload. Dropping it keeps what was appended, but not durably.
+pub trait Upload {
+    /// The upload's bytes, read back.
+    type Content: Stream;
+
+    /// Returns how many bytes the upload has.
+    fn offset(&self) -> u64;
+    /// Appends bytes.
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Opens the bytes from the first one on.
+    fn read(&self) -> Result<Self::Content>;
+    /// Makes the upload durable and lets go of it.
+    fn suspend(self) -> Result<()>;
+    /// Publishes the upload as a blob.
+    fn commit(self, key: &str) -> Result<()>;
+    /// Ends the upload and removes its bytes.
+    fn abort(self) -> Result<()>;
+}

@@ -1,0 +1,147 @@
+//! An upload: bytes on their way to becoming a blob, over one or many requests.
+
+use uuid::Uuid;
+
+use crate::clock;
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Code, Error, Result};
+use crate::hash::Hasher;
+use crate::keys;
+use crate::repository::Repository;
+use crate::storage::{self, Storage, Upload as _};
+use crate::stream::Stream;
+
+/// An upload that this request holds: nobody else writes to it meanwhile.
+pub struct Upload<'a, S: Storage> {
+    repository: &'a Repository<'a, S>,
+    id: String,
+    writer: S::Upload,
+    /// The hashes of all bytes up to the writer's offset. Empty until one is needed.
+    hashers: Vec<Hasher>,
+}
+
+impl<'a, S: Storage> Upload<'a, S> {
+    /// Starts an upload. Returns it, and when it was started.
+    pub fn start(repository: &'a Repository<'a, S>) -> Result<(Self, String)> {
+        let (storage, name) = (repository.storage(), repository.name());
+        let (id, started_at) = (Uuid::new_v4().to_string(), clock::now());
+        // First, since what has no date is never purged.
+        storage.set(&keys::upload_started_at(name, &id), started_at.as_bytes())?;
+        let writer = storage.create_upload(&keys::upload_data(name, &id))?;
+        Ok((Self { repository, id, writer, hashers: Vec::new() }, started_at))
+    }
+
+    /// Takes an upload up again.
+    pub fn resume(repository: &'a Repository<'a, S>, id: &str) -> storage::Result<Self> {
+        let writer = repository.storage().open_upload(&keys::upload_data(repository.name(), id))?;
+        Ok(Self { repository, id: id.to_owned(), writer, hashers: Vec::new() })
+    }
+
+    /// The upload's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How many bytes the upload has.
+    pub fn offset(&self) -> u64 {
+        self.writer.offset()
+    }
+
+    /// Prepares to hash, with SHA-256 and the algorithm that the client will ask for. What was
+    /// received earlier is not read again where its hash was kept.
+    pub fn hash_with(&mut self, algorithm: Algorithm) -> Result<()> {
+        let mut behind = Vec::new();
+        for algorithm in [Algorithm::Sha256, algorithm] {
+            if self.hashers.iter().chain(&behind).any(|hasher| hasher.algorithm() == algorithm) {
+                continue;
+            }
+            match self.kept_hash(algorithm)? {
+                Some(hasher) => self.hashers.push(hasher),
+                None => behind.push(Hasher::new(algorithm)),
+            }
+        }
+        if !behind.is_empty() {
+            self.read_again(&mut behind)?;
+            self.hashers.append(&mut behind);
+        }
+        Ok(())
+    }
+
+    /// Receives bytes to the end of a stream, and returns how many. What arrived before an error is
+    /// kept.
+    pub fn receive(&mut self, body: &mut impl Stream) -> Result<u64> {
+        let start = self.offset();
+        while let Some(bytes) = body.next().map_err(broken_off)? {
+            self.writer.append(&bytes)?;
+            self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
+        }
+        Ok(self.offset() - start)
+    }
+
+    /// Makes what was received durable, for a later request to go on. Returns how many bytes that
+    /// are.
+    pub fn suspend(self) -> Result<u64> {
+        let offset = self.offset();
+        self.writer.suspend()?;
+        // After the bytes: a hash of bytes that were lost would be believed.
+        for hasher in self.hashers {
+            let key =
+                keys::upload_hash_state(self.repository.name(), &self.id, hasher.algorithm(), offset);
+            self.repository.storage().set(&key, &hasher.to_state())?;
+        }
+        Ok(offset)
+    }
+
+    /// Publishes the upload as a blob of the repository, if its digest is the given one; else ends it
+    /// with `DIGEST_INVALID` and stores nothing.
+    pub fn commit(mut self, digest: &Digest) -> Result<()> {
+        self.hash_with(digest.algorithm())?;
+        let digests: Vec<Digest> = self.hashers.drain(..).map(Hasher::finish).collect();
+        let canonical = digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
+        let Some(canonical) = canonical.filter(|_| digests.contains(digest)) else {
+            self.abort()?;
+            return Err(Error::new(Code::DigestInvalid, "the content has another digest; the upload is cancelled"));
+        };
+        let (storage, name) = (self.repository.storage(), self.repository.name());
+        self.writer.commit(&keys::blob(canonical))?;
+        // Last, since it makes the blob visible.
+        self.repository.link_blob(digest, canonical)?;
+        Ok(storage.delete_prefix(&keys::upload(name, &self.id))?)
+    }
+
+    /// Ends the upload.
+    pub fn abort(self) -> Result<()> {
+        self.writer.abort()?;
+        Ok(self.repository.storage().delete_prefix(&keys::upload(self.repository.name(), &self.id))?)
+    }
+
+    /// The hash of all bytes so far, if an earlier request kept it.
+    fn kept_hash(&self, algorithm: Algorithm) -> Result<Option<Hasher>> {
+        let offset = self.offset();
+        if offset == 0 {
+            return Ok(Some(Hasher::new(algorithm)));
+        }
+        let key = keys::upload_hash_state(self.repository.name(), &self.id, algorithm, offset);
+        let state = self.repository.storage().get(&key)?;
+        Ok(state.and_then(|state| Hasher::from_state(algorithm, &state, offset)))
+    }
+
+    /// Hashes what was received earlier.
+    fn read_again(&self, hashers: &mut [Hasher]) -> Result<()> {
+        let mut left = self.offset();
+        let mut content = self.writer.read()?;
+        while left > 0 {
+            let bytes = content.next().map_err(Error::internal)?;
+            let mut bytes = bytes.ok_or_else(|| Error::internal("the upload's bytes end early"))?;
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
+            left -= bytes.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// The client's own doing, mostly: it has gone.
+fn broken_off(source: String) -> Error {
+    Error::new(Code::BlobUploadInvalid, "the body broke off; ask for the upload's status to go on").log(source)
+}
