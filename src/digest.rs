@@ -50,8 +50,10 @@ impl Digest {
     /// Checks a digest. Errs with what is wrong, for the client.
     pub fn parse(digest: &str) -> Result<Self, &'static str> {
         let (algorithm, hex) = digest.split_once(':').ok_or("a digest is ALGORITHM:HEX")?;
-        let algorithm = Algorithm::parse(algorithm).ok_or("the digest's algorithm is not sha256 or sha512")?;
-        if hex.len() != algorithm.hex_length() || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        let algorithm =
+            Algorithm::parse(algorithm).ok_or("the digest's algorithm is not sha256 or sha512")?;
+        if hex.len() != algorithm.hex_length() || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        {
             return Err(match algorithm {
                 Algorithm::Sha256 => "a sha256 digest has 64 lower-case hexadecimal digits",
                 Algorithm::Sha512 => "a sha512 digest has 128 lower-case hexadecimal digits",
@@ -67,7 +69,9 @@ impl Digest {
         let mut text = String::with_capacity(algorithm.as_str().len() + 1 + output.len() * 2);
         text.push_str(algorithm.as_str());
         text.push(':');
-        text.extend(output.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|n| HEX.get(usize::from(n))));
+        text.extend(
+            output.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|n| HEX.get(usize::from(n))),
+        );
         Self { text, algorithm }
     }
 

@@ -180,7 +180,8 @@ mod tests {
             String::from_utf8(error.envelope()).unwrap(),
             "{\"errors\":[{\"code\":\"BLOB_UNKNOWN\",\"message\":\"blob unknown to registry\"}]}\n"
         );
-        let error = Error::many(Code::ManifestBlobUnknown, vec![json!({"digest": "a"}), json!({"digest": "b"})]);
+        let error =
+            Error::many(Code::ManifestBlobUnknown, vec![json!({"digest": "a"}), json!({"digest": "b"})]);
         let body: Value = serde_json::from_slice(&error.envelope()).unwrap();
         assert_eq!(body["errors"][1]["detail"]["digest"], "b");
         assert_eq!(error.status(), 400);

@@ -148,7 +148,10 @@ mod tests {
         let zeros = |n: usize| "00".repeat(n);
         assert_eq!(state_after(b""), hex(&format!("73686103 {IV} {} {}", zeros(64), zeros(8))));
         assert_eq!(state_after(b"abc"), hex(&format!("73686103 {IV} 616263 {} {}03", zeros(61), zeros(7))));
-        assert_eq!(state_after(&[b'a'; 64]), hex(&format!("73686103 {AFTER_64_A} {} {}40", zeros(64), zeros(7))));
+        assert_eq!(
+            state_after(&[b'a'; 64]),
+            hex(&format!("73686103 {AFTER_64_A} {} {}40", zeros(64), zeros(7)))
+        );
         assert_eq!(
             state_after(&[b'a'; 70]),
             hex(&format!("73686103 {AFTER_64_A} 616161616161 {} {}46", zeros(58), zeros(7)))

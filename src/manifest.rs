@@ -67,7 +67,8 @@ impl Manifest {
     /// has to name its type itself, since nothing else keeps it.
     pub fn parse(content: &[u8], content_type: Option<&str>) -> Result<Self, String> {
         let Typed { media_type } = serde_json::from_slice(content).map_err(not_json)?;
-        let sent_as = content_type.map(|t| t.split(';').next().unwrap_or_default().trim()).unwrap_or_default();
+        let sent_as =
+            content_type.map(|t| t.split(';').next().unwrap_or_default().trim()).unwrap_or_default();
         if !sent_as.is_empty() && !media_type.is_empty() && sent_as != media_type {
             return Err(format!("the manifest's mediaType is {media_type}, its Content-Type is {sent_as}"));
         }
@@ -94,7 +95,8 @@ impl Manifest {
         if !is_index && document.config.is_none() {
             return Err("an image manifest has a config".to_owned());
         }
-        let here = |layer: &Descriptor| layer.urls.is_empty() || !FOREIGN.contains(&layer.media_type.as_str());
+        let here =
+            |layer: &Descriptor| layer.urls.is_empty() || !FOREIGN.contains(&layer.media_type.as_str());
         let layers = document.layers.unwrap_or_default().into_iter().filter(here);
         Ok(Self {
             media_type,
@@ -209,13 +211,23 @@ mod tests {
     #[test]
     fn what_is_no_manifest_is_refused() {
         for content in [
-            "", "null", "[]", "1", "{", "{}", r#"{"schemaVersion":1,"config":{"digest":"x"}}"#, r#"{"schemaVersion":2}"#,
-            r#"{"schemaVersion":2,"config":{"digest":"../../etc/passwd"}}"#, r#"{"schemaVersion":2,"config":[]}"#,
-            r#"{"schemaVersion":2,"config":{"digest":"x"},"manifests":[]}"#, r#"{"mediaType":1}"#,
+            "",
+            "null",
+            "[]",
+            "1",
+            "{",
+            "{}",
+            r#"{"schemaVersion":1,"config":{"digest":"x"}}"#,
+            r#"{"schemaVersion":2}"#,
+            r#"{"schemaVersion":2,"config":{"digest":"../../etc/passwd"}}"#,
+            r#"{"schemaVersion":2,"config":[]}"#,
+            r#"{"schemaVersion":2,"config":{"digest":"x"},"manifests":[]}"#,
+            r#"{"mediaType":1}"#,
         ] {
             assert!(parse(content, OCI_MANIFEST).is_err(), "{content}");
         }
-        let content = format!(r#"{{"schemaVersion":2,"mediaType":"{DOCKER_MANIFEST}","config":{{"digest":"{A}"}}}}"#);
+        let content =
+            format!(r#"{{"schemaVersion":2,"mediaType":"{DOCKER_MANIFEST}","config":{{"digest":"{A}"}}}}"#);
         assert!(parse(&content, OCI_MANIFEST).unwrap_err().contains("Content-Type"));
     }
 

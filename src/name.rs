@@ -45,9 +45,9 @@ fn is_component(component: &str) -> bool {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     component.starts_with(alphanumeric)
         && component.ends_with(alphanumeric)
-        && component.split(alphanumeric).all(|between| {
-            matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-')
-        })
+        && component
+            .split(alphanumeric)
+            .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-'))
 }
 
 /// Whether a text is a tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
@@ -64,12 +64,14 @@ mod tests {
 
     #[test]
     fn names_follow_the_grammar() {
-        for name in ["a", "a/b", "library/ubuntu", "a.b", "a_b", "a__b", "a-b", "a---b", "0/1", "blobs", "tags/list"] {
+        for name in
+            ["a", "a/b", "library/ubuntu", "a.b", "a_b", "a__b", "a-b", "a---b", "0/1", "blobs", "tags/list"]
+        {
             assert!(Name::parse(name).is_ok(), "{name}");
         }
         for name in [
-            "", "/", "a/", "/a", "a//b", "A", "a.", ".a", "a..b", "a___b", "a._b", "a-_b", "a_-b", "-a", "a-", "..",
-            "a/../b", "a b", "ä", "a\0b", "_a", "a\\b", "a:b",
+            "", "/", "a/", "/a", "a//b", "A", "a.", ".a", "a..b", "a___b", "a._b", "a-_b", "a_-b", "-a",
+            "a-", "..", "a/../b", "a b", "ä", "a\0b", "_a", "a\\b", "a:b",
         ] {
             assert!(Name::parse(name).is_err(), "{name}");
         }

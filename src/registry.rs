@@ -66,7 +66,9 @@ impl<'a, S: Storage> Registry<'a, S> {
             (Route::Upload { name: n, id }, Delete) => {
                 uploads::cancel(&repository(&name(n)?), &self.secret()?, id, request)
             }
-            (Route::Blob { name: n, digest }, Get | Head) => blobs::get(&repository(&name(n)?), digest, request),
+            (Route::Blob { name: n, digest }, Get | Head) => {
+                blobs::get(&repository(&name(n)?), digest, request)
+            }
             (Route::Manifest { name: n, reference }, Get | Head) => {
                 manifests::get(&repository(&name(n)?), reference, request)
             }
@@ -102,7 +104,10 @@ fn stored_secret(secret: &[u8]) -> Result<Secret> {
     if secret.len() == SECRET_LENGTH {
         return Ok(Secret::new(secret));
     }
-    let source = format!("{} in storage is not {SECRET_LENGTH} bytes long; remove it to have a new one made", keys::HTTP_SECRET);
+    let source = format!(
+        "{} in storage is not {SECRET_LENGTH} bytes long; remove it to have a new one made",
+        keys::HTTP_SECRET
+    );
     Err(Error::from(Code::Unavailable).log(source))
 }
 

@@ -33,7 +33,9 @@ impl<'a> Route<'a> {
         }
         let path = path.strip_prefix('/')?;
         // Clients leave the last slash out, and a redirect would turn their POST into a GET.
-        if let Some(name) = path.strip_suffix("/blobs/uploads/").or_else(|| path.strip_suffix("/blobs/uploads")) {
+        if let Some(name) =
+            path.strip_suffix("/blobs/uploads/").or_else(|| path.strip_suffix("/blobs/uploads"))
+        {
             return Some(Self::Uploads { name });
         }
         if let Some(name) = path.strip_suffix("/tags/list") {
@@ -98,7 +100,8 @@ mod tests {
 
     #[test]
     fn other_paths_name_nothing() {
-        for path in ["", "/v1/", "/v2x", "/v2/a", "/v2/tags/list", "/v2/a/b/c", "/v2//", "v2/", "/v2/blobs/d"] {
+        for path in ["", "/v1/", "/v2x", "/v2/a", "/v2/tags/list", "/v2/a/b/c", "/v2//", "v2/", "/v2/blobs/d"]
+        {
             assert_eq!(Route::parse(path), None, "{path}");
         }
     }

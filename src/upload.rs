@@ -85,8 +85,7 @@ impl<'a, S: Storage> Upload<'a, S> {
         self.writer.suspend()?;
         // After the bytes: a hash of bytes that were lost would be believed.
         for hasher in self.hashers {
-            let key =
-                keys::upload_hash_state(self.repository.name(), &self.id, hasher.algorithm(), offset);
+            let key = keys::upload_hash_state(self.repository.name(), &self.id, hasher.algorithm(), offset);
             self.repository.storage().set(&key, &hasher.to_state())?;
         }
         Ok(offset)
@@ -100,7 +99,10 @@ impl<'a, S: Storage> Upload<'a, S> {
         let canonical = digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
         let Some(canonical) = canonical.filter(|_| digests.contains(digest)) else {
             self.abort()?;
-            return Err(Error::new(Code::DigestInvalid, "the content has another digest; the upload is cancelled"));
+            return Err(Error::new(
+                Code::DigestInvalid,
+                "the content has another digest; the upload is cancelled",
+            ));
         };
         let (storage, name) = (self.repository.storage(), self.repository.name());
         self.writer.commit(&keys::blob(canonical))?;
@@ -143,5 +145,6 @@ impl<'a, S: Storage> Upload<'a, S> {
 
 /// The client's own doing, mostly: it has gone.
 fn broken_off(source: String) -> Error {
-    Error::new(Code::BlobUploadInvalid, "the body broke off; ask for the upload's status to go on").log(source)
+    Error::new(Code::BlobUploadInvalid, "the body broke off; ask for the upload's status to go on")
+        .log(source)
 }

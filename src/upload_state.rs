@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn an_announced_algorithm_travels_along() {
         let secret = Secret::new(b"s");
-        let state = UploadState { algorithm: Some("sha512".into()), ..state("a", "u", 0, "2025-11-11T02:57:30Z") };
+        let state =
+            UploadState { algorithm: Some("sha512".into()), ..state("a", "u", 0, "2025-11-11T02:57:30Z") };
         assert_eq!(secret.open(&secret.seal(&state)), Ok(state));
     }
 }

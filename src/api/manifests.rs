@@ -76,7 +76,10 @@ fn reference(text: &str) -> Result<Reference> {
     } else if is_tag(text) {
         Ok(Reference::Tag(text.to_owned()))
     } else {
-        Err(Error::new(Code::TagInvalid, "a tag has 1 to 128 of A-Z a-z 0-9 _ . - and begins with none of . -"))
+        Err(Error::new(
+            Code::TagInvalid,
+            "a tag has 1 to 128 of A-Z a-z 0-9 _ . - and begins with none of . -",
+        ))
     }
 }
 

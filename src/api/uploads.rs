@@ -90,7 +90,9 @@ pub fn append<S: Storage, B: Stream>(
     let content_type = request.header("content-type").unwrap_or_default();
     if !matches!(content_type, "" | "application/octet-stream") {
         let detail = "send the bytes as Content-Type: application/octet-stream, or without one";
-        return Err(Error::new(Code::BlobUploadInvalid, detail).log(format!("PATCH of type {content_type:?}")));
+        return Err(
+            Error::new(Code::BlobUploadInvalid, detail).log(format!("PATCH of type {content_type:?}"))
+        );
     }
     let chunk = chunk(repository, secret, &state, request)?;
     let mut upload = resume(repository, secret, &state)?;
@@ -217,7 +219,8 @@ fn required_state<S: Storage, B>(
 /// in what way.
 fn check_state(secret: &Secret, name: &Name, id: &str, token: &str) -> Result<UploadState> {
     let invalid = |why: &str| {
-        Error::new(Code::BlobUploadInvalid, "this _state is not one of this upload's here; start again").log(why)
+        Error::new(Code::BlobUploadInvalid, "this _state is not one of this upload's here; start again")
+            .log(why)
     };
     let state = secret.open(token).map_err(invalid)?;
     if state.name != name.as_str() {
@@ -293,7 +296,8 @@ fn resume<'a, S: Storage>(
         Ok(upload) => Ok(upload),
         Err(storage::Error::NotFound) => Err(unknown()),
         Err(storage::Error::Busy) => {
-            let received = repository.storage().received(&keys::upload_data(repository.name(), &state.uuid))?;
+            let received =
+                repository.storage().received(&keys::upload_data(repository.name(), &state.uuid))?;
             let offset = received.ok_or_else(unknown)?;
             Err(out_of_order(secret, state.clone(), offset).log("another request is writing to this upload"))
         }

@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded() {
-        let query = Query::parse("digest=sha256%3Aab&mount&from=a%2Fb&x=1+2&&tag=a&tag=b&bad=%ff&_state=ab%3D%3D");
+        let query =
+            Query::parse("digest=sha256%3Aab&mount&from=a%2Fb&x=1+2&&tag=a&tag=b&bad=%ff&_state=ab%3D%3D");
         assert_eq!(query.get("digest"), Some("sha256:ab"));
         assert_eq!(query.get("mount"), Some(""));
         assert_eq!(query.get("from"), Some("a/b"));

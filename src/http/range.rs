@@ -105,7 +105,9 @@ mod tests {
         for header in ["5-9", "bytes 5-9/10", "bytes 5-9/*", "bytes=5-9", "bytes 5-9"] {
             assert_eq!(Chunk::parse(header), Some(Chunk { first: 5, last: 9 }), "{header}");
         }
-        for header in ["", "-", "5-", "-9", "9-5", "a-b", "5", "bytes", "+5-9", "5--9", "0-99999999999999999999"] {
+        for header in
+            ["", "-", "5-", "-9", "9-5", "a-b", "5", "bytes", "+5-9", "5--9", "0-99999999999999999999"]
+        {
             assert_eq!(Chunk::parse(header), None, "{header}");
         }
         assert_eq!(Chunk { first: 0, last: u64::MAX }.length(), u64::MAX);

@@ -1,0 +1,274 @@
+//! The root directory, and what is done to files in it.
+
+use std::collections::BinaryHeap;
+use std::sync::OnceLock;
+
+use uuid::Uuid;
+use wasi::cli::environment::get_environment;
+use wasi::filesystem::preopens::get_directories;
+use wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags};
+
+use crate::bindings::exports::lighter::storage::blobs::Error;
+use crate::error::failed;
+use crate::path::{is_key, nearest};
+
+/// Where the directory is, unless it is configured: distribution's default.
+const ROOT: &str = "/var/lib/registry";
+const ROOT_VARIABLE: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
+
+/// How often an operation is tried again after another request has removed the directory that it
+/// was about to use. Each time somebody else's operation went through.
+const TRIES: u32 = 100;
+
+/// Reads of values that are mostly links.
+const READ_SIZE: u64 = 4096;
+
+type Result<T> = core::result::Result<T, Error>;
+
+/// The root directory.
+pub(crate) struct Directory {
+    given: Descriptor,
+    inside: String,
+}
+
+/// Returns the root directory. It is looked up once in the life of an instance.
+pub(crate) fn root() -> Result<&'static Directory> {
+    static DIRECTORY: OnceLock<core::result::Result<Directory, String>> = OnceLock::new();
+    DIRECTORY.get_or_init(Directory::find).as_ref().map_err(|missing| Error::AccessDenied(missing.clone()))
+}
+
+impl Directory {
+    fn find() -> core::result::Result<Self, String> {
+        let configured =
+            get_environment().into_iter().find(|(name, value)| name == ROOT_VARIABLE && !value.is_empty());
+        let root = configured.map_or_else(|| ROOT.to_owned(), |(_, value)| value);
+        let mut given = get_directories();
+        let (index, inside) = nearest(given.iter().map(|(_, path)| path.as_str()), &root)
+            .ok_or_else(|| format!("the host gives no directory that contains {root}"))?;
+        let (given, _) = given.swap_remove(index);
+        Ok(Self { given, inside })
+    }
+
+    /// The path of a key.
+    pub(crate) fn path(&self, key: &str) -> Result<String> {
+        if !is_key(key) {
+            return Err(Error::Other(format!("{key:?} is not a key")));
+        }
+        Ok(if self.inside.is_empty() { key.to_owned() } else { format!("{}/{key}", self.inside) })
+    }
+
+    /// Opens a file.
+    pub(crate) fn open(
+        &self,
+        path: &str,
+        create: OpenFlags,
+        access: DescriptorFlags,
+    ) -> core::result::Result<Descriptor, ErrorCode> {
+        self.given.open_at(PathFlags::empty(), path, create, access)
+    }
+
+    /// Creates a file that is not there, and the directories that lead to it.
+    pub(crate) fn create(&self, path: &str) -> Result<Descriptor> {
+        let create = OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
+        let access = DescriptorFlags::READ | DescriptorFlags::WRITE;
+        self.with_parents(path, || self.open(path, create, access)).map_err(failed("create", path))
+    }
+
+    /// Returns a file's size, or none.
+    pub(crate) fn size(&self, path: &str) -> Result<Option<u64>> {
+        match self.given.stat_at(PathFlags::empty(), path) {
+            Ok(stat) => Ok((stat.type_ == DescriptorType::RegularFile).then_some(stat.size)),
+            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(None),
+            Err(code) => Err(failed("stat", path)(code)),
+        }
+    }
+
+    /// Reads a small file, or none.
+    pub(crate) fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        let file = match self.open(path, OpenFlags::empty(), DescriptorFlags::READ) {
+            Ok(file) => file,
+            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => return Ok(None),
+            Err(code) => return Err(failed("open", path)(code)),
+        };
+        let mut content = Vec::new();
+        loop {
+            let (bytes, end) = file.read(READ_SIZE, content.len() as u64).map_err(failed("read", path))?;
+            // A file gives fewer bytes than it was asked for only where it ends.
+            let end = end || (bytes.len() as u64) < READ_SIZE;
+            if content.is_empty() {
+                content = bytes;
+            } else {
+                content.extend_from_slice(&bytes);
+            }
+            if end {
+                return Ok(Some(content));
+            }
+        }
+    }
+
+    /// Writes a temporary file for a path, durably, and returns its own path.
+    pub(crate) fn write_temporary(&self, path: &str, content: &[u8]) -> Result<String> {
+        let temporary = format!("{path}.{}.tmp", Uuid::new_v4());
+        let file = self.create(&temporary)?;
+        let written = write_all(&file, content, 0).and_then(|()| file.sync_data());
+        if let Err(code) = written {
+            // The error that is told is the first one.
+            let _ = self.given.unlink_file_at(&temporary);
+            return Err(failed("write", &temporary)(code));
+        }
+        Ok(temporary)
+    }
+
+    /// Moves a file that is synced to where it is seen, durably, in place of what was there.
+    pub(crate) fn publish(&self, from: &str, to: &str) -> Result<()> {
+        self.with_parents(to, || self.given.rename_at(from, &self.given, to))
+            .map_err(failed("rename to", to))?;
+        self.sync_parent(to)
+    }
+
+    /// Gives a file that is synced a second name, durably, if there is no file of that name. Returns
+    /// whether it did.
+    pub(crate) fn publish_new(&self, from: &str, to: &str) -> Result<bool> {
+        match self.given.link_at(PathFlags::empty(), from, &self.given, to) {
+            Ok(()) => self.sync_parent(to).map(|()| true),
+            Err(ErrorCode::Exist) => Ok(false),
+            Err(code) => Err(failed("link", to)(code)),
+        }
+    }
+
+    /// Removes a file, durably, if it is there.
+    pub(crate) fn remove(&self, path: &str) -> Result<()> {
+        match self.given.unlink_file_at(path) {
+            Ok(()) => self.sync_parent(path),
+            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(()),
+            Err(code) => Err(failed("remove", path)(code)),
+        }
+    }
+
+    /// Removes a directory with all that is in it, durably, if it is there.
+    pub(crate) fn remove_tree(&self, path: &str) -> Result<()> {
+        if self.remove_children(path)? {
+            self.sync_parent(path)?;
+        }
+        Ok(())
+    }
+
+    /// Does what [`Self::remove_tree`] does, short of syncing, and returns whether the directory was
+    /// there. What others put into it meanwhile goes too.
+    fn remove_children(&self, path: &str) -> Result<bool> {
+        for _ in 0..TRIES {
+            for (name, is_directory) in self.entries(path)? {
+                let child = format!("{path}/{name}");
+                if is_directory {
+                    self.remove_children(&child)?;
+                } else {
+                    match self.given.unlink_file_at(&child) {
+                        Ok(()) | Err(ErrorCode::NoEntry) => {}
+                        Err(code) => return Err(failed("remove", &child)(code)),
+                    }
+                }
+            }
+            match self.given.remove_directory_at(path) {
+                Ok(()) => return Ok(true),
+                Err(ErrorCode::NotEmpty | ErrorCode::Exist) => {}
+                Err(ErrorCode::NoEntry) => return Ok(false),
+                Err(code) => return Err(failed("remove", path)(code)),
+            }
+        }
+        Err(Error::Other(format!("remove {path}: others keep writing to it")))
+    }
+
+    /// Lists at most `limit` directories in a directory, in byte order, after a name.
+    pub(crate) fn directories(&self, path: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let mut least = BinaryHeap::new();
+        for (name, is_directory) in self.entries(path)? {
+            if is_directory && after.is_none_or(|after| name.as_str() > after) {
+                least.push(name);
+                if least.len() > limit {
+                    least.pop();
+                }
+            }
+        }
+        Ok(least.into_sorted_vec())
+    }
+
+    /// The names in a directory, and which of them are directories. None if it is not there.
+    fn entries(&self, path: &str) -> Result<Vec<(String, bool)>> {
+        let stream = self
+            .open(path, OpenFlags::DIRECTORY, DescriptorFlags::READ)
+            .and_then(|directory| directory.read_directory());
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => return Ok(Vec::new()),
+            Err(code) => return Err(failed("list", path)(code)),
+        };
+        let mut entries = Vec::new();
+        while let Some(entry) = stream.read_directory_entry().map_err(failed("list", path))? {
+            entries.push((entry.name, entry.type_ == DescriptorType::Directory));
+        }
+        Ok(entries)
+    }
+
+    /// Runs an operation that may find the parent directories missing, and makes them.
+    fn with_parents<T>(
+        &self,
+        path: &str,
+        operation: impl Fn() -> core::result::Result<T, ErrorCode>,
+    ) -> core::result::Result<T, ErrorCode> {
+        for _ in 0..TRIES {
+            match operation() {
+                Err(ErrorCode::NoEntry) => self.make_parents(path)?,
+                done => return done,
+            }
+        }
+        operation()
+    }
+
+    /// Makes the directories that lead to a path, each durably.
+    fn make_parents(&self, path: &str) -> core::result::Result<(), ErrorCode> {
+        let Some((parent, _)) = path.rsplit_once('/') else { return Ok(()) };
+        match self.given.create_directory_at(parent) {
+            Ok(()) => self.sync_directory_of(parent),
+            Err(ErrorCode::Exist) => Ok(()),
+            Err(ErrorCode::NoEntry) => {
+                self.make_parents(parent)?;
+                match self.given.create_directory_at(parent) {
+                    Ok(()) => self.sync_directory_of(parent),
+                    // Removed again, or made by another: the operation finds out.
+                    Err(ErrorCode::Exist | ErrorCode::NoEntry) => Ok(()),
+                    Err(code) => Err(code),
+                }
+            }
+            Err(code) => Err(code),
+        }
+    }
+
+    fn sync_parent(&self, path: &str) -> Result<()> {
+        self.sync_directory_of(path).map_err(failed("sync the directory of", path))
+    }
+
+    /// Makes what happened to a name in its directory durable.
+    fn sync_directory_of(&self, path: &str) -> core::result::Result<(), ErrorCode> {
+        let Some((parent, _)) = path.rsplit_once('/') else { return self.given.sync() };
+        match self.open(parent, OpenFlags::DIRECTORY, DescriptorFlags::READ) {
+            Ok(directory) => directory.sync(),
+            // Another request has removed the directory with all that was in it.
+            Err(ErrorCode::NoEntry) => Ok(()),
+            Err(code) => Err(code),
+        }
+    }
+}
+
+/// Writes all bytes at a position.
+pub(crate) fn write_all(
+    file: &Descriptor,
+    mut bytes: &[u8],
+    mut offset: u64,
+) -> core::result::Result<(), ErrorCode> {
+    while !bytes.is_empty() {
+        let written = file.write(bytes, offset)?;
+        offset += written;
+        bytes = usize::try_from(written).ok().and_then(|n| bytes.get(n..)).ok_or(ErrorCode::Io)?;
+    }
+    Ok(())
+}

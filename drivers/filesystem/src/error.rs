@@ -1,0 +1,18 @@
+//! From the host's error codes to the contract's errors.
+
+use wasi::filesystem::types::ErrorCode;
+
+use crate::bindings::exports::lighter::storage::blobs::Error;
+
+/// Says what was done to what, when it failed with a code.
+pub(crate) fn failed(what: &'static str, path: &str) -> impl Fn(ErrorCode) -> Error {
+    move |code| {
+        let text = format!("{what} {path}: {}", code.name());
+        match code {
+            ErrorCode::NoEntry => Error::NotFound,
+            ErrorCode::InsufficientSpace | ErrorCode::Quota => Error::NoSpace(text),
+            ErrorCode::Access | ErrorCode::NotPermitted | ErrorCode::ReadOnly => Error::AccessDenied(text),
+            _ => Error::Other(text),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The component's one export, `wasi:http/incoming-handler`: a request in, its response out.
+
+use std::sync::OnceLock;
+
+use wasi::cli::environment::get_environment;
+use wasi::exports::http::incoming_handler::Guest;
+use wasi::http::types::{
+    ErrorCode, Fields, IncomingBody, IncomingRequest, Method as WasiMethod, OutgoingBody, OutgoingResponse,
+    ResponseOutparam,
+};
+use wasi::io::streams::{InputStream, OutputStream, StreamError};
+
+use crate::bindings::Component;
+use crate::config::Config;
+use crate::http::{Body, Method, Request, Response};
+use crate::registry::Registry;
+use crate::storage::driver::Driver;
+use crate::stream::Stream;
+
+/// How much of a stream is asked for at a time, in bytes.
+const READ_SIZE: u64 = 1 << 20;
+
+impl Guest for Component {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        static CONFIG: OnceLock<Config> = OnceLock::new();
+        let config = CONFIG.get_or_init(|| Config::from_environment(get_environment()));
+        let response = Registry::new(Driver, config).handle(receive(request));
+        if let Err(broken) = send(response, out) {
+            // The client has gone, or what was promised could not be read. It sees a broken answer.
+            eprintln!("response: {broken}");
+        }
+    }
+}
+
+/// A request's body. The stream is a child of the body, and goes first.
+struct Incoming {
+    stream: Option<InputStream>,
+    _body: Option<IncomingBody>,
+}
+
+impl Stream for Incoming {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        self.stream.as_mut().map_or(Ok(None), Stream::next)
+    }
+}
+
+impl Stream for InputStream {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        loop {
+            match self.blocking_read(READ_SIZE) {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(StreamError::Closed) => return Ok(None),
+                Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
+            }
+        }
+    }
+}
+
+fn receive(request: IncomingRequest) -> Request<Incoming> {
+    let method = match request.method() {
+        WasiMethod::Get => Method::Get,
+        WasiMethod::Head => Method::Head,
+        WasiMethod::Post => Method::Post,
+        WasiMethod::Put => Method::Put,
+        WasiMethod::Patch => Method::Patch,
+        WasiMethod::Delete => Method::Delete,
+        WasiMethod::Options => Method::Other("OPTIONS".to_owned()),
+        WasiMethod::Connect => Method::Other("CONNECT".to_owned()),
+        WasiMethod::Trace => Method::Other("TRACE".to_owned()),
+        WasiMethod::Other(method) => Method::Other(method),
+    };
+    let target = request.path_with_query().unwrap_or_default();
+    let headers = request.headers().entries();
+    // Neither can fail for a request whose body nobody has taken yet.
+    let body = request.consume().ok();
+    let stream = body.as_ref().and_then(|body| body.stream().ok());
+    Request::new(method, &target, headers, Incoming { stream, _body: body })
+}
+
+fn send(response: Response<InputStream>, out: ResponseOutparam) -> Result<(), String> {
+    let headers: Vec<(String, Vec<u8>)> =
+        response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
+    let fields = match Fields::from_list(&headers) {
+        Ok(fields) => fields,
+        Err(error) => {
+            ResponseOutparam::set(out, Err(ErrorCode::InternalError(None)));
+            return Err(error.to_string());
+        }
+    };
+    let outgoing = OutgoingResponse::new(fields);
+    let accepted = outgoing.set_status_code(response.status);
+    accepted.map_err(|()| format!("the host refuses status {}", response.status))?;
+    if matches!(response.body, Body::Empty) {
+        // Taking the body, even to send nothing, would hold a HEAD to the length that it states.
+        ResponseOutparam::set(out, Ok(outgoing));
+        return Ok(());
+    }
+    let body = outgoing.body().map_err(|()| "the host gives no body")?;
+    ResponseOutparam::set(out, Ok(outgoing));
+    {
+        let stream = body.write().map_err(|()| "the host gives no stream")?;
+        match response.body {
+            Body::Empty => {}
+            Body::Bytes(bytes) => write(&stream, &bytes).map_err(said)?,
+            Body::Content(content, length) => splice(&stream, &content, length).map_err(said)?,
+        }
+    }
+    OutgoingBody::finish(body, None).map_err(|error| error.to_string())
+}
+
+/// Writes bytes as the host has room for them.
+fn write(out: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
+    while !bytes.is_empty() {
+        let room = usize::try_from(out.check_write()?).unwrap_or(usize::MAX);
+        if room == 0 {
+            out.subscribe().block();
+            continue;
+        }
+        let (now, later) = bytes.split_at(room.min(bytes.len()));
+        out.write(now)?;
+        bytes = later;
+    }
+    out.flush()
+}
+
+/// Has the host move bytes from one stream to the other. None of them enters the component.
+fn splice(out: &OutputStream, content: &InputStream, mut length: u64) -> Result<(), StreamError> {
+    while length > 0 {
+        length -= out.blocking_splice(content, length)?;
+    }
+    Ok(())
+}
+
+fn said(error: StreamError) -> String {
+    match error {
+        StreamError::Closed => "the stream ended early".to_owned(),
+        StreamError::LastOperationFailed(error) => error.to_debug_string(),
+    }
+}

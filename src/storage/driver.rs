@@ -1,0 +1,102 @@
+//! Storage by the driver that is composed with the registry.
+
+use wasi::io::streams::InputStream;
+
+use super::{Error, Result, Storage, Upload};
+use crate::bindings::lighter::storage::{blobs, key_value, types};
+
+/// The driver.
+pub struct Driver;
+
+impl Storage for Driver {
+    type Content = InputStream;
+    type Upload = blobs::Upload;
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(key_value::get(key)?)
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Result<()> {
+        Ok(key_value::set(key, value)?)
+    }
+
+    fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
+        Ok(key_value::create(key, value)?)
+    }
+
+    fn delete(&self, key: &str) -> Result<()> {
+        Ok(key_value::delete(key)?)
+    }
+
+    fn delete_prefix(&self, prefix: &str) -> Result<()> {
+        Ok(key_value::delete_prefix(prefix)?)
+    }
+
+    fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        Ok(key_value::list(prefix, after, limit)?)
+    }
+
+    fn stat(&self, key: &str) -> Result<Option<u64>> {
+        Ok(blobs::stat(key)?)
+    }
+
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<InputStream> {
+        Ok(blobs::read(key, offset, length)?)
+    }
+
+    fn put(&self, key: &str, content: &[u8]) -> Result<()> {
+        Ok(blobs::put(key, content)?)
+    }
+
+    fn received(&self, id: &str) -> Result<Option<u64>> {
+        Ok(blobs::received(id)?)
+    }
+
+    fn create_upload(&self, id: &str) -> Result<blobs::Upload> {
+        Ok(blobs::Upload::create(id)?)
+    }
+
+    fn open_upload(&self, id: &str) -> Result<blobs::Upload> {
+        Ok(blobs::Upload::open(id)?)
+    }
+}
+
+impl Upload for blobs::Upload {
+    type Content = InputStream;
+
+    fn offset(&self) -> u64 {
+        blobs::Upload::offset(self)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(blobs::Upload::append(self, bytes)?)
+    }
+
+    fn read(&self) -> Result<InputStream> {
+        Ok(blobs::Upload::read(self)?)
+    }
+
+    fn suspend(self) -> Result<()> {
+        Ok(blobs::Upload::suspend(self)?)
+    }
+
+    fn commit(self, key: &str) -> Result<()> {
+        Ok(blobs::Upload::commit(self, key)?)
+    }
+
+    fn abort(self) -> Result<()> {
+        Ok(blobs::Upload::abort(self)?)
+    }
+}
+
+impl From<types::Error> for Error {
+    fn from(error: types::Error) -> Self {
+        match error {
+            types::Error::NotFound => Self::NotFound,
+            types::Error::Busy => Self::Busy,
+            types::Error::NoSpace(what) => Self::NoSpace(what),
+            types::Error::AccessDenied(what) => Self::AccessDenied(what),
+            types::Error::Other(what) => Self::Other(what),
+        }
+    }
+}
