@@ -109,7 +109,8 @@ fn send(response: Response<InputStream>, out: ResponseOutparam) -> Result<(), St
     OutgoingBody::finish(body, None).map_err(|error| error.to_string())
 }
 
-/// Writes bytes as the host has room for them.
+/// Writes bytes as the host has room for them. They are not flushed: once the host has all that the
+/// length promised, it may close the stream.
 fn write(out: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
     while !bytes.is_empty() {
         let room = usize::try_from(out.check_write()?).unwrap_or(usize::MAX);
@@ -121,7 +122,7 @@ fn write(out: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
         out.write(now)?;
         bytes = later;
     }
-    out.flush()
+    Ok(())
 }
 
 /// Has the host move bytes from one stream to the other. None of them enters the component.

@@ -4,8 +4,10 @@
 //! one here; nothing else does. The code decides the status and the message, `detail` is for the
 //! client, `source` is for the log alone.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
+use crate::http::response::json_body;
 use crate::storage;
 
 /// The error codes of the OCI Distribution Spec and of distribution.
@@ -64,6 +66,19 @@ pub struct Error {
     details: Vec<Value>,
     headers: Vec<(&'static str, String)>,
     source: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    errors: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a Value>,
 }
 
 /// What a function that answers a request returns.
@@ -136,14 +151,12 @@ impl Error {
     /// The JSON envelope of the OCI Distribution Spec, "Error codes".
     pub fn envelope(&self) -> Vec<u8> {
         let (code, _, message) = self.code.row();
-        let entry = |detail: &Value| json!({ "code": code, "message": message, "detail": detail });
-        let errors: Vec<Value> = match self.details.as_slice() {
-            [] => vec![json!({ "code": code, "message": message })],
-            details => details.iter().map(entry).collect(),
+        let entry = |detail| Entry { code, message, detail };
+        let errors = match self.details.as_slice() {
+            [] => vec![entry(None)],
+            details => details.iter().map(Some).map(entry).collect(),
         };
-        let mut body = json!({ "errors": errors }).to_string().into_bytes();
-        body.push(b'\n');
-        body
+        json_body(&Envelope { errors })
     }
 }
 
@@ -171,6 +184,8 @@ impl From<storage::Error> for Error {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -71,7 +71,7 @@ impl<'a, S: Storage> Upload<'a, S> {
     /// kept.
     pub fn receive(&mut self, body: &mut impl Stream) -> Result<u64> {
         let start = self.offset();
-        while let Some(bytes) = body.next().map_err(broken_off)? {
+        while let Some(bytes) = next(body)? {
             self.writer.append(&bytes)?;
             self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
         }
@@ -143,8 +143,8 @@ impl<'a, S: Storage> Upload<'a, S> {
     }
 }
 
-/// The client's own doing, mostly: it has gone.
-fn broken_off(source: String) -> Error {
-    Error::new(Code::BlobUploadInvalid, "the body broke off; ask for the upload's status to go on")
-        .log(source)
+/// Waits for the next bytes of a body. An error is mostly the client's own doing: it has gone.
+pub fn next(body: &mut impl Stream) -> Result<Option<Vec<u8>>> {
+    let detail = "the body broke off; ask for the upload's status to go on";
+    body.next().map_err(|source| Error::new(Code::BlobUploadInvalid, detail).log(source))
 }

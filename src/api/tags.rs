@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::error::{Code, Error, Result};
 use crate::http::page::Page;
+use crate::http::response::json_body;
 use crate::http::{Request, Response};
 use crate::repository::Repository;
 use crate::storage::Storage;
@@ -26,7 +27,6 @@ pub fn list<S: Storage, B>(repository: &Repository<S>, request: &Request<B>) -> 
         let path = format!("/v2/{}/tags/list", repository.name());
         link = tags.last().map(|last| ("Link", Page::next(&path, n, last)));
     }
-    let mut body = json!({ "name": repository.name().as_str(), "tags": tags }).to_string().into_bytes();
-    body.push(b'\n');
+    let body = json_body(&json!({ "name": repository.name().as_str(), "tags": tags }));
     Ok(Response::new(200).with_bytes("application/json", body).with_headers(link.into_iter().collect()))
 }

@@ -17,7 +17,7 @@ use crate::name::Name;
 use crate::repository::Repository;
 use crate::storage::{self, Storage};
 use crate::stream::Stream;
-use crate::upload::Upload;
+use crate::upload::{Upload, next};
 use crate::upload_state::{Secret, UploadState};
 
 /// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob at
@@ -124,15 +124,11 @@ pub fn complete<S: Storage, B: Stream>(
     let digest = digest(request.query.get("digest").ok_or_else(missing)?)?;
     let chunk = chunk(repository, secret, &state, request)?;
     let mut upload = resume(repository, secret, &state)?;
-    let has_body = request.content_length() != Some(0);
-    let expected = match chunk {
-        Some(chunk) => chunk.first,
-        None if has_body => state.offset,
-        // Nothing is appended, so that it does not matter what the client believes.
-        None => upload.offset(),
-    };
-    if expected != upload.offset() {
-        return Err(out_of_order(secret, state, upload.suspend()?));
+    if chunk.map_or(state.offset, |chunk| chunk.first) != upload.offset() {
+        // Without a body nothing is appended, and it does not matter what the client believes.
+        if chunk.is_some() || next(&mut request.body)?.is_some() {
+            return Err(out_of_order(secret, state, upload.suspend()?));
+        }
     }
     upload.hash_with(digest.algorithm())?;
     let received = match upload.receive(&mut request.body) {

@@ -1,5 +1,7 @@
 //! Responses.
 
+use serde::Serialize;
+
 /// What a response carries.
 pub enum Body<C> {
     /// Nothing. If the headers give a length all the same, it is what a HEAD is told of.
@@ -8,6 +10,14 @@ pub enum Body<C> {
     Bytes(Vec<u8>),
     /// Stored content, of which so many bytes are sent.
     Content(C, u64),
+}
+
+/// Writes a JSON body, with the newline at its end that distribution sends.
+#[expect(clippy::expect_used, reason = "what is written here has string keys and cannot fail")]
+pub fn json_body(document: &impl Serialize) -> Vec<u8> {
+    let mut body = serde_json::to_vec(document).expect("serializable");
+    body.push(b'\n');
+    body
 }
 
 /// A response.

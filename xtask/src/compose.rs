@@ -1,0 +1,80 @@
+//! Composition: the registry and one storage driver become one component.
+
+use anyhow::{Context, Result, ensure};
+use wac_graph::types::Package;
+use wac_graph::{CompositionGraph, EncodeOptions};
+
+/// The package of the interfaces through which the registry and a driver meet.
+const STORAGE: &str = "lighter:storage/";
+
+/// What every host calls.
+const HANDLER: &str = "wasi:http/incoming-handler@";
+
+/// Plugs the driver's exports into the registry's storage imports.
+///
+/// Unlike `wac plug`, which skips what does not fit and leaves the failure to the host, this names
+/// each misfit, and makes sure that nothing but WASI is left to import.
+pub(crate) fn compose(registry: &[u8], driver: &[u8]) -> Result<Vec<u8>> {
+    let mut graph = CompositionGraph::new();
+    let registry = package("lighter:registry", registry, &mut graph)?;
+    let driver = package("lighter:driver", driver, &mut graph)?;
+    let (imports, exports) = world(&graph, &registry);
+    let plugs = plugs(&imports, &world(&graph, &driver).1)?;
+    let handler = handler(&exports)?;
+
+    let registry = graph.register_package(registry)?;
+    let driver = graph.register_package(driver)?;
+    let registry = graph.instantiate(registry);
+    let driver = graph.instantiate(driver);
+    for name in plugs {
+        let export = graph.alias_instance_export(driver, name)?;
+        graph.set_instantiation_argument(registry, name, export)?;
+    }
+    let export = graph.alias_instance_export(registry, handler)?;
+    graph.export(export, handler)?;
+    let component = graph.encode(EncodeOptions::default()).context("cannot encode the composition")?;
+
+    check(&component)?;
+    Ok(component)
+}
+
+/// Fails unless a component, read anew from its bytes, imports nothing but WASI and exports the
+/// HTTP handler.
+fn check(component: &[u8]) -> Result<()> {
+    let mut graph = CompositionGraph::new();
+    let package = package("lighter:composed", component, &mut graph)?;
+    let (imports, exports) = world(&graph, &package);
+    handler(&exports)?;
+    let foreign: Vec<_> =
+        imports.iter().map(String::as_str).filter(|name| !name.starts_with("wasi:")).collect();
+    ensure!(foreign.is_empty(), "the composed component still imports {}", foreign.join(", "));
+    Ok(())
+}
+
+fn package(name: &str, component: &[u8], graph: &mut CompositionGraph) -> Result<Package> {
+    Package::from_bytes(name, None, component, graph.types_mut())
+        .with_context(|| format!("{name} cannot be composed"))
+}
+
+/// Returns the names of a package's imports and of its exports.
+fn world(graph: &CompositionGraph, package: &Package) -> (Vec<String>, Vec<String>) {
+    let world = &graph.types()[package.ty()];
+    (world.imports.keys().cloned().collect(), world.exports.keys().cloned().collect())
+}
+
+/// Returns the storage imports of the registry, all of which the driver must export.
+fn plugs<'a>(imports: &'a [String], exports: &[String]) -> Result<Vec<&'a str>> {
+    let wanted: Vec<_> =
+        imports.iter().map(String::as_str).filter(|name| name.starts_with(STORAGE)).collect();
+    ensure!(!wanted.is_empty(), "the registry imports nothing of {STORAGE}");
+    let missing: Vec<_> =
+        wanted.iter().copied().filter(|name| !exports.iter().any(|export| export == name)).collect();
+    ensure!(missing.is_empty(), "the driver does not export {}", missing.join(", "));
+    Ok(wanted)
+}
+
+/// Returns the full name of the HTTP handler among a component's exports.
+fn handler(exports: &[String]) -> Result<&str> {
+    let found = exports.iter().find(|name| name.starts_with(HANDLER));
+    found.map(String::as_str).with_context(|| format!("{HANDLER}* is not exported"))
+}
