@@ -176,7 +176,12 @@ impl From<storage::Error> for Error {
             storage::Error::AccessDenied(_) => {
                 Self::new(Code::Unavailable, "the registry's storage refuses access").log(error.to_string())
             }
-            // Where a missing blob or a held upload means something, it is handled before this.
+            // Only who stood still for long loses an upload in the middle of a request.
+            storage::Error::Busy => {
+                Self::new(Code::RangeInvalid, "another request has taken this upload over")
+                    .log(error.to_string())
+            }
+            // Where a missing blob means something, it is handled before this.
             error => Self::internal(error.to_string()),
         }
     }

@@ -103,6 +103,9 @@ impl<'a, S: Storage> Repository<'a, S> {
     }
 
     /// Lists at most `limit` tags in byte order, after one.
+    ///
+    /// Whatever else lies among the tags, or is left of one that a crash kept from being written, is
+    /// passed over: a client may give up a whole list for one tag that is none.
     pub fn tags(&self, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         let mut tags: Vec<String> = Vec::new();
         let mut after = after.map(str::to_owned);
@@ -111,17 +114,22 @@ impl<'a, S: Storage> Repository<'a, S> {
             let names = self.storage.list(&keys::tags(self.name), after.as_deref(), wanted)?;
             let complete = names.len() < wanted as usize;
             after = names.last().cloned();
-            // Whatever else lies there is no tag, and a client may give up the whole list for it.
-            tags.extend(names.into_iter().filter(|name| is_tag(name)));
+            for name in names {
+                if is_tag(&name) && self.link(&keys::tag_link(self.name, &name))?.is_some() {
+                    tags.push(name);
+                }
+            }
             if complete || tags.len() == limit as usize {
                 return Ok(tags);
             }
         }
     }
 
-    /// Whether anything was ever pushed to the repository.
+    /// Whether anything was ever pushed to the repository, and not only to one below it: what it has
+    /// lies under names that begin with `_`, which no repository's does.
     pub fn exists(&self) -> Result<bool> {
-        Ok(!self.storage.list(&keys::repository(self.name), None, 1)?.is_empty())
+        let own = self.storage.list(&keys::repository(self.name), Some("_"), 1)?;
+        Ok(own.first().is_some_and(|name| name.starts_with('_')))
     }
 
     /// Reads a link and finds the content that it names.

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use uuid::Uuid;
 use wasi::cli::environment::get_environment;
 use wasi::filesystem::preopens::get_directories;
-use wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags};
+use wasi::filesystem::types::{
+    Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
+};
 
 use crate::bindings::exports::lighter::storage::blobs::Error;
 use crate::error::failed;
@@ -74,13 +76,19 @@ impl Directory {
         self.with_parents(path, || self.open(path, create, access)).map_err(failed("create", path))
     }
 
+    /// Returns what there is under a path, or none.
+    pub(crate) fn stat(&self, path: &str) -> core::result::Result<Option<DescriptorStat>, ErrorCode> {
+        match self.given.stat_at(PathFlags::empty(), path) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(None),
+            Err(code) => Err(code),
+        }
+    }
+
     /// Returns a file's size, or none.
     pub(crate) fn size(&self, path: &str) -> Result<Option<u64>> {
-        match self.given.stat_at(PathFlags::empty(), path) {
-            Ok(stat) => Ok((stat.type_ == DescriptorType::RegularFile).then_some(stat.size)),
-            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(None),
-            Err(code) => Err(failed("stat", path)(code)),
-        }
+        let stat = self.stat(path).map_err(failed("stat", path))?;
+        Ok(stat.filter(|stat| stat.type_ == DescriptorType::RegularFile).map(|stat| stat.size))
     }
 
     /// Reads a small file, or none.
@@ -113,7 +121,7 @@ impl Directory {
         let written = write_all(&file, content, 0).and_then(|()| file.sync_data());
         if let Err(code) = written {
             // The error that is told is the first one.
-            let _ = self.given.unlink_file_at(&temporary);
+            let _ = self.unlink(&temporary);
             return Err(failed("write", &temporary)(code));
         }
         Ok(temporary)
@@ -136,13 +144,18 @@ impl Directory {
         }
     }
 
+    /// Removes a file, if it is there.
+    pub(crate) fn unlink(&self, path: &str) -> core::result::Result<(), ErrorCode> {
+        match self.given.unlink_file_at(path) {
+            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(()),
+            done => done,
+        }
+    }
+
     /// Removes a file, durably, if it is there.
     pub(crate) fn remove(&self, path: &str) -> Result<()> {
-        match self.given.unlink_file_at(path) {
-            Ok(()) => self.sync_parent(path),
-            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(()),
-            Err(code) => Err(failed("remove", path)(code)),
-        }
+        self.unlink(path).map_err(failed("remove", path))?;
+        self.sync_parent(path)
     }
 
     /// Removes a directory with all that is in it, durably, if it is there.
@@ -162,10 +175,7 @@ impl Directory {
                 if is_directory {
                     self.remove_children(&child)?;
                 } else {
-                    match self.given.unlink_file_at(&child) {
-                        Ok(()) | Err(ErrorCode::NoEntry) => {}
-                        Err(code) => return Err(failed("remove", &child)(code)),
-                    }
+                    self.unlink(&child).map_err(failed("remove", &child))?;
                 }
             }
             match self.given.remove_directory_at(path) {
@@ -253,7 +263,7 @@ impl Directory {
         match self.open(parent, OpenFlags::DIRECTORY, DescriptorFlags::READ) {
             Ok(directory) => directory.sync(),
             // Another request has removed the directory with all that was in it.
-            Err(ErrorCode::NoEntry) => Ok(()),
+            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(()),
             Err(code) => Err(code),
         }
     }

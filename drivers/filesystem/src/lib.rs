@@ -13,6 +13,8 @@ mod bindings;
 #[cfg(target_family = "wasm")]
 mod blobs;
 #[cfg(target_family = "wasm")]
+mod claim;
+#[cfg(target_family = "wasm")]
 mod directory;
 #[cfg(target_family = "wasm")]
 mod error;

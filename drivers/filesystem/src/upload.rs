@@ -6,6 +6,7 @@ use wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags};
 use wasi::io::streams::InputStream;
 
 use crate::bindings::exports::lighter::storage::blobs::{Error, GuestUpload, Upload};
+use crate::claim::Claim;
 use crate::directory::{root, write_all};
 use crate::error::failed;
 
@@ -15,6 +16,8 @@ pub struct Writer {
     path: String,
     file: Descriptor,
     offset: Cell<u64>,
+    /// None for an upload that nobody else knows of yet.
+    claim: Option<Claim>,
 }
 
 impl GuestUpload for Writer {
@@ -22,16 +25,17 @@ impl GuestUpload for Writer {
         let root = root()?;
         let path = root.path(&id)?;
         let file = root.create(&path)?;
-        Ok(Upload::new(Self { path, file, offset: Cell::new(0) }))
+        Ok(Upload::new(Self { path, file, offset: Cell::new(0), claim: None }))
     }
 
     fn open(id: String) -> Result<Upload, Error> {
         let root = root()?;
         let path = root.path(&id)?;
+        let claim = Some(Claim::take(root, &path)?);
         let access = DescriptorFlags::READ | DescriptorFlags::WRITE;
         let file = root.open(&path, OpenFlags::empty(), access).map_err(failed("open", &path))?;
         let size = file.stat().map_err(failed("stat", &path))?.size;
-        Ok(Upload::new(Self { path, file, offset: Cell::new(size) }))
+        Ok(Upload::new(Self { path, file, offset: Cell::new(size), claim }))
     }
 
     fn offset(&self) -> u64 {
@@ -39,6 +43,7 @@ impl GuestUpload for Writer {
     }
 
     fn append(&self, bytes: Vec<u8>) -> Result<(), Error> {
+        self.renew()?;
         write_all(&self.file, &bytes, self.offset.get()).map_err(failed("write", &self.path))?;
         self.offset.set(self.offset.get() + bytes.len() as u64);
         Ok(())
@@ -54,18 +59,28 @@ impl GuestUpload for Writer {
 
     fn commit(writer: Upload, key: String) -> Result<(), Error> {
         let writer = writer.into_inner::<Self>();
-        writer.sync()?;
         let root = root()?;
-        root.publish(&writer.path, &root.path(&key)?)
+        let target = root.path(&key)?;
+        writer.sync()?;
+        // After the sync, which can take longer than a claim lasts.
+        writer.renew()?;
+        root.publish(&writer.path, &target)
     }
 
     fn abort(writer: Upload) -> Result<(), Error> {
-        root()?.remove(&writer.into_inner::<Self>().path)
+        let writer = writer.into_inner::<Self>();
+        writer.renew()?;
+        root()?.remove(&writer.path)
     }
 }
 
 impl Writer {
+    /// Makes what was appended durable.
     fn sync(&self) -> Result<(), Error> {
         self.file.sync_data().map_err(failed("sync", &self.path))
+    }
+
+    fn renew(&self) -> Result<(), Error> {
+        self.claim.as_ref().map_or(Ok(()), Claim::renew)
     }
 }
