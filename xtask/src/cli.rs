@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
+use crate::serve::Site;
 use crate::toolchain::Way;
 
 /// What `cargo xtask help` prints.
@@ -13,6 +14,13 @@ Usage: cargo xtask <command> [options]
 Commands:
   build   Compile the registry and its storage drivers to WebAssembly, and compose them into
           target/components/.
+  serve   Build, then serve the registry until Ctrl-C. Variables of the environment that begin
+          with REGISTRY_ are passed on to it.
+            --listen ADDRESS  where to listen (127.0.0.1:5000)
+            --data DIRECTORY  where to keep everything; made if it is not there (./data)
+  test    Build, then run all tests. What follows -- is passed on to them.
+            --long            the long ones too
+  lint    Check the format, and lint for this machine and for WebAssembly.
   help    Print this text.
 
 Options of every command:
@@ -29,6 +37,17 @@ All that is fetched or made is kept under target/.
 pub(crate) enum Task {
     /// Compile and compose.
     Build,
+    /// Serve the registry.
+    Serve(Site),
+    /// Run all tests.
+    Test {
+        /// The long ones too.
+        long: bool,
+        /// What the test programs are told.
+        arguments: Vec<String>,
+    },
+    /// Check the format, and lint.
+    Lint,
     /// Say how to use it.
     Help,
 }
@@ -49,18 +68,25 @@ impl Arguments {
         let mut task = match words.next().as_deref() {
             None | Some("help" | "--help" | "-h") => Task::Help,
             Some("build") => Task::Build,
+            Some("serve") => Task::Serve(Site { listen: "127.0.0.1:5000".into(), data: "data".into() }),
+            Some("test") => Task::Test { long: false, arguments: Vec::new() },
+            Some("lint") => Task::Lint,
             Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
         };
         let mut toolchain = None;
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
-            match word.as_str() {
-                "--help" | "-h" => task = Task::Help,
-                "--toolchain" => {
+            match (word.as_str(), &mut task) {
+                ("--help" | "-h", _) => return Ok(Self { task: Task::Help, toolchain }),
+                ("--toolchain", _) => {
                     let name = value()?;
-                    toolchain =
-                        Some(Way::named(&name).with_context(|| format!("there is no toolchain `{name}`"))?);
+                    let way = Way::named(&name);
+                    toolchain = Some(way.with_context(|| format!("there is no toolchain `{name}`"))?);
                 }
+                ("--listen", Task::Serve(site)) => site.listen = value()?,
+                ("--data", Task::Serve(site)) => site.data = value()?.into(),
+                ("--long", Task::Test { long, .. }) => *long = true,
+                ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
                 _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
             }
         }
@@ -71,6 +97,7 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::{Arguments, Task};
+    use crate::serve::Site;
     use crate::toolchain::Way;
 
     fn parse(line: &str) -> Result<Arguments, String> {
@@ -92,8 +119,30 @@ mod tests {
     }
 
     #[test]
+    fn where_to_serve_can_be_said() {
+        let site = |listen: &str, data: &str| Task::Serve(Site { listen: listen.into(), data: data.into() });
+        assert_eq!(parse("serve").unwrap().task, site("127.0.0.1:5000", "data"));
+        assert_eq!(parse("serve --data /d --listen [::1]:0").unwrap().task, site("[::1]:0", "/d"));
+    }
+
+    #[test]
+    fn tests_are_told_what_follows_two_dashes() {
+        let told = |long, words: &[&str]| Task::Test {
+            long,
+            arguments: words.iter().copied().map(str::to_owned).collect(),
+        };
+        assert_eq!(parse("test").unwrap().task, told(false, &[]));
+        assert_eq!(
+            parse("test --long -- push --long --").unwrap().task,
+            told(true, &["push", "--long", "--"])
+        );
+    }
+
+    #[test]
     fn what_is_not_known_is_named() {
         assert!(parse("bild").unwrap_err().contains("`bild`"));
+        assert!(parse("build --listen 127.0.0.1:0").unwrap_err().contains("`--listen`"));
+        assert!(parse("lint -- x").unwrap_err().contains("`--`"));
         assert!(parse("build --fast").unwrap_err().contains("`--fast`"));
         assert!(parse("build --toolchain").unwrap_err().contains("needs a value"));
         assert!(parse("build --toolchain nightly").unwrap_err().contains("`nightly`"));

@@ -1,11 +1,14 @@
 //! Builds, composes, serves and tests Lighter.
 
+mod check;
 mod cli;
 mod components;
 mod compose;
 mod debian;
 mod process;
+mod serve;
 mod toolchain;
+mod tools;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,8 +16,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use check::{lint, test};
 use cli::{Arguments, HELP, Task};
+use components::build;
+use serve::serve;
 use toolchain::Toolchain;
+use tools::wasmtime;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(env::args().skip(1)) {
@@ -34,11 +41,20 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
+    let toolchain = || Toolchain::find(arguments.toolchain);
     match arguments.task {
         Task::Help => print!("{HELP}"),
-        Task::Build => {
-            components::build(&Toolchain::find(arguments.toolchain)?)?;
+        Task::Build => drop(build(&toolchain()?)?),
+        Task::Serve(site) => {
+            let address = site.check()?;
+            let component = build(&toolchain()?)?;
+            serve(&wasmtime()?, &component, address, &site.data)?;
         }
+        Task::Test { long, arguments } => {
+            let component = build(&toolchain()?)?;
+            test(&wasmtime()?, &component, long, &arguments)?;
+        }
+        Task::Lint => lint(&toolchain()?)?,
     }
     Ok(())
 }
