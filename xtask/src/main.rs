@@ -1,25 +1,62 @@
 //! Builds, composes, serves and tests Lighter.
 
+mod check;
+mod cli;
 mod components;
 mod compose;
 mod debian;
 mod process;
+mod serve;
 mod toolchain;
+mod tools;
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use toolchain::{Toolchain, Way};
+use anyhow::Result;
+
+use check::{lint, test};
+use cli::{Arguments, HELP, Task};
+use components::build;
+use serve::serve;
+use toolchain::Toolchain;
+use tools::wasmtime;
 
 fn main() -> ExitCode {
-    let way = std::env::args().nth(3).and_then(|name| Way::named(&name));
-    match Toolchain::find(way).and_then(|toolchain| components::build(&toolchain)) {
-        Ok(_) => ExitCode::SUCCESS,
+    let arguments = match Arguments::parse(env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let toolchain = || Toolchain::find(arguments.toolchain);
+    match arguments.task {
+        Task::Help => print!("{HELP}"),
+        Task::Build => drop(build(&toolchain()?)?),
+        Task::Serve(site) => {
+            let address = site.check()?;
+            let component = build(&toolchain()?)?;
+            serve(&wasmtime()?, &component, address, &site.data)?;
+        }
+        Task::Test { long, arguments } => {
+            let component = build(&toolchain()?)?;
+            test(&wasmtime()?, &component, long, &arguments)?;
+        }
+        Task::Lint => lint(&toolchain()?)?,
+    }
+    Ok(())
 }
 
 /// Returns a path in the workspace. All that this tool makes is under its `target/`.

@@ -120,6 +120,8 @@ impl Toolchain {
         // The caller's flags are meant for this machine, and would replace those for the target.
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         cargo.envs(self.env.iter().map(|(name, value)| (name, value)));
+        // Where we look for what is compiled, wherever the caller has his other files.
+        cargo.env("CARGO_TARGET_DIR", workspace("target"));
         cargo.arg(verb).args(["--target", TARGET]).args(&self.arguments);
         if !self.rustflags.is_empty() {
             // Cargo joins this list with the one in `.cargo/config.toml`.
@@ -129,10 +131,10 @@ impl Toolchain {
     }
 }
 
-/// Returns a cargo command at the root of the workspace, with all that it makes under `target/`.
+/// Returns a cargo command at the root of the workspace.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace("")).env("CARGO_TARGET_DIR", workspace("target"));
+    cargo.current_dir(workspace(""));
     cargo
 }
 

@@ -1,0 +1,150 @@
+//! The command line.
+
+use anyhow::{Context, Result, bail};
+
+use crate::serve::Site;
+use crate::toolchain::Way;
+
+/// What `cargo xtask help` prints.
+pub(crate) const HELP: &str = "\
+Builds, composes, serves and tests Lighter.
+
+Usage: cargo xtask <command> [options]
+
+Commands:
+  build   Compile the registry and its storage drivers to WebAssembly, and compose them into
+          target/components/.
+  serve   Build, then serve the registry until Ctrl-C. Variables of the environment that begin
+          with REGISTRY_ are passed on to it.
+            --listen ADDRESS  where to listen (127.0.0.1:5000)
+            --data DIRECTORY  where to keep everything; made if it is not there (./data)
+  test    Build, then run all tests. What follows -- is passed on to them.
+            --long            the long ones too
+  lint    Check the format, and lint for this machine and for WebAssembly.
+  help    Print this text.
+
+Options of every command:
+  --toolchain NAME  Use only this way to a compiler for wasm32-wasip2: `installed` (what is there, or
+                    what rustup installs), `debian-source` (the installed compiler, and the standard
+                    library's source from Debian) or `debian-compiler` (Debian's own). Without it they
+                    are tried in that order.
+
+All that is fetched or made is kept under target/.
+";
+
+/// What `cargo xtask` was asked to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Task {
+    /// Compile and compose.
+    Build,
+    /// Serve the registry.
+    Serve(Site),
+    /// Run all tests.
+    Test {
+        /// The long ones too.
+        long: bool,
+        /// What the test programs are told.
+        arguments: Vec<String>,
+    },
+    /// Check the format, and lint.
+    Lint,
+    /// Say how to use it.
+    Help,
+}
+
+/// A command line.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Arguments {
+    /// What to do.
+    pub(crate) task: Task,
+    /// The only toolchain to use, where that is not left to us.
+    pub(crate) toolchain: Option<Way>,
+}
+
+impl Arguments {
+    /// Reads what follows the program's name.
+    pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
+        let mut words = words.into_iter();
+        let mut task = match words.next().as_deref() {
+            None | Some("help" | "--help" | "-h") => Task::Help,
+            Some("build") => Task::Build,
+            Some("serve") => Task::Serve(Site { listen: "127.0.0.1:5000".into(), data: "data".into() }),
+            Some("test") => Task::Test { long: false, arguments: Vec::new() },
+            Some("lint") => Task::Lint,
+            Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
+        };
+        let mut toolchain = None;
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} needs a value"));
+            match (word.as_str(), &mut task) {
+                ("--help" | "-h", _) => return Ok(Self { task: Task::Help, toolchain }),
+                ("--toolchain", _) => {
+                    let name = value()?;
+                    let way = Way::named(&name);
+                    toolchain = Some(way.with_context(|| format!("there is no toolchain `{name}`"))?);
+                }
+                ("--listen", Task::Serve(site)) => site.listen = value()?,
+                ("--data", Task::Serve(site)) => site.data = value()?.into(),
+                ("--long", Task::Test { long, .. }) => *long = true,
+                ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
+                _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
+            }
+        }
+        Ok(Self { task, toolchain })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, Task};
+    use crate::serve::Site;
+    use crate::toolchain::Way;
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Arguments::parse(line.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_command_asks_for_help() {
+        for line in ["", "help", "--help", "build -h"] {
+            assert_eq!(parse(line).unwrap().task, Task::Help, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_toolchain_can_be_named() {
+        assert_eq!(parse("build").unwrap(), Arguments { task: Task::Build, toolchain: None });
+        let way = parse("build --toolchain debian-source").unwrap().toolchain;
+        assert_eq!(way, Some(Way::DebianSource));
+    }
+
+    #[test]
+    fn where_to_serve_can_be_said() {
+        let site = |listen: &str, data: &str| Task::Serve(Site { listen: listen.into(), data: data.into() });
+        assert_eq!(parse("serve").unwrap().task, site("127.0.0.1:5000", "data"));
+        assert_eq!(parse("serve --data /d --listen [::1]:0").unwrap().task, site("[::1]:0", "/d"));
+    }
+
+    #[test]
+    fn tests_are_told_what_follows_two_dashes() {
+        let told = |long, words: &[&str]| Task::Test {
+            long,
+            arguments: words.iter().copied().map(str::to_owned).collect(),
+        };
+        assert_eq!(parse("test").unwrap().task, told(false, &[]));
+        assert_eq!(
+            parse("test --long -- push --long --").unwrap().task,
+            told(true, &["push", "--long", "--"])
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_named() {
+        assert!(parse("bild").unwrap_err().contains("`bild`"));
+        assert!(parse("build --listen 127.0.0.1:0").unwrap_err().contains("`--listen`"));
+        assert!(parse("lint -- x").unwrap_err().contains("`--`"));
+        assert!(parse("build --fast").unwrap_err().contains("`--fast`"));
+        assert!(parse("build --toolchain").unwrap_err().contains("needs a value"));
+        assert!(parse("build --toolchain nightly").unwrap_err().contains("`nightly`"));
+    }
+}
