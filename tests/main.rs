@@ -18,3 +18,11 @@ mod content;
 mod server;
 
 mod base;
+mod blobs;
+mod chunks;
+mod digests;
+mod disk;
+mod names;
+mod state;
+mod tags;
+mod uploads;
