@@ -21,7 +21,7 @@ fn chunks_append_in_every_spelling_of_their_range() {
     let fourth = server.patch(&third.location()).header("Content-Range", "bytes=4-4").body("o").send();
     assert_snapshot!(fourth, @"");
     assert_eq!(server.put(&fourth.completed_by(HELLO)).send().status(), "201 Created");
-    assert_eq!(server.get(&format!("/v2/a/b/blobs/{HELLO}")).send().body, b"hello");
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{HELLO}")).send().text(), "hello");
 }
 
 #[test]

@@ -157,6 +157,11 @@ impl Response {
         self.find(name).unwrap_or_else(|| panic!("no header {name} in the answer:\n{self}"))
     }
 
+    /// The body, of an answer that is text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// Where to send the next request of an upload.
     pub(crate) fn location(&self) -> String {
         self.header("location").to_owned()
@@ -212,7 +217,7 @@ impl fmt::Display for Response {
 }
 
 /// Puts `<uuid>` and `<state>` for the ids and tokens of uploads.
-fn name_what_varies(text: &str) -> String {
+pub(crate) fn name_what_varies(text: &str) -> String {
     let mut named = String::new();
     let mut rest = text;
     while let Some(next) = rest.chars().next() {

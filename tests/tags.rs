@@ -1,5 +1,7 @@
 //! `/v2/<name>/tags/list`: all tags, and pages of them.
 
+use std::fs;
+
 use insta::assert_snapshot;
 
 use crate::server::Server;
@@ -79,11 +81,11 @@ fn a_page_has_at_most_1000_tags() {
     let server = server_with(&["t0000"]);
     // As if they had been pushed, which would take long.
     let tags = server.root().join("repositories/a/b/_manifests/tags");
-    let link = std::fs::read(tags.join("t0000/current/link")).unwrap();
+    let link = fs::read(tags.join("t0000/current/link")).unwrap();
     for n in 1..1002 {
         let current = tags.join(format!("t{n:04}/current"));
-        std::fs::create_dir_all(&current).unwrap();
-        std::fs::write(current.join("link"), &link).unwrap();
+        fs::create_dir_all(&current).unwrap();
+        fs::write(current.join("link"), &link).unwrap();
     }
     let page = server.get("/v2/a/b/tags/list?n=5000").send();
     assert_eq!(page.header("link"), r#"</v2/a/b/tags/list?last=t0999&n=1000>; rel="next""#);

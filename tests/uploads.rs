@@ -40,7 +40,7 @@ fn containerd_and_oras_put_the_whole_blob() {
     assert_snapshot!(server.put(&started.completed_by(ABC)).body("abc").send(), @"");
     let started = server.post("/v2/c/blobs/uploads/").send();
     assert_snapshot!(server.put(&started.completed_by(ABC)).chunked(&b"abc"[..]).send(), @"");
-    assert_eq!(server.get(&format!("/v2/c/blobs/{ABC}")).send().body, b"abc");
+    assert_eq!(server.get(&format!("/v2/c/blobs/{ABC}")).send().text(), "abc");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_post_with_the_digest_and_the_blob_is_all() {
     assert_snapshot!(posted, @"");
     let posted = server.post(&format!("/v2/c/blobs/uploads/?digest={ABC}")).chunked(&b"abc"[..]).send();
     assert_eq!(posted.status(), "201 Created", "{posted}");
-    assert_eq!(server.get(&format!("/v2/c/blobs/{ABC}")).send().body, b"abc");
+    assert_eq!(server.get(&format!("/v2/c/blobs/{ABC}")).send().text(), "abc");
 }
 
 #[test]
@@ -83,6 +83,15 @@ fn a_post_with_a_digest_alone_starts_an_upload_unless_nothing_is_all_of_it() {
     let posted = server.post(&format!("/v2/a/b/blobs/uploads/?digest={ABC}")).send();
     assert_snapshot!(posted, @"");
     assert_eq!(server.put(&posted.completed_by(ABC)).body("abc").send().status(), "201 Created");
+}
+
+#[test]
+fn a_mount_takes_the_blob_from_another_repository() {
+    let server = Server::start();
+    server.post(&format!("/v2/c/d/blobs/uploads/?digest={ABC}")).body("abc").send();
+    let mounted = server.post(&format!("/v2/a/b/blobs/uploads/?mount={ABC}&from=c%2Fd")).send();
+    assert_snapshot!(mounted, @"");
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{ABC}")).send().text(), "abc");
 }
 
 #[test]
@@ -175,5 +184,5 @@ fn the_bodies_of_post_and_put_may_be_of_any_media_type() {
     let started = server.post("/v2/a/b/blobs/uploads/").header("Content-Type", form).send();
     let put = server.put(&started.completed_by(&digest)).header("Content-Type", form);
     assert_eq!(put.body("digest=x&a=b").send().status(), "201 Created");
-    assert_eq!(server.get(&format!("/v2/a/b/blobs/{digest}")).send().body, b"digest=x&a=b");
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{digest}")).send().text(), "digest=x&a=b");
 }
