@@ -16,15 +16,43 @@ fn server_with_hello() -> Server {
 #[test]
 fn a_blob_is_served() {
     let server = server_with_hello();
-    assert_snapshot!(server.get(HELLO).send(), @"");
-    assert_snapshot!(server.head(HELLO).send(), @"");
+    assert_snapshot!(server.get(HELLO).send(), @r#"
+    200 OK
+    accept-ranges: bytes
+    cache-control: max-age=31536000
+    content-length: 5
+    content-type: application/octet-stream
+    docker-content-digest: sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    etag: "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+    hello
+    "#);
+    assert_snapshot!(server.head(HELLO).send(), @r#"
+    200 OK
+    accept-ranges: bytes
+    cache-control: max-age=31536000
+    content-length: 5
+    content-type: application/octet-stream
+    docker-content-digest: sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    etag: "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+    "#);
 }
 
 #[test]
 fn what_is_not_there_is_unknown() {
     let server = Server::start();
-    assert_snapshot!(server.get(HELLO).send(), @"");
-    assert_snapshot!(server.head(HELLO).send(), @"");
+    assert_snapshot!(server.get(HELLO).send(), @r#"
+    404 Not Found
+    content-length: 74
+    content-type: application/json
+
+    {"errors":[{"code":"BLOB_UNKNOWN","message":"blob unknown to registry"}]}
+    "#);
+    assert_snapshot!(server.head(HELLO).send(), @"
+    404 Not Found
+    content-length: 74
+    content-type: application/json
+    ");
 }
 
 #[test]
@@ -39,7 +67,13 @@ fn a_blob_is_visible_only_where_it_was_pushed() {
 #[test]
 fn a_malformed_digest_is_refused() {
     let server = Server::start();
-    assert_snapshot!(server.get("/v2/a/b/blobs/sha256:xyz").send(), @"");
+    assert_snapshot!(server.get("/v2/a/b/blobs/sha256:xyz").send(), @r#"
+    400 Bad Request
+    content-length: 162
+    content-type: application/json
+
+    {"errors":[{"code":"DIGEST_INVALID","detail":"a sha256 digest has 64 lower-case hexadecimal digits","message":"provided digest did not match uploaded content"}]}
+    "#);
     for digest in ["x", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:..", &HELLO[21..]] {
         let get = server.get(&format!("/v2/a/b/blobs/{digest}")).send();
         assert_eq!(get.status(), "400 Bad Request", "{digest}: {get}");
@@ -50,17 +84,65 @@ fn a_malformed_digest_is_refused() {
 fn an_empty_blob_is_a_blob() {
     let server = Server::start();
     let empty = push_blob(&server, "a/b", b"");
-    assert_snapshot!(server.get(&format!("/v2/a/b/blobs/{empty}")).send(), @"");
+    assert_snapshot!(server.get(&format!("/v2/a/b/blobs/{empty}")).send(), @r#"
+    200 OK
+    accept-ranges: bytes
+    cache-control: max-age=31536000
+    content-length: 0
+    content-type: application/octet-stream
+    docker-content-digest: sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+    etag: "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    "#);
     let get = server.get(&format!("/v2/a/b/blobs/{empty}")).header("Range", "bytes=0-");
-    assert_snapshot!(get.send(), @"");
+    assert_snapshot!(get.send(), @r#"
+    416 Range Not Satisfiable
+    content-length: 104
+    content-range: bytes */0
+    content-type: application/json
+
+    {"errors":[{"code":"RANGE_INVALID","detail":"the blob has 0 bytes","message":"invalid content range"}]}
+    "#);
 }
 
 #[test]
 fn a_part_is_served() {
     let server = server_with_hello();
-    assert_snapshot!(server.get(HELLO).header("Range", "bytes=1-3").send(), @"");
-    assert_snapshot!(server.get(HELLO).header("Range", "bytes=2-").send(), @"");
-    assert_snapshot!(server.get(HELLO).header("Range", "bytes=-2").send(), @"");
+    assert_snapshot!(server.get(HELLO).header("Range", "bytes=1-3").send(), @r#"
+    206 Partial Content
+    accept-ranges: bytes
+    cache-control: max-age=31536000
+    content-length: 3
+    content-range: bytes 1-3/5
+    content-type: application/octet-stream
+    docker-content-digest: sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    etag: "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+    ell
+    "#);
+    assert_snapshot!(server.get(HELLO).header("Range", "bytes=2-").send(), @r#"
+    206 Partial Content
+    accept-ranges: bytes
+    cache-control: max-age=31536000
+    content-length: 3
+    content-range: bytes 2-4/5
+    content-type: application/octet-stream
+    docker-content-digest: sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    etag: "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+    llo
+    "#);
+    assert_snapshot!(server.get(HELLO).header("Range", "bytes=-2").send(), @r#"
+    206 Partial Content
+    accept-ranges: bytes
+    cache-control: max-age=31536000
+    content-length: 2
+    content-range: bytes 3-4/5
+    content-type: application/octet-stream
+    docker-content-digest: sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    etag: "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+    lo
+    "#);
 }
 
 #[test]
@@ -76,7 +158,14 @@ fn a_part_ends_with_the_blob() {
 #[test]
 fn a_part_that_is_not_there_is_refused() {
     let server = server_with_hello();
-    assert_snapshot!(server.get(HELLO).header("Range", "bytes=5-").send(), @"");
+    assert_snapshot!(server.get(HELLO).header("Range", "bytes=5-").send(), @r#"
+    416 Range Not Satisfiable
+    content-length: 104
+    content-range: bytes */5
+    content-type: application/json
+
+    {"errors":[{"code":"RANGE_INVALID","detail":"the blob has 5 bytes","message":"invalid content range"}]}
+    "#);
     for range in ["bytes=5-9", "bytes=99-", "bytes=-0"] {
         let get = server.get(HELLO).header("Range", range).send();
         assert_eq!(get.status(), "416 Range Not Satisfiable", "{range}: {get}");
@@ -114,7 +203,12 @@ fn the_parts_of_a_large_blob_make_the_whole() {
 fn a_blob_that_the_client_has_is_not_sent() {
     let server = server_with_hello();
     let digest = sha256(b"hello");
-    assert_snapshot!(server.get(HELLO).header("If-None-Match", &format!("\"{digest}\"")).send(), @"");
+    assert_snapshot!(server.get(HELLO).header("If-None-Match", &format!("\"{digest}\"")).send(), @r#"
+    304 Not Modified
+    cache-control: max-age=31536000
+    docker-content-digest: sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    etag: "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+    "#);
     for tag in [&digest, &format!("W/\"{digest}\""), &format!("\"x\", \"{digest}\""), "*"] {
         let get = server.get(HELLO).header("If-None-Match", tag).send();
         assert_eq!(get.status(), "304 Not Modified", "{tag}: {get}");

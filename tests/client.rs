@@ -204,7 +204,11 @@ impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = format!("{}\n", self.status);
         for (name, value) in &self.headers {
-            if !matches!(name.as_str(), "connection" | "date" | "docker-distribution-api-version") {
+            let everywhere =
+                matches!(name.as_str(), "connection" | "date" | "docker-distribution-api-version");
+            // Hosts differ in whether they let a 204 have one. It says nothing.
+            let of_nothing = name == "content-length" && self.status.starts_with("204");
+            if !everywhere && !of_nothing {
                 text += &format!("{name}: {value}\n");
             }
         }

@@ -12,7 +12,13 @@ fn a_put_without_a_digest_keeps_the_upload() {
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let patched = server.patch(&started.location()).body("abc").send();
-    assert_snapshot!(server.put(&patched.location()).send(), @"");
+    assert_snapshot!(server.put(&patched.location()).send(), @r#"
+    400 Bad Request
+    content-length: 155
+    content-type: application/json
+
+    {"errors":[{"code":"DIGEST_INVALID","detail":"complete the upload with the parameter digest","message":"provided digest did not match uploaded content"}]}
+    "#);
     assert_eq!(server.put(&patched.completed_by(ABC)).send().status(), "201 Created");
 }
 
@@ -21,7 +27,13 @@ fn a_put_with_a_malformed_digest_keeps_the_upload() {
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let patched = server.patch(&started.location()).body("abc").send();
-    assert_snapshot!(server.put(&patched.completed_by("abc")).send(), @"");
+    assert_snapshot!(server.put(&patched.completed_by("abc")).send(), @r#"
+    400 Bad Request
+    content-length: 135
+    content-type: application/json
+
+    {"errors":[{"code":"DIGEST_INVALID","detail":"a digest is ALGORITHM:HEX","message":"provided digest did not match uploaded content"}]}
+    "#);
     for digest in [
         "",
         "sha256",
@@ -48,8 +60,20 @@ fn a_put_with_the_wrong_digest_ends_the_upload() {
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let patched = server.patch(&started.location()).body("abd").send();
-    assert_snapshot!(server.put(&patched.completed_by(ABC)).send(), @"");
-    assert_snapshot!(server.get(&patched.location()).send(), @"");
+    assert_snapshot!(server.put(&patched.completed_by(ABC)).send(), @r#"
+    400 Bad Request
+    content-length: 165
+    content-type: application/json
+
+    {"errors":[{"code":"DIGEST_INVALID","detail":"the content has another digest; the upload is cancelled","message":"provided digest did not match uploaded content"}]}
+    "#);
+    assert_snapshot!(server.get(&patched.location()).send(), @r#"
+    404 Not Found
+    content-length: 88
+    content-type: application/json
+
+    {"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"blob upload unknown to registry"}]}
+    "#);
     for digest in [ABC, &sha256(b"abd")] {
         let head = server.head(&format!("/v2/a/b/blobs/{digest}")).send();
         assert_eq!(head.status(), "404 Not Found", "{digest}");
@@ -80,9 +104,34 @@ fn a_blob_pushed_by_its_sha512_has_two_names() {
     let digest = sha512(b"abc");
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let patched = server.patch(&started.location()).body("ab").send();
-    assert_snapshot!(server.put(&patched.completed_by(&digest)).body("c").send(), @"");
-    assert_snapshot!(server.get(&format!("/v2/a/b/blobs/{digest}")).send(), @"");
-    assert_snapshot!(server.get(&format!("/v2/a/b/blobs/{ABC}")).send(), @"");
+    assert_snapshot!(server.put(&patched.completed_by(&digest)).body("c").send(), @"
+    201 Created
+    content-length: 0
+    docker-content-digest: sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f
+    location: /v2/a/b/blobs/sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f
+    ");
+    assert_snapshot!(server.get(&format!("/v2/a/b/blobs/{digest}")).send(), @r#"
+    200 OK
+    accept-ranges: bytes
+    cache-control: max-age=31536000
+    content-length: 3
+    content-type: application/octet-stream
+    docker-content-digest: sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f
+    etag: "sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+
+    abc
+    "#);
+    assert_snapshot!(server.get(&format!("/v2/a/b/blobs/{ABC}")).send(), @r#"
+    200 OK
+    accept-ranges: bytes
+    cache-control: max-age=31536000
+    content-length: 3
+    content-type: application/octet-stream
+    docker-content-digest: sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad
+    etag: "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+    abc
+    "#);
 }
 
 #[test]

@@ -104,7 +104,10 @@ fn a_blob_lies_under_its_digest_and_is_linked_by_its_repository() {
     let patched = server.patch(&started.location()).body("hel").send();
     let put = server.put(&patched.completed_by(&sha256(b"hello"))).body("lo").send();
     assert_eq!(put.status(), "201 Created");
-    assert_snapshot!(listing(&server), @"");
+    assert_snapshot!(listing(&server), @"
+    blobs/sha256/2c/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824/data = hello
+    repositories/a/b/_layers/sha256/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824/link = sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    ");
     assert_eq!(left_of_uploads(&server), 0);
 }
 
@@ -113,7 +116,11 @@ fn a_blob_is_stored_once() {
     let server = Server::start();
     push_blob(&server, "a", b"hello");
     push_blob(&server, "b", b"hello");
-    assert_snapshot!(listing(&server), @"");
+    assert_snapshot!(listing(&server), @"
+    blobs/sha256/2c/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824/data = hello
+    repositories/a/_layers/sha256/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824/link = sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    repositories/b/_layers/sha256/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824/link = sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    ");
 }
 
 #[test]
@@ -122,7 +129,11 @@ fn a_blob_pushed_by_its_sha512_lies_under_its_sha256() {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let put = server.put(&started.completed_by(&sha512(b"hello"))).body("hello").send();
     assert_eq!(put.status(), "201 Created");
-    assert_snapshot!(listing(&server), @"");
+    assert_snapshot!(listing(&server), @"
+    blobs/sha256/2c/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824/data = hello
+    repositories/a/b/_layers/sha256/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824/link = sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    repositories/a/b/_layers/sha512/9b71d224bd62f3785d96d46ad3ea3d73319bfbc2890caadae2dff72519673ca72323c3d99ba5c11d7c7acc6e14b8c5da0c4663475c2e5c3adef46f73bcdec043/link = sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    ");
 }
 
 #[test]
@@ -157,5 +168,13 @@ fn a_tag_points_to_a_revision_and_remembers_the_earlier_ones() {
         let put = put.header("Content-Type", "application/vnd.oci.image.index.v1+json").send();
         assert_eq!(put.status(), "201 Created", "{put}");
     }
-    assert_snapshot!(listing(&server), @"");
+    assert_snapshot!(listing(&server), @r#"
+    blobs/sha256/33/33afe3679ac276af8baa67dee5098c51a0d14aec6e4cf411d13acf70c734b74e/data = {"schemaVersion":2,"manifests":[],"annotations":{"n":"1"}}
+    blobs/sha256/cf/cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379/data = {"schemaVersion":2,"manifests":[],"annotations":{"n":"2"}}
+    repositories/a/b/_manifests/revisions/sha256/33afe3679ac276af8baa67dee5098c51a0d14aec6e4cf411d13acf70c734b74e/link = sha256:33afe3679ac276af8baa67dee5098c51a0d14aec6e4cf411d13acf70c734b74e
+    repositories/a/b/_manifests/revisions/sha256/cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379/link = sha256:cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379
+    repositories/a/b/_manifests/tags/v1/current/link = sha256:cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379
+    repositories/a/b/_manifests/tags/v1/index/sha256/33afe3679ac276af8baa67dee5098c51a0d14aec6e4cf411d13acf70c734b74e/link = sha256:33afe3679ac276af8baa67dee5098c51a0d14aec6e4cf411d13acf70c734b74e
+    repositories/a/b/_manifests/tags/v1/index/sha256/cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379/link = sha256:cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379
+    "#);
 }

@@ -54,8 +54,22 @@ fn what_distribution_stored_is_served() {
     write(&tag_link(&root, "v1"), index.as_bytes());
     let server = options.start();
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{HELLO}")).send().text(), "hello");
-    assert_snapshot!(server.get("/v2/a/b/manifests/v1").send(), @"");
-    assert_snapshot!(server.get("/v2/a/b/tags/list").send(), @"");
+    assert_snapshot!(server.get("/v2/a/b/manifests/v1").send(), @r#"
+    200 OK
+    content-length: 88
+    content-type: application/vnd.oci.image.index.v1+json
+    docker-content-digest: sha256:dff9de10919148711140d349bf03f1a99eb06f94b03e51715ccebfa7cdc518e2
+    etag: "sha256:dff9de10919148711140d349bf03f1a99eb06f94b03e51715ccebfa7cdc518e2"
+
+    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}
+    "#);
+    assert_snapshot!(server.get("/v2/a/b/tags/list").send(), @r#"
+    200 OK
+    content-length: 29
+    content-type: application/json
+
+    {"name":"a/b","tags":["v1"]}
+    "#);
 }
 
 #[test]
@@ -140,7 +154,13 @@ fn what_a_crash_left_among_the_tags_is_not_listed() {
     write(&tags.join(".hidden/current/link"), HELLO.as_bytes());
     write(&tags.join("stray.tmp"), b"");
     fs::create_dir_all(tags.join("empty")).unwrap();
-    assert_snapshot!(server.get("/v2/a/b/tags/list").send(), @"");
+    assert_snapshot!(server.get("/v2/a/b/tags/list").send(), @r#"
+    200 OK
+    content-length: 29
+    content-type: application/json
+
+    {"name":"a/b","tags":["v1"]}
+    "#);
     assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "200 OK");
 }
 

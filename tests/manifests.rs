@@ -1,5 +1,7 @@
 //! `/v2/<name>/manifests/<reference>`: images and indexes, by tag and by digest.
 
+use std::io::Cursor;
+
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -45,9 +47,28 @@ fn server_with_blobs() -> Server {
 fn an_image_is_pushed_and_pulled_by_tag_and_by_digest() {
     let server = server_with_blobs();
     let image = image();
-    assert_snapshot!(put(&server, "v1", MANIFEST, &image), @"");
-    assert_snapshot!(server.get("/v2/a/b/manifests/v1").send(), @"");
-    assert_snapshot!(server.head("/v2/a/b/manifests/v1").send(), @"");
+    assert_snapshot!(put(&server, "v1", MANIFEST, &image), @"
+    201 Created
+    content-length: 0
+    docker-content-digest: sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57
+    location: /v2/a/b/manifests/sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57
+    ");
+    assert_snapshot!(server.get("/v2/a/b/manifests/v1").send(), @r#"
+    200 OK
+    content-length: 392
+    content-type: application/vnd.oci.image.manifest.v1+json
+    docker-content-digest: sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57
+    etag: "sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57"
+
+    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","size":5}]}
+    "#);
+    assert_snapshot!(server.head("/v2/a/b/manifests/v1").send(), @r#"
+    200 OK
+    content-length: 392
+    content-type: application/vnd.oci.image.manifest.v1+json
+    docker-content-digest: sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57
+    etag: "sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57"
+    "#);
     let by_digest = server.get(&format!("/v2/a/b/manifests/{}", sha256(image.as_bytes()))).send();
     assert_eq!(by_digest.to_string(), server.get("/v2/a/b/manifests/v1").send().to_string());
 }
@@ -56,9 +77,20 @@ fn an_image_is_pushed_and_pulled_by_tag_and_by_digest() {
 fn a_manifest_pushed_by_digest_has_no_tag() {
     let server = server_with_blobs();
     let digest = sha256(image().as_bytes());
-    assert_snapshot!(put(&server, &digest, MANIFEST, &image()), @"");
+    assert_snapshot!(put(&server, &digest, MANIFEST, &image()), @"
+    201 Created
+    content-length: 0
+    docker-content-digest: sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57
+    location: /v2/a/b/manifests/sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57
+    ");
     assert_eq!(server.get(&format!("/v2/a/b/manifests/{digest}")).send().text(), image());
-    assert_snapshot!(server.get("/v2/a/b/tags/list").send(), @"");
+    assert_snapshot!(server.get("/v2/a/b/tags/list").send(), @r#"
+    200 OK
+    content-length: 25
+    content-type: application/json
+
+    {"name":"a/b","tags":[]}
+    "#);
 }
 
 #[test]
@@ -89,7 +121,7 @@ fn a_tag_moves() {
 #[test]
 fn a_manifest_may_come_in_chunks() {
     let server = server_with_blobs();
-    let pushed = request(&server, "v1", MANIFEST).chunked(std::io::Cursor::new(image())).send();
+    let pushed = request(&server, "v1", MANIFEST).chunked(Cursor::new(image())).send();
     assert_eq!(pushed.status(), "201 Created", "{pushed}");
     assert_eq!(server.get("/v2/a/b/manifests/v1").send().text(), image());
 }
@@ -143,7 +175,11 @@ fn a_manifest_that_the_client_has_is_not_sent() {
     put(&server, "v1", MANIFEST, &image());
     let digest = sha256(image().as_bytes());
     let get = server.get("/v2/a/b/manifests/v1").header("If-None-Match", &format!("\"{digest}\""));
-    assert_snapshot!(get.send(), @"");
+    assert_snapshot!(get.send(), @r#"
+    304 Not Modified
+    docker-content-digest: sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57
+    etag: "sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57"
+    "#);
     let get = server.get("/v2/a/b/manifests/v1").header("If-None-Match", &digest);
     assert_eq!(get.send().status(), "304 Not Modified");
 }
@@ -151,10 +187,26 @@ fn a_manifest_that_the_client_has_is_not_sent() {
 #[test]
 fn what_is_not_there_is_unknown() {
     let server = Server::start();
-    assert_snapshot!(server.get("/v2/a/b/manifests/v1").send(), @"");
-    assert_snapshot!(server.head("/v2/a/b/manifests/v1").send(), @"");
+    assert_snapshot!(server.get("/v2/a/b/manifests/v1").send(), @r#"
+    404 Not Found
+    content-length: 98
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_UNKNOWN","detail":{"reference":"v1"},"message":"manifest unknown"}]}
+    "#);
+    assert_snapshot!(server.head("/v2/a/b/manifests/v1").send(), @"
+    404 Not Found
+    content-length: 98
+    content-type: application/json
+    ");
     let digest = sha256(image().as_bytes());
-    assert_snapshot!(server.get(&format!("/v2/a/b/manifests/{digest}")).send(), @"");
+    assert_snapshot!(server.get(&format!("/v2/a/b/manifests/{digest}")).send(), @r#"
+    404 Not Found
+    content-length: 167
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_UNKNOWN","detail":{"reference":"sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57"},"message":"manifest unknown"}]}
+    "#);
 }
 
 #[test]
@@ -172,11 +224,23 @@ fn blobs_and_manifests_are_apart() {
 #[test]
 fn everything_that_is_missing_is_named() {
     let server = Server::start();
-    assert_snapshot!(put(&server, "v1", MANIFEST, &image()), @"");
+    assert_snapshot!(put(&server, "v1", MANIFEST, &image()), @r#"
+    400 Bad Request
+    content-length: 341
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","detail":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"message":"blob unknown to registry"},{"code":"MANIFEST_BLOB_UNKNOWN","detail":{"digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"},"message":"blob unknown to registry"}]}
+    "#);
     push_blob(&server, "a/b", b"{}");
     // Elsewhere is not here.
     push_blob(&server, "c", b"hello");
-    assert_snapshot!(put(&server, "v1", MANIFEST, &image()), @"");
+    assert_snapshot!(put(&server, "v1", MANIFEST, &image()), @r#"
+    400 Bad Request
+    content-length: 177
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","detail":{"digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"},"message":"blob unknown to registry"}]}
+    "#);
     assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "404 Not Found");
     push_blob(&server, "a/b", b"hello");
     assert_eq!(put(&server, "v1", MANIFEST, &image()).status(), "201 Created");
@@ -188,7 +252,13 @@ fn an_index_names_manifests_that_are_here() {
     // A blob is not one.
     let child = json!({"mediaType": MANIFEST, "digest": sha256(b"hello"), "size": 5});
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]}).to_string();
-    assert_snapshot!(put(&server, "v1", INDEX, &index), @"");
+    assert_snapshot!(put(&server, "v1", INDEX, &index), @r#"
+    400 Bad Request
+    content-length: 177
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","detail":{"digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"},"message":"blob unknown to registry"}]}
+    "#);
 }
 
 #[test]
@@ -206,8 +276,20 @@ fn a_layer_that_lies_elsewhere_need_not_be_here() {
 #[test]
 fn what_is_no_manifest_is_refused() {
     let server = server_with_blobs();
-    assert_snapshot!(put(&server, "v1", MANIFEST, "hello"), @"");
-    assert_snapshot!(put(&server, "v1", DOCKER_MANIFEST, &image()), @"");
+    assert_snapshot!(put(&server, "v1", MANIFEST, "hello"), @r#"
+    400 Bad Request
+    content-length: 131
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_INVALID","detail":"not a manifest: expected value at line 1 column 1","message":"manifest invalid"}]}
+    "#);
+    assert_snapshot!(put(&server, "v1", DOCKER_MANIFEST, &image()), @r#"
+    400 Bad Request
+    content-length: 226
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_INVALID","detail":"the manifest's mediaType is application/vnd.oci.image.manifest.v1+json, its Content-Type is application/vnd.docker.distribution.manifest.v2+json","message":"manifest invalid"}]}
+    "#);
     for content in [
         "",
         "{",
@@ -228,9 +310,27 @@ fn what_is_no_manifest_is_refused() {
 #[test]
 fn a_digest_must_be_the_manifests() {
     let server = server_with_blobs();
-    assert_snapshot!(put(&server, &sha256(b"another"), MANIFEST, &image()), @"");
-    assert_snapshot!(put(&server, "sha256:123", MANIFEST, &image()), @"");
-    assert_snapshot!(server.get("/v2/a/b/manifests/sha256:123").send(), @"");
+    assert_snapshot!(put(&server, &sha256(b"another"), MANIFEST, &image()), @r#"
+    400 Bad Request
+    content-length: 141
+    content-type: application/json
+
+    {"errors":[{"code":"DIGEST_INVALID","detail":"the manifest has another digest","message":"provided digest did not match uploaded content"}]}
+    "#);
+    assert_snapshot!(put(&server, "sha256:123", MANIFEST, &image()), @r#"
+    400 Bad Request
+    content-length: 162
+    content-type: application/json
+
+    {"errors":[{"code":"DIGEST_INVALID","detail":"a sha256 digest has 64 lower-case hexadecimal digits","message":"provided digest did not match uploaded content"}]}
+    "#);
+    assert_snapshot!(server.get("/v2/a/b/manifests/sha256:123").send(), @r#"
+    400 Bad Request
+    content-length: 162
+    content-type: application/json
+
+    {"errors":[{"code":"DIGEST_INVALID","detail":"a sha256 digest has 64 lower-case hexadecimal digits","message":"provided digest did not match uploaded content"}]}
+    "#);
     let wrong = put(&server, &sha512(b"another"), MANIFEST, &image());
     assert!(wrong.to_string().contains("DIGEST_INVALID"), "{wrong}");
 }
@@ -238,7 +338,13 @@ fn a_digest_must_be_the_manifests() {
 #[test]
 fn a_tag_is_of_the_grammar() {
     let server = server_with_blobs();
-    assert_snapshot!(put(&server, "-v1", MANIFEST, &image()), @"");
+    assert_snapshot!(put(&server, "-v1", MANIFEST, &image()), @r#"
+    400 Bad Request
+    content-length: 158
+    content-type: application/json
+
+    {"errors":[{"code":"TAG_INVALID","detail":"a tag has 1 to 128 of A-Z a-z 0-9 _ . - and begins with none of . -","message":"manifest tag did not match URI"}]}
+    "#);
     let too_long = "t".repeat(129);
     for tag in [".v1", "-", ".", "v1+x", "v%201", "%C3%A9", "v%00", &too_long] {
         for method in ["GET", "PUT"] {
@@ -265,7 +371,13 @@ fn a_manifest_has_at_most_4_mib() {
     assert_eq!(pushed.status(), "201 Created", "{pushed}");
     assert!(server.get("/v2/a/b/manifests/v1").send().text() == largest, "it comes back changed");
 
-    assert_snapshot!(put(&server, "v2", MANIFEST, &padded(MAX + 1)), @"");
+    assert_snapshot!(put(&server, "v2", MANIFEST, &padded(MAX + 1)), @r#"
+    413 Payload Too Large
+    content-length: 142
+    content-type: application/json
+
+    {"errors":[{"code":"SIZE_INVALID","detail":"a manifest has at most 4194304 bytes","message":"provided length did not match content length"}]}
+    "#);
     // One that does not say how long it is.
     let pushed = request(&server, "v2", MANIFEST).chunked(noise(4, 64 * MAX as u64)).send();
     assert_eq!(pushed.status(), "413 Payload Too Large", "{pushed}");

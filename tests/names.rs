@@ -11,7 +11,13 @@ use crate::server::Server;
 #[test]
 fn a_malformed_name_is_refused() {
     let server = Server::start();
-    assert_snapshot!(server.post("/v2/Upper/blobs/uploads/").send(), @"");
+    assert_snapshot!(server.post("/v2/Upper/blobs/uploads/").send(), @r#"
+    400 Bad Request
+    content-length: 203
+    content-type: application/json
+
+    {"errors":[{"code":"NAME_INVALID","detail":"a repository name is made of components joined by '/', each of a-z and 0-9, with '.', '_', '__' or dashes between them","message":"invalid repository name"}]}
+    "#);
     for name in [
         "-a",
         "a-",
@@ -108,7 +114,13 @@ fn a_name_has_at_most_255_bytes() {
     let longest = format!("{0}/{0}", "a".repeat(127));
     assert_eq!(longest.len(), 255);
     assert_eq!(server.post(&format!("/v2/{longest}/blobs/uploads/")).send().status(), "202 Accepted");
-    assert_snapshot!(server.post(&format!("/v2/{longest}a/blobs/uploads/")).send(), @"");
+    assert_snapshot!(server.post(&format!("/v2/{longest}a/blobs/uploads/")).send(), @r#"
+    400 Bad Request
+    content-length: 129
+    content-type: application/json
+
+    {"errors":[{"code":"NAME_INVALID","detail":"a repository name has at most 255 characters","message":"invalid repository name"}]}
+    "#);
 }
 
 #[test]

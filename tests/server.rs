@@ -214,7 +214,7 @@ impl Log {
         let find = |lines: &Lines| lines.text.iter().find(|line| line.contains(text)).cloned();
         let lines = self.lines.lock().unwrap();
         let waiting = |lines: &mut Lines| lines.followed > 0 && find(lines).is_none();
-        let (lines, _) = self.more.wait_timeout_while(lines, Duration::from_secs(60), waiting).unwrap();
+        let (lines, _) = self.more.wait_timeout_while(lines, Duration::from_secs(30), waiting).unwrap();
         find(&lines)
     }
 

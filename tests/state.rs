@@ -67,7 +67,13 @@ fn an_upload_that_distribution_began_is_finished() {
     let server = options.start();
     let location = format!("/v2/demo1/demo1/blobs/uploads/{UUID}?_state={VECTOR}");
     let patched = server.patch(&location).body("yz").send();
-    assert_snapshot!(patched, @"");
+    assert_snapshot!(patched, @"
+    202 Accepted
+    content-length: 0
+    docker-upload-uuid: <uuid>
+    location: /v2/demo1/demo1/blobs/uploads/<uuid>?_state=<state>
+    range: 0-435
+    ");
     assert_eq!(open("asecret", &token(&patched.location())), json("demo1/demo1", UUID, 436));
 
     let content = format!("{}yz", "x".repeat(434));
@@ -124,48 +130,83 @@ fn a_request_without_a_token_is_refused() {
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let bare = started.location().split_once('?').unwrap().0.to_owned();
-    assert_snapshot!(server.patch(&bare).body("abc").send(), @"");
+    assert_snapshot!(server.patch(&bare).body("abc").send(), @r#"
+    400 Bad Request
+    content-length: 153
+    content-type: application/json
+
+    {"errors":[{"code":"BLOB_UPLOAD_INVALID","detail":"use the Location of the previous answer as it is, with its _state","message":"blob upload invalid"}]}
+    "#);
     let digest = sha256(b"");
-    assert_snapshot!(server.put(&format!("{bare}?digest={digest}")).send(), @"");
-    assert_snapshot!(server.delete(&bare).send(), @"");
+    assert_snapshot!(server.put(&format!("{bare}?digest={digest}")).send(), @r#"
+    400 Bad Request
+    content-length: 153
+    content-type: application/json
+
+    {"errors":[{"code":"BLOB_UPLOAD_INVALID","detail":"use the Location of the previous answer as it is, with its _state","message":"blob upload invalid"}]}
+    "#);
+    assert_snapshot!(server.delete(&bare).send(), @r#"
+    400 Bad Request
+    content-length: 153
+    content-type: application/json
+
+    {"errors":[{"code":"BLOB_UPLOAD_INVALID","detail":"use the Location of the previous answer as it is, with its _state","message":"blob upload invalid"}]}
+    "#);
     assert_eq!(server.get(&bare).send().header("range"), "0-0");
 }
 
 #[test]
 fn a_bad_token_is_refused_and_the_log_says_why() {
-    let server = Server::start();
-    let started = server.post("/v2/a/b/blobs/uploads/").send();
-    let uuid = started.header("docker-upload-uuid");
-    let good = token(&started.location());
-    let right = json("a/b", uuid, 0);
     let other = "5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c11";
-    let flipped = format!("{}{}", if good.starts_with('A') { 'B' } else { 'A' }, &good[1..]);
-
-    for (what, token) in [
-        ("empty", String::new()),
-        ("no base64", "*".into()),
-        ("too short for a signature", URL_SAFE.encode("short")),
-        ("without padding", URL_SAFE_NO_PAD.encode(format!("{:33}", ""))),
-        ("touched", flipped),
-        ("cut off", good[..good.len() - 4].into()),
-        ("of another secret", seal("another secret", &right)),
-        ("of another repository", seal(SECRET, &json("a/c", uuid, 0))),
-        ("of another upload", seal(SECRET, &json("a/b", other, 0))),
-        ("no JSON", seal(SECRET, "garbage")),
-        ("no state", seal(SECRET, "{}")),
-        ("of a negative offset", seal(SECRET, &right.replace(":0,", ":-1,"))),
-    ] {
-        let target = format!("/v2/a/b/blobs/uploads/{uuid}?_state={token}");
+    let padless = |_: &str| URL_SAFE_NO_PAD.encode([0; 34]);
+    type Token<'a> = &'a dyn Fn(&str) -> String;
+    let cases: [(Token, &str); 11] = [
+        (&|_| String::new(), "_state is too short"),
+        (&|_| URL_SAFE.encode("short"), "_state is too short"),
+        (&|_| "*".into(), "_state is not base64url"),
+        (&padless, "_state is not base64url"),
+        (
+            &|uuid| seal("another secret", &json("a/b", uuid, 0)),
+            "_state is not signed with this registry's secret",
+        ),
+        (
+            &|uuid| touched(&seal(SECRET, &json("a/b", uuid, 0))),
+            "_state is not signed with this registry's secret",
+        ),
+        (&|uuid| seal(SECRET, &json("a/c", uuid, 0)), "_state is another repository's"),
+        (&|_| seal(SECRET, &json("a/b", other, 0)), "_state is another upload's"),
+        (&|_| seal(SECRET, "garbage"), "_state is signed, but is no upload's state"),
+        (&|_| seal(SECRET, "{}"), "_state is signed, but is no upload's state"),
+        (
+            &|uuid| seal(SECRET, &json("a/b", uuid, 0).replace(":0,", ":-1,")),
+            "_state is signed, but is no upload's state",
+        ),
+    ];
+    for (token, why) in cases {
+        // Each has a server of its own, so that the log is about this one.
+        let server = Server::start();
+        let started = server.post("/v2/a/b/blobs/uploads/").send();
+        let uuid = started.header("docker-upload-uuid");
+        let target = format!("/v2/a/b/blobs/uploads/{uuid}?_state={}", token(uuid));
         for method in ["GET", "HEAD", "PATCH", "PUT", "DELETE"] {
             let answer = server.request(method, &format!("{target}&digest={}", sha256(b""))).send();
-            assert_eq!(answer.status(), "400 Bad Request", "{what}: {method}: {answer}");
-            if method != "HEAD" {
-                assert!(answer.to_string().contains("BLOB_UPLOAD_INVALID"), "{what}: {method}: {answer}");
-            }
+            assert_eq!(answer.status(), "400 Bad Request", "{why}: {method}: {answer}");
+            let code = method == "HEAD" || answer.text().contains("BLOB_UPLOAD_INVALID");
+            assert!(code, "{why}: {method}: {answer}");
         }
+        let logged = server.logged(why);
+        assert!(
+            !logged.contains(&token(uuid)) || token(uuid).is_empty(),
+            "the log gives a token away: {logged}"
+        );
+        // Nothing of that has touched the upload.
+        assert_eq!(server.put(&started.completed_by(&sha256(b""))).send().status(), "201 Created");
     }
-    // Nothing of that has touched the upload.
-    assert_eq!(server.put(&started.completed_by(&sha256(b""))).send().status(), "201 Created");
+}
+
+/// A token with another first byte of its signature.
+fn touched(token: &str) -> String {
+    format!("{}{}", if token.starts_with('A') { 'B' } else { 'A' }, &token[1..])
 }
 
 #[test]
@@ -173,7 +214,13 @@ fn an_upload_that_is_not_there_is_unknown() {
     let server = Server::start();
     let uuid = "5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c11";
     let target = format!("/v2/a/b/blobs/uploads/{uuid}?_state={}", seal(SECRET, &json("a/b", uuid, 0)));
-    assert_snapshot!(server.patch(&target).body("abc").send(), @"");
+    assert_snapshot!(server.patch(&target).body("abc").send(), @r#"
+    404 Not Found
+    content-length: 88
+    content-type: application/json
+
+    {"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"blob upload unknown to registry"}]}
+    "#);
     assert_eq!(server.put(&format!("{target}&digest={}", sha256(b""))).send().status(), "404 Not Found");
     assert_eq!(server.delete(&target).send().status(), "404 Not Found");
     assert_eq!(server.get(&target).send().status(), "404 Not Found");

@@ -1,14 +1,14 @@
 //! Uploads that are disturbed: two clients at once, a client that vanishes, a server that is killed,
 //! several servers on one directory.
 
-use std::io::Write;
+use std::io::{BufReader, Cursor, Write};
 use std::net::TcpStream;
 use std::sync::Barrier;
 use std::thread;
 
 use crate::client::{Response, write_chunk};
 use crate::content::{noise, push_blob, sha256};
-use crate::server::Server;
+use crate::server::{SECRET, Server};
 
 #[test]
 fn of_two_writers_at_once_one_wins() {
@@ -19,7 +19,7 @@ fn of_two_writers_at_once_one_wins() {
         let barrier = Barrier::new(2);
         let patch = |content: &Vec<u8>| {
             barrier.wait();
-            server.patch(&started.location()).chunked(std::io::Cursor::new(content.clone())).send()
+            server.patch(&started.location()).chunked(Cursor::new(content.clone())).send()
         };
         let [first, second] = thread::scope(|scope| {
             let first = scope.spawn(|| patch(&contents[0]));
@@ -48,16 +48,19 @@ fn while_one_writes_another_is_refused() {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(5, 4_000_000).into_bytes();
     let mut stream = begin_patch(&server, &started, &content);
-    bytes_arrived(&server, &started);
+    let status = bytes_arrived(&server, &started, content.len());
 
-    let other = server.patch(&started.location()).header("Content-Range", "0-2").body("abc").send();
-    assert_eq!(other.status(), "416 Range Not Satisfiable", "{other}");
-    let other = server.put(&started.completed_by(&sha256(b"abc"))).body("abc").send();
-    assert_eq!(other.status(), "416 Range Not Satisfiable", "{other}");
+    // Both are right in what they believe to be stored. Only the writer is in their way, who would
+    // go on to write into the finished blob.
+    let patch = server.patch(&status.location()).header("Content-Range", "4000000-4000002");
+    let refused = patch.body("abc").send();
+    assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
+    let refused = server.put(&status.completed_by(&sha256(&content))).send();
+    assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
 
     write_chunk(&mut stream, b"the end").unwrap();
     write_chunk(&mut stream, b"").unwrap();
-    let mut reader = std::io::BufReader::new(stream);
+    let mut reader = BufReader::new(stream);
     let patched = Response::read(&mut reader, true, &mut Vec::new()).unwrap();
     assert_eq!(patched.status(), "202 Accepted", "{patched}");
     assert_eq!(patched.header("range"), "0-4000006");
@@ -71,7 +74,7 @@ fn a_client_that_vanished_goes_on_from_what_is_stored() {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(6, 4_000_000).into_bytes();
     let stream = begin_patch(&server, &started, &content[..3_000_000]);
-    bytes_arrived(&server, &started);
+    bytes_arrived(&server, &started, 3_000_000);
     drop(stream);
     finish(&server, &started, &content);
 }
@@ -82,8 +85,8 @@ fn a_server_that_was_killed_goes_on_from_what_is_stored() {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(7, 4_000_000).into_bytes();
     let stream = begin_patch(&server, &started, &content[..3_000_000]);
-    bytes_arrived(&server, &started);
-    let next = Server::with_secret(crate::server::SECRET).on_data_of(&server);
+    bytes_arrived(&server, &started, 3_000_000);
+    let next = Server::with_secret(SECRET).on_data_of(&server);
     drop(server);
     drop(stream);
     finish(&next.start(), &started, &content);
@@ -92,7 +95,7 @@ fn a_server_that_was_killed_goes_on_from_what_is_stored() {
 #[test]
 fn an_upload_goes_from_server_to_server() {
     let one = Server::start();
-    let other = Server::with_secret(crate::server::SECRET).on_data_of(&one).with_fresh_instances().start();
+    let other = Server::with_secret(SECRET).on_data_of(&one).with_fresh_instances().start();
     let content = noise(8, 1_000_000).into_bytes();
     let mut answer = one.post("/v2/a/b/blobs/uploads/").send();
     for (number, chunk) in content.chunks(100_000).enumerate() {
@@ -131,14 +134,16 @@ fn begin_patch(server: &Server, upload: &Response, bytes: &[u8]) -> TcpStream {
     stream
 }
 
-/// Waits until some of the bytes are stored. Every turn is a request, so this is no busy loop.
-fn bytes_arrived(server: &Server, upload: &Response) {
+/// Waits until so many bytes are stored, and returns the status that says so. Every turn is a
+/// request, so this is no busy loop.
+fn bytes_arrived(server: &Server, upload: &Response, stored: usize) -> Response {
     for _ in 0..10_000 {
-        if server.get(&upload.location()).send().header("range") != "0-0" {
-            return;
+        let status = server.get(&upload.location()).send();
+        if status.header("range") == format!("0-{}", stored - 1) {
+            return status;
         }
     }
-    panic!("no bytes of the PATCH are stored");
+    panic!("the bytes of the PATCH are not stored");
 }
 
 /// Completes the upload of this content, from wherever the registry says that it stands. A writer
