@@ -15,11 +15,13 @@
 
 mod client;
 mod content;
+mod images;
 mod server;
 
 mod base;
 mod blobs;
 mod chunks;
+mod clients;
 mod digests;
 mod disk;
 mod healing;
@@ -27,6 +29,7 @@ mod manifests;
 mod memory;
 mod names;
 mod secret;
+mod skopeo;
 mod state;
 mod tags;
 mod uploads;
