@@ -1,0 +1,278 @@
+//! A small HTTP/1.1 client that sends exactly what a test says: any method, target and header, a
+//! body with its length or in chunks, of any size.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+/// Only ends what would otherwise hang for ever: no answer takes as long as this.
+const HANG: Duration = Duration::from_secs(600);
+
+/// Chunks on the wire are of this size, as docker's are.
+const CHUNK: usize = 32 * 1024;
+
+pub(crate) struct Request {
+    address: SocketAddr,
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Body,
+}
+
+enum Body {
+    Absent,
+    Sized(Box<dyn Read + Send>, u64),
+    Chunked(Box<dyn Read + Send>),
+}
+
+impl Request {
+    pub(crate) fn new(address: SocketAddr, method: &str, target: &str) -> Self {
+        let headers = vec![("Host".into(), address.to_string()), ("Connection".into(), "close".into())];
+        Self { address, method: method.into(), target: target.into(), headers, body: Body::Absent }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends these bytes, with a `Content-Length`.
+    pub(crate) fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        let length = bytes.len() as u64;
+        self.body = Body::Sized(Box::new(io::Cursor::new(bytes)), length);
+        self
+    }
+
+    /// Sends what the reader gives, in chunks and without a length, as docker does.
+    pub(crate) fn chunked(mut self, reader: impl Read + Send + 'static) -> Self {
+        self.body = Body::Chunked(Box::new(reader));
+        self
+    }
+
+    /// Sends the request and holds the answer's body in memory.
+    pub(crate) fn send(self) -> Response {
+        let mut body = Vec::new();
+        let mut response = self.send_into(&mut body);
+        response.body = body;
+        response
+    }
+
+    /// Sends the request and passes the answer's body on to a sink, for one that is too large to
+    /// hold.
+    pub(crate) fn send_into(self, sink: &mut dyn Write) -> Response {
+        let line = format!("{} {}", self.method, self.target);
+        let response = self.exchange(sink).unwrap_or_else(|error| panic!("{line}: no answer: {error}"));
+        assert_eq!(
+            response.find("docker-distribution-api-version"),
+            Some("registry/2.0"),
+            "{line} is answered without the API version:\n{response}"
+        );
+        response
+    }
+
+    fn exchange(self, sink: &mut dyn Write) -> io::Result<Response> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(HANG))?;
+        stream.set_write_timeout(Some(HANG))?;
+        stream.set_nodelay(true)?;
+
+        let head = self.head();
+        let has_body = self.method != "HEAD";
+        let mut writer = stream.try_clone()?;
+        // A refusal comes before the end of the body. Then the rest cannot be written, which is no
+        // failure, and must not keep the answer from being read: so both ways run at once.
+        thread::scope(|scope| {
+            scope
+                .spawn(move || writer.write_all(head.as_bytes()).and_then(|()| self.body.write(&mut writer)));
+            let response = Response::read(&mut BufReader::with_capacity(CHUNK, &stream), has_body, sink);
+            let _ = stream.shutdown(Shutdown::Both);
+            response
+        })
+    }
+
+    fn head(&self) -> String {
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        match &self.body {
+            Body::Absent if matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
+                head += "Content-Length: 0\r\n";
+            }
+            Body::Absent => {}
+            Body::Sized(_, length) => head += &format!("Content-Length: {length}\r\n"),
+            Body::Chunked(_) => head += "Transfer-Encoding: chunked\r\n",
+        }
+        head + "\r\n"
+    }
+}
+
+impl Body {
+    fn write(self, stream: &mut TcpStream) -> io::Result<()> {
+        match self {
+            Self::Absent => Ok(()),
+            Self::Sized(mut reader, _) => io::copy(&mut reader, stream).map(|_| ()),
+            Self::Chunked(mut reader) => {
+                let mut buffer = vec![0; CHUNK];
+                loop {
+                    let read = reader.read(&mut buffer)?;
+                    write_chunk(stream, &buffer[..read])?;
+                    if read == 0 {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes one chunk of a chunked body; an empty one ends the body.
+pub(crate) fn write_chunk(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+    chunk.extend_from_slice(bytes);
+    chunk.extend_from_slice(b"\r\n");
+    stream.write_all(&chunk)
+}
+
+/// What the registry answered.
+pub(crate) struct Response {
+    status: String,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn status(&self) -> &str {
+        &self.status
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.find(name).unwrap_or_else(|| panic!("no header {name} in the answer:\n{self}"))
+    }
+
+    /// The body, of an answer that is text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Where to send the next request of an upload.
+    pub(crate) fn location(&self) -> String {
+        self.header("location").to_owned()
+    }
+
+    /// The location, with the digest that completes the upload.
+    pub(crate) fn completed_by(&self, digest: &str) -> String {
+        format!("{}&digest={digest}", self.location())
+    }
+
+    /// Reads an answer; its body goes to the sink.
+    pub(crate) fn read(stream: &mut dyn BufRead, has_body: bool, sink: &mut dyn Write) -> io::Result<Self> {
+        let line = read_line(stream)?;
+        let status = line.strip_prefix("HTTP/1.1 ").ok_or_else(|| malformed(&line))?.to_owned();
+        let mut headers = Vec::new();
+        loop {
+            let line = read_line(stream)?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(": ").ok_or_else(|| malformed(&line))?;
+            headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+        headers.sort();
+        let response = Self { status, headers, body: Vec::new() };
+
+        if !has_body || response.status.starts_with("204") || response.status.starts_with("304") {
+        } else if response.find("transfer-encoding") == Some("chunked") {
+            while read_chunk(stream, sink)? > 0 {}
+        } else if let Some(length) = response.find("content-length") {
+            copy_exactly(stream, length.parse().map_err(|_| malformed(length))?, sink)?;
+        } else {
+            io::copy(stream, sink)?;
+        }
+        Ok(response)
+    }
+}
+
+impl fmt::Display for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = format!("{}\n", self.status);
+        for (name, value) in &self.headers {
+            let everywhere =
+                matches!(name.as_str(), "connection" | "date" | "docker-distribution-api-version");
+            // Hosts differ in whether they let a 204 have one. It says nothing.
+            let of_nothing = name == "content-length" && self.status.starts_with("204");
+            if !everywhere && !of_nothing {
+                text += &format!("{name}: {value}\n");
+            }
+        }
+        if !self.body.is_empty() {
+            text += "\n";
+            text += &String::from_utf8_lossy(&self.body);
+        }
+        f.write_str(&name_what_varies(&text))
+    }
+}
+
+/// Puts `<uuid>` and `<state>` for the ids and tokens of uploads.
+pub(crate) fn name_what_varies(text: &str) -> String {
+    let mut named = String::new();
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        if let Some(token) = rest.strip_prefix("_state=") {
+            named += "_state=<state>";
+            rest = token.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "-_%".contains(c));
+        } else if rest.get(..36).is_some_and(is_uuid) {
+            named += "<uuid>";
+            rest = &rest[36..];
+        } else {
+            named.push(next);
+            rest = &rest[next.len_utf8()..];
+        }
+    }
+    named
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.bytes().enumerate().all(|(at, byte)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}
+
+fn read_chunk(stream: &mut dyn BufRead, sink: &mut dyn Write) -> io::Result<u64> {
+    let line = read_line(stream)?;
+    let size = u64::from_str_radix(&line, 16).map_err(|_| malformed(&line))?;
+    copy_exactly(stream, size, sink)?;
+    let end = read_line(stream)?;
+    if end.is_empty() { Ok(size) } else { Err(malformed(&end)) }
+}
+
+fn copy_exactly(stream: &mut dyn BufRead, length: u64, sink: &mut dyn Write) -> io::Result<()> {
+    let copied = io::copy(&mut stream.take(length), sink)?;
+    if copied == length {
+        Ok(())
+    } else {
+        let what = format!("the body ended after {copied} of {length} bytes");
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, what))
+    }
+}
+
+fn read_line(stream: &mut dyn BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    match line.strip_suffix("\r\n") {
+        Some(line) => Ok(line.to_owned()),
+        None => Err(malformed(&line)),
+    }
+}
+
+fn malformed(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {what:?}"))
+}

@@ -1,0 +1,188 @@
+//! What a crash, a full disk or another registry has left behind: what is damaged counts as absent,
+//! and a push makes it whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use insta::assert_snapshot;
+
+use crate::content::{push_blob, sha256};
+use crate::server::Server;
+
+const HELLO: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+const INDEX: &str =
+    r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+
+fn write(path: &Path, content: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+fn blob(root: &Path, digest: &str) -> PathBuf {
+    let hex = digest.strip_prefix("sha256:").unwrap();
+    root.join("blobs/sha256").join(&hex[..2]).join(hex).join("data")
+}
+
+fn layer_link(root: &Path, digest: &str) -> PathBuf {
+    root.join("repositories/a/b/_layers").join(digest.replace(':', "/")).join("link")
+}
+
+fn revision_link(root: &Path, digest: &str) -> PathBuf {
+    root.join("repositories/a/b/_manifests/revisions").join(digest.replace(':', "/")).join("link")
+}
+
+fn tag_link(root: &Path, tag: &str) -> PathBuf {
+    root.join("repositories/a/b/_manifests/tags").join(tag).join("current/link")
+}
+
+fn push_index(server: &Server, tag: &str) -> String {
+    let put = server.put(&format!("/v2/a/b/manifests/{tag}"));
+    let put = put.header("Content-Type", "application/vnd.oci.image.index.v1+json").body(INDEX).send();
+    assert_eq!(put.status(), "201 Created", "{put}");
+    sha256(INDEX.as_bytes())
+}
+
+#[test]
+fn what_distribution_stored_is_served() {
+    let options = Server::with_secret("asecret");
+    let root = options.root();
+    let index = sha256(INDEX.as_bytes());
+    write(&blob(&root, HELLO), b"hello");
+    write(&layer_link(&root, HELLO), HELLO.as_bytes());
+    write(&blob(&root, &index), INDEX.as_bytes());
+    write(&revision_link(&root, &index), index.as_bytes());
+    write(&tag_link(&root, "v1"), index.as_bytes());
+    let server = options.start();
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{HELLO}")).send().text(), "hello");
+    assert_snapshot!(server.get("/v2/a/b/manifests/v1").send(), @r#"
+    200 OK
+    content-length: 88
+    content-type: application/vnd.oci.image.index.v1+json
+    docker-content-digest: sha256:dff9de10919148711140d349bf03f1a99eb06f94b03e51715ccebfa7cdc518e2
+    etag: "sha256:dff9de10919148711140d349bf03f1a99eb06f94b03e51715ccebfa7cdc518e2"
+
+    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}
+    "#);
+    assert_snapshot!(server.get("/v2/a/b/tags/list").send(), @r#"
+    200 OK
+    content-length: 29
+    content-type: application/json
+
+    {"name":"a/b","tags":["v1"]}
+    "#);
+}
+
+#[test]
+fn a_link_may_end_with_a_newline() {
+    let server = Server::start();
+    push_blob(&server, "a/b", b"hello");
+    write(&layer_link(&server.root(), HELLO), format!("{HELLO}\n").as_bytes());
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{HELLO}")).send().text(), "hello");
+}
+
+#[test]
+fn a_damaged_link_to_a_blob_is_none_until_the_blob_is_pushed_again() {
+    let server = Server::start();
+    let target = format!("/v2/a/b/blobs/{HELLO}");
+    for damaged in ["", "\0\0\0\0", "sha256:2cf2", "sha256:../../../secret", "2cf24dba"] {
+        push_blob(&server, "a/b", b"hello");
+        write(&layer_link(&server.root(), HELLO), damaged.as_bytes());
+        assert_eq!(server.get(&target).send().status(), "404 Not Found", "{damaged:?}");
+        assert_eq!(server.head(&target).send().status(), "404 Not Found", "{damaged:?}");
+        push_blob(&server, "a/b", b"hello");
+        assert_eq!(server.get(&target).send().text(), "hello", "{damaged:?}");
+    }
+}
+
+#[test]
+fn a_blob_that_lost_its_bytes_is_none_until_it_is_pushed_again() {
+    let server = Server::start();
+    push_blob(&server, "a/b", b"hello");
+    let target = format!("/v2/a/b/blobs/{HELLO}");
+    let data = blob(&server.root(), HELLO);
+    write(&data, b"");
+    assert_eq!(server.head(&target).send().status(), "404 Not Found");
+    push_blob(&server, "a/b", b"hello");
+    assert_eq!(server.get(&target).send().text(), "hello");
+
+    fs::remove_file(&data).unwrap();
+    assert_eq!(server.get(&target).send().status(), "404 Not Found");
+    push_blob(&server, "a/b", b"hello");
+    assert_eq!(server.get(&target).send().text(), "hello");
+}
+
+#[test]
+fn a_blob_that_was_cut_off_is_replaced() {
+    let server = Server::start();
+    push_blob(&server, "a/b", b"hello");
+    write(&blob(&server.root(), HELLO), b"hel");
+    push_blob(&server, "a/b", b"hello");
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{HELLO}")).send().text(), "hello");
+}
+
+#[test]
+fn a_damaged_tag_is_none_until_it_is_pushed_again() {
+    let server = Server::start();
+    for damaged in ["", "garbage", "sha256:2cf2"] {
+        push_index(&server, "v1");
+        write(&tag_link(&server.root(), "v1"), damaged.as_bytes());
+        let get = server.get("/v2/a/b/manifests/v1").send();
+        assert_eq!(get.status(), "404 Not Found", "{damaged:?}: {get}");
+        assert!(get.to_string().contains("MANIFEST_UNKNOWN"), "{damaged:?}: {get}");
+        push_index(&server, "v1");
+        assert_eq!(server.get("/v2/a/b/manifests/v1").send().text(), INDEX, "{damaged:?}");
+    }
+}
+
+#[test]
+fn a_damaged_revision_is_none_until_it_is_pushed_again() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    write(&revision_link(&server.root(), &digest), b"");
+    assert_eq!(server.get(&format!("/v2/a/b/manifests/{digest}")).send().status(), "404 Not Found");
+    push_index(&server, "v1");
+    assert_eq!(server.get(&format!("/v2/a/b/manifests/{digest}")).send().text(), INDEX);
+}
+
+#[test]
+fn what_a_crash_left_among_the_tags_is_not_listed() {
+    let server = Server::start();
+    push_index(&server, "v1");
+    let tags = server.root().join("repositories/a/b/_manifests/tags");
+    write(&tags.join("v1/current/link.5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c11.tmp"), b"sha2");
+    write(&tags.join("v2/current/link.5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c11.tmp"), b"sha2");
+    write(&tags.join(".hidden/current/link"), HELLO.as_bytes());
+    write(&tags.join("stray.tmp"), b"");
+    fs::create_dir_all(tags.join("empty")).unwrap();
+    assert_snapshot!(server.get("/v2/a/b/tags/list").send(), @r#"
+    200 OK
+    content-length: 29
+    content-type: application/json
+
+    {"name":"a/b","tags":["v1"]}
+    "#);
+    assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "200 OK");
+}
+
+#[test]
+fn a_kept_hash_that_cannot_be_right_is_not_believed() {
+    let server = Server::start();
+    for damage in ["absent", "empty", "of another length", "no hash"] {
+        let started = server.post("/v2/a/b/blobs/uploads/").send();
+        let patched = server.patch(&started.location()).body("hel").send();
+        let uuid = started.header("docker-upload-uuid");
+        let kept = server.root().join("repositories/a/b/_uploads").join(uuid).join("hashstates/sha256/3");
+        let mut state = fs::read(&kept).unwrap();
+        match damage {
+            "absent" => fs::remove_file(&kept).unwrap(),
+            "empty" => fs::write(&kept, "").unwrap(),
+            "of another length" => {
+                state[107] = 4;
+                fs::write(&kept, state).unwrap();
+            }
+            _ => fs::write(&kept, [0; 108]).unwrap(),
+        }
+        let put = server.put(&patched.completed_by(HELLO)).body("lo").send();
+        assert_eq!(put.status(), "201 Created", "{damage}: {put}");
+    }
+}

@@ -1,0 +1,36 @@
+//! The registry as a client meets it: the shipped component under the real `wasmtime serve`.
+//!
+//! A test is a request and the answer to it, in full: status, headers, body. What varies from run
+//! to run stands as a name, `<uuid>` or `<state>`. Three things are not printed because they are
+//! the same everywhere: `date`, `connection`, and `docker-distribution-api-version`, which the
+//! client demands of every answer.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and so do the functions that help it"
+)]
+
+mod client;
+mod content;
+mod images;
+mod server;
+
+mod base;
+mod blobs;
+mod chunks;
+mod clients;
+mod digests;
+mod disk;
+mod healing;
+mod manifests;
+mod memory;
+mod names;
+mod secret;
+mod skopeo;
+mod state;
+mod tags;
+mod uploads;
+mod writers;

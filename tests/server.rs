@@ -1,0 +1,224 @@
+//! The real `wasmtime serve` with the shipped component, on a data directory of its own.
+//!
+//! Every test starts its own server: nothing is shared, and what lies on disk is what the test
+//! did. It serves the `.wasm` itself, not a precompiled form of it, so that what is tested is the
+//! file that is shipped; wasmtime's own cache makes every start but the first take 25 ms.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::client::Request;
+
+/// The secret of every server that is not told otherwise.
+pub(crate) const SECRET: &str = "a secret of the tests";
+
+pub(crate) struct Server {
+    process: Child,
+    address: SocketAddr,
+    log: Arc<Log>,
+    data: Arc<TempDir>,
+}
+
+pub(crate) struct Options {
+    data: Arc<TempDir>,
+    environment: Vec<(String, String)>,
+    requests_per_instance: u32,
+}
+
+impl Server {
+    /// Starts a server on an empty directory.
+    pub(crate) fn start() -> Self {
+        Self::with_secret(SECRET).start()
+    }
+
+    /// A server that has a secret configured.
+    pub(crate) fn with_secret(secret: &str) -> Options {
+        Self::without_secret().env("REGISTRY_HTTP_SECRET", secret)
+    }
+
+    /// A server that has to find a secret by itself.
+    pub(crate) fn without_secret() -> Options {
+        // Not in /tmp, which may be memory: some tests store GBs.
+        let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
+        // The count is what the README recommends.
+        Options { data: Arc::new(data), environment: Vec::new(), requests_per_instance: 128 }
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Request {
+        self.request("GET", target)
+    }
+
+    pub(crate) fn head(&self, target: &str) -> Request {
+        self.request("HEAD", target)
+    }
+
+    pub(crate) fn post(&self, target: &str) -> Request {
+        self.request("POST", target)
+    }
+
+    pub(crate) fn patch(&self, target: &str) -> Request {
+        self.request("PATCH", target)
+    }
+
+    pub(crate) fn put(&self, target: &str) -> Request {
+        self.request("PUT", target)
+    }
+
+    pub(crate) fn delete(&self, target: &str) -> Request {
+        self.request("DELETE", target)
+    }
+
+    pub(crate) fn request(&self, method: &str, target: &str) -> Request {
+        Request::new(self.address, method, target)
+    }
+
+    /// Where the server listens, as `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The directory that is the registry's `/var/lib/registry`.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The directory below which everything is stored.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.data().join("docker/registry/v2")
+    }
+
+    /// The most memory that the server has held so far, in MiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = fs::read_to_string(path).expect("the status of a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line VmHWM");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
+        kib / 1024
+    }
+
+    /// Waits until the server has written a line that contains this, and returns the line.
+    pub(crate) fn logged(&self, text: &str) -> String {
+        self.log.wait_for(text).unwrap_or_else(|| panic!("the server's log does not say {text:?}"))
+    }
+}
+
+impl Options {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Starts on the data of another server, which may still run.
+    pub(crate) fn on_data_of(mut self, other: &Server) -> Self {
+        self.data = Arc::clone(&other.data);
+        self
+    }
+
+    /// Has every request meet an instance that knows nothing of any other.
+    pub(crate) fn with_fresh_instances(mut self) -> Self {
+        self.requests_per_instance = 1;
+        self
+    }
+
+    /// The directory of the data, to fill it before the start.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.data.path().join("docker/registry/v2")
+    }
+
+    pub(crate) fn start(self) -> Server {
+        let mut command = Command::new(tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime"));
+        command
+            .args(["serve", "-Scli", "--addr", "127.0.0.1:0"])
+            .arg("--dir")
+            .arg(format!("{}::/var/lib/registry", self.data.path().display()))
+            .args(["--max-instance-reuse-count", &self.requests_per_instance.to_string()]);
+        for (name, value) in &self.environment {
+            command.arg("--env").arg(format!("{name}={value}"));
+        }
+        command.arg(tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("wasmtime starts");
+
+        let log = Arc::new(Log::default());
+        log.follow(process.stdout.take().expect("a piped stdout"));
+        log.follow(process.stderr.take().expect("a piped stderr"));
+        let Some(line) = log.wait_for("Serving HTTP on http://") else {
+            let _ = process.kill();
+            let _ = process.wait();
+            panic!("wasmtime serve does not start:\n{}", log.text());
+        };
+        let address = line.trim_start_matches("Serving HTTP on http://").trim_end_matches('/');
+        let address = address.parse().expect("an address");
+        Server { process, address, log, data: self.data }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if thread::panicking() {
+            eprintln!("the server's output:\n{}", self.log.text());
+        }
+    }
+}
+
+fn tool(variable: &str, default: &str) -> PathBuf {
+    let path = match env::var_os(variable) {
+        Some(path) => PathBuf::from(path),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join(default),
+    };
+    assert!(path.is_file(), "{} is not there: run `cargo xtask test`", path.display());
+    path
+}
+
+/// What the server writes to stdout and stderr.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Lines>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    text: Vec<String>,
+    followed: u32,
+}
+
+impl Log {
+    fn follow(self: &Arc<Self>, output: impl Read + Send + 'static) {
+        let log = Arc::clone(self);
+        log.lines.lock().unwrap().followed += 1;
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                log.lines.lock().unwrap().text.push(line);
+                log.more.notify_all();
+            }
+            log.lines.lock().unwrap().followed -= 1;
+            log.more.notify_all();
+        });
+    }
+
+    /// Returns the first line that contains this, or none if the server ends without it or has
+    /// long had the time to write it.
+    fn wait_for(&self, text: &str) -> Option<String> {
+        let find = |lines: &Lines| lines.text.iter().find(|line| line.contains(text)).cloned();
+        let lines = self.lines.lock().unwrap();
+        let waiting = |lines: &mut Lines| lines.followed > 0 && find(lines).is_none();
+        let (lines, _) = self.more.wait_timeout_while(lines, Duration::from_secs(30), waiting).unwrap();
+        find(&lines)
+    }
+
+    fn text(&self) -> String {
+        self.lines.lock().unwrap().text.join("\n")
+    }
+}

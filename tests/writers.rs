@@ -1,0 +1,171 @@
+//! Uploads that are disturbed: two clients at once, a client that vanishes, a server that is killed,
+//! several servers on one directory.
+
+use std::io::{BufReader, Cursor, Write};
+use std::net::TcpStream;
+use std::sync::Barrier;
+use std::thread;
+
+use crate::client::{Response, write_chunk};
+use crate::content::{noise, push_blob, sha256};
+use crate::server::{SECRET, Server};
+
+#[test]
+fn of_two_writers_at_once_one_wins() {
+    let server = Server::start();
+    for round in 0..10 {
+        let started = server.post("/v2/a/b/blobs/uploads/").send();
+        let contents = [noise(round, 300_000).into_bytes(), noise(round + 100, 200_000).into_bytes()];
+        let barrier = Barrier::new(2);
+        let patch = |content: &Vec<u8>| {
+            barrier.wait();
+            server.patch(&started.location()).chunked(Cursor::new(content.clone())).send()
+        };
+        let [first, second] = thread::scope(|scope| {
+            let first = scope.spawn(|| patch(&contents[0]));
+            let second = patch(&contents[1]);
+            [first.join().unwrap(), second]
+        });
+        let (winner, loser, content) = match first.status() {
+            "202 Accepted" => (first, second, &contents[0]),
+            _ => (second, first, &contents[1]),
+        };
+        assert_eq!(winner.status(), "202 Accepted", "{winner}\n{loser}");
+        assert_eq!(loser.status(), "416 Range Not Satisfiable", "{loser}");
+        assert!(loser.location().starts_with("/v2/a/b/blobs/uploads/"), "{loser}");
+        assert!(loser.find("range").is_some(), "{loser}");
+
+        let digest = sha256(content);
+        assert_eq!(server.put(&winner.completed_by(&digest)).send().status(), "201 Created");
+        let blob = server.get(&format!("/v2/a/b/blobs/{digest}")).send();
+        assert!(blob.body == *content, "the blob is not what the winner sent");
+    }
+}
+
+#[test]
+fn while_one_writes_another_is_refused() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let content = noise(5, 4_000_000).into_bytes();
+    let mut stream = begin_patch(&server, &started, &content);
+    let status = bytes_arrived(&server, &started, content.len());
+
+    // Both are right in what they believe to be stored. Only the writer is in their way, who would
+    // go on to write into the finished blob.
+    let patch = server.patch(&status.location()).header("Content-Range", "4000000-4000002");
+    let refused = patch.body("abc").send();
+    assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
+    let refused = server.put(&status.completed_by(&sha256(&content))).send();
+    assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
+
+    write_chunk(&mut stream, b"the end").unwrap();
+    write_chunk(&mut stream, b"").unwrap();
+    let mut reader = BufReader::new(stream);
+    let patched = Response::read(&mut reader, true, &mut Vec::new()).unwrap();
+    assert_eq!(patched.status(), "202 Accepted", "{patched}");
+    assert_eq!(patched.header("range"), "0-4000006");
+    let digest = sha256(&[&content[..], b"the end"].concat());
+    assert_eq!(server.put(&patched.completed_by(&digest)).send().status(), "201 Created");
+}
+
+#[test]
+fn a_client_that_vanished_goes_on_from_what_is_stored() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let content = noise(6, 4_000_000).into_bytes();
+    let stream = begin_patch(&server, &started, &content[..3_000_000]);
+    bytes_arrived(&server, &started, 3_000_000);
+    drop(stream);
+    finish(&server, &started, &content);
+}
+
+#[test]
+fn a_server_that_was_killed_goes_on_from_what_is_stored() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let content = noise(7, 4_000_000).into_bytes();
+    let stream = begin_patch(&server, &started, &content[..3_000_000]);
+    bytes_arrived(&server, &started, 3_000_000);
+    let next = Server::with_secret(SECRET).on_data_of(&server);
+    drop(server);
+    drop(stream);
+    finish(&next.start(), &started, &content);
+}
+
+#[test]
+fn an_upload_goes_from_server_to_server() {
+    let one = Server::start();
+    let other = Server::with_secret(SECRET).on_data_of(&one).with_fresh_instances().start();
+    let content = noise(8, 1_000_000).into_bytes();
+    let mut answer = one.post("/v2/a/b/blobs/uploads/").send();
+    for (number, chunk) in content.chunks(100_000).enumerate() {
+        let server = if number % 2 == 0 { &other } else { &one };
+        answer = server.patch(&answer.location()).body(chunk).send();
+        assert_eq!(answer.status(), "202 Accepted", "{answer}");
+    }
+    assert_eq!(other.put(&answer.completed_by(&sha256(&content))).send().status(), "201 Created");
+}
+
+#[test]
+fn one_blob_may_be_pushed_by_many_at_once() {
+    let server = Server::start();
+    let content = noise(9, 500_000).into_bytes();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| push_blob(&server, "a/b", &content));
+        }
+    });
+    let blob = server.get(&format!("/v2/a/b/blobs/{}", sha256(&content))).send();
+    assert!(blob.body == content, "the blob is not what was sent");
+}
+
+/// Sends the head of a streamed PATCH and so much of its body, but not the end.
+fn begin_patch(server: &Server, upload: &Response, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let head = format!(
+        "PATCH {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+        upload.location(),
+        server.address()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    for chunk in bytes.chunks(100_000) {
+        write_chunk(&mut stream, chunk).unwrap();
+    }
+    stream
+}
+
+/// Waits until so many bytes are stored, and returns the status that says so. Every turn is a
+/// request, so this is no busy loop.
+fn bytes_arrived(server: &Server, upload: &Response, stored: usize) -> Response {
+    for _ in 0..10_000 {
+        let status = server.get(&upload.location()).send();
+        if status.header("range") == format!("0-{}", stored - 1) {
+            return status;
+        }
+    }
+    panic!("the bytes of the PATCH are not stored");
+}
+
+/// Completes the upload of this content, from wherever the registry says that it stands. A writer
+/// that has gone may hold it for a moment still, and bytes may be on their way.
+fn finish(server: &Server, upload: &Response, content: &[u8]) {
+    let mut answer = server.get(&upload.location()).send();
+    for _ in 0..10_000 {
+        let range = answer.header("range").strip_prefix("0-").expect("a range from 0");
+        let last: usize = range.parse().unwrap();
+        let stored = if last == 0 { 0 } else { last + 1 };
+        let patch = server.patch(&answer.location());
+        let patch = patch.header("Content-Range", &format!("{stored}-{}", content.len() - 1));
+        answer = patch.body(&content[stored..]).send();
+        if answer.status() == "202 Accepted" {
+            let digest = sha256(content);
+            let put = server.put(&answer.completed_by(&digest)).send();
+            assert_eq!(put.status(), "201 Created", "{put}");
+            let blob = server.get(&format!("/v2/a/b/blobs/{digest}")).send();
+            assert!(blob.body == content, "the blob is not what was sent");
+            return;
+        }
+        assert_eq!(answer.status(), "416 Range Not Satisfiable", "{answer}");
+    }
+    panic!("the upload is held for ever: {answer}");
+}
