@@ -23,10 +23,10 @@ use crate::directory::Directory;
 use crate::error::failed;
 
 /// A claim that was not renewed for so many seconds is passed over.
-const EXPIRY: u64 = 30;
+const EXPIRY: u64 = 10;
 
 /// A holder renews its claim before it changes something, if the last time was so many seconds ago.
-const RENEWAL: u64 = 5;
+const RENEWAL: u64 = 2;
 
 /// A hold on an upload. Dropping it lets go.
 pub(crate) struct Claim {
