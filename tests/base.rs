@@ -87,7 +87,7 @@ fn what_is_no_endpoint_is_not_found() {
     content-length: 124
     content-type: application/json
 
-    {"errors":[{"code":"NAME_UNKNOWN","detail":"there is no such endpoint","message":"repository name not known to registry"}]}
+    {"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry","detail":"there is no such endpoint"}]}
     "#);
     for target in [
         "/v1/",

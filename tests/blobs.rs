@@ -72,7 +72,7 @@ fn a_malformed_digest_is_refused() {
     content-length: 162
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","detail":"a sha256 digest has 64 lower-case hexadecimal digits","message":"provided digest did not match uploaded content"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"a sha256 digest has 64 lower-case hexadecimal digits"}]}
     "#);
     for digest in ["x", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:..", &HELLO[21..]] {
         let get = server.get(&format!("/v2/a/b/blobs/{digest}")).send();
@@ -100,7 +100,7 @@ fn an_empty_blob_is_a_blob() {
     content-range: bytes */0
     content-type: application/json
 
-    {"errors":[{"code":"RANGE_INVALID","detail":"the blob has 0 bytes","message":"invalid content range"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the blob has 0 bytes"}]}
     "#);
 }
 
@@ -164,7 +164,7 @@ fn a_part_that_is_not_there_is_refused() {
     content-range: bytes */5
     content-type: application/json
 
-    {"errors":[{"code":"RANGE_INVALID","detail":"the blob has 5 bytes","message":"invalid content range"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the blob has 5 bytes"}]}
     "#);
     for range in ["bytes=5-9", "bytes=99-", "bytes=-0"] {
         let get = server.get(HELLO).header("Range", range).send();

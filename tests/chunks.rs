@@ -76,7 +76,7 @@ fn a_chunk_out_of_order_is_told_where_to_go_on() {
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","detail":"the upload has 3 bytes; go on from there","message":"invalid content range"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; go on from there"}]}
     "#);
     let again = server.patch(&hel.location()).header("Content-Range", "0-2").body("hel").send();
     assert_snapshot!(again, @r#"
@@ -87,7 +87,7 @@ fn a_chunk_out_of_order_is_told_where_to_go_on() {
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","detail":"the upload has 3 bytes; go on from there","message":"invalid content range"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; go on from there"}]}
     "#);
     assert_snapshot!(server.get(&hel.location()).send(), @"
     204 No Content
@@ -115,7 +115,7 @@ fn the_first_chunk_starts_at_the_start() {
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-0
 
-    {"errors":[{"code":"RANGE_INVALID","detail":"the upload has 0 bytes; go on from there","message":"invalid content range"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 0 bytes; go on from there"}]}
     "#);
 }
 
@@ -132,7 +132,7 @@ fn a_put_out_of_order_is_refused_and_the_upload_kept() {
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","detail":"the upload has 3 bytes; go on from there","message":"invalid content range"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; go on from there"}]}
     "#);
     let put = server.put(&hel.completed_by(HELLO)).header("Content-Range", "3-4").body("lo").send();
     assert_eq!(put.status(), "201 Created", "{put}");
@@ -165,7 +165,7 @@ fn a_malformed_range_is_refused_and_appends_nothing() {
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","detail":"Content-Range is FIRST-LAST, the positions of the chunk's first and last byte","message":"invalid content range"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"Content-Range is FIRST-LAST, the positions of the chunk's first and last byte"}]}
     "#);
     assert_eq!(server.put(&hel.completed_by(HELLO)).body("lo").send().status(), "201 Created");
 }
@@ -183,7 +183,7 @@ fn a_length_that_is_not_the_ranges_is_refused_and_appends_nothing() {
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"SIZE_INVALID","detail":"Content-Range and the body have different lengths","message":"provided length did not match content length"}]}
+    {"errors":[{"code":"SIZE_INVALID","message":"provided length did not match content length","detail":"Content-Range and the body have different lengths"}]}
     "#);
     let patched = server.patch(&hel.location()).header("Content-Range", "3-4").body("lol").send();
     assert_eq!(patched.status(), "400 Bad Request", "{patched}");
@@ -208,7 +208,7 @@ fn without_a_range_a_chunk_belongs_where_its_token_says() {
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","detail":"the upload has 3 bytes; go on from there","message":"invalid content range"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; go on from there"}]}
     "#);
     assert_eq!(server.put(&again.completed_by(HELLO)).body("lo").send().status(), "201 Created");
 }

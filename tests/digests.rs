@@ -17,7 +17,7 @@ fn a_put_without_a_digest_keeps_the_upload() {
     content-length: 155
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","detail":"complete the upload with the parameter digest","message":"provided digest did not match uploaded content"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"complete the upload with the parameter digest"}]}
     "#);
     assert_eq!(server.put(&patched.completed_by(ABC)).send().status(), "201 Created");
 }
@@ -32,7 +32,7 @@ fn a_put_with_a_malformed_digest_keeps_the_upload() {
     content-length: 135
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","detail":"a digest is ALGORITHM:HEX","message":"provided digest did not match uploaded content"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"a digest is ALGORITHM:HEX"}]}
     "#);
     for digest in [
         "",
@@ -65,7 +65,7 @@ fn a_put_with_the_wrong_digest_ends_the_upload() {
     content-length: 165
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","detail":"the content has another digest; the upload is cancelled","message":"provided digest did not match uploaded content"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"the content has another digest; the upload is cancelled"}]}
     "#);
     assert_snapshot!(server.get(&patched.location()).send(), @r#"
     404 Not Found

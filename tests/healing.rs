@@ -154,13 +154,8 @@ fn what_a_crash_left_among_the_tags_is_not_listed() {
     write(&tags.join(".hidden/current/link"), HELLO.as_bytes());
     write(&tags.join("stray.tmp"), b"");
     fs::create_dir_all(tags.join("empty")).unwrap();
-    assert_snapshot!(server.get("/v2/a/b/tags/list").send(), @r#"
-    200 OK
-    content-length: 29
-    content-type: application/json
-
-    {"name":"a/b","tags":["v1"]}
-    "#);
+    // `v2` was about to become a tag.
+    assert_eq!(server.get("/v2/a/b/tags/list").send().text(), "{\"name\":\"a/b\",\"tags\":[\"v1\"]}\n");
     assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "200 OK");
 }
 

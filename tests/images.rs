@@ -11,12 +11,28 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::content::{DigestSink, hex, noise};
+use crate::content::{DigestSink, hex, noise, sha256};
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// The manifest of an image that has the config `{}` and one layer.
+pub(crate) fn manifest(layer: &[u8]) -> String {
+    format!(
+        concat!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","#,
+            r#""config":{{"mediaType":"{}","digest":"{}","size":2}},"#,
+            r#""layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{}","size":{}}}]}}"#
+        ),
+        MANIFEST,
+        CONFIG,
+        sha256(b"{}"),
+        sha256(layer),
+        layer.len()
+    )
+}
 
 /// An OCI image layout in a directory.
 pub(crate) struct Layout(PathBuf);

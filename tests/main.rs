@@ -16,6 +16,7 @@
 mod client;
 mod content;
 mod images;
+mod process;
 mod server;
 
 mod base;
@@ -24,7 +25,10 @@ mod chunks;
 mod clients;
 mod digests;
 mod disk;
+mod distribution;
 mod healing;
+mod host;
+mod manifest_checks;
 mod manifests;
 mod memory;
 mod names;

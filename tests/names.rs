@@ -16,7 +16,7 @@ fn a_malformed_name_is_refused() {
     content-length: 203
     content-type: application/json
 
-    {"errors":[{"code":"NAME_INVALID","detail":"a repository name is made of components joined by '/', each of a-z and 0-9, with '.', '_', '__' or dashes between them","message":"invalid repository name"}]}
+    {"errors":[{"code":"NAME_INVALID","message":"invalid repository name","detail":"a repository name is made of components joined by '/', each of a-z and 0-9, with '.', '_', '__' or dashes between them"}]}
     "#);
     for name in [
         "-a",
@@ -119,7 +119,7 @@ fn a_name_has_at_most_255_bytes() {
     content-length: 129
     content-type: application/json
 
-    {"errors":[{"code":"NAME_INVALID","detail":"a repository name has at most 255 characters","message":"invalid repository name"}]}
+    {"errors":[{"code":"NAME_INVALID","message":"invalid repository name","detail":"a repository name has at most 255 characters"}]}
     "#);
 }
 

@@ -6,25 +6,22 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
-use std::time::Duration;
+use std::process::Command;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use crate::client::Request;
+use crate::process::Process;
 
 /// The secret of every server that is not told otherwise.
 pub(crate) const SECRET: &str = "a secret of the tests";
 
 pub(crate) struct Server {
-    process: Child,
+    process: Process,
     address: SocketAddr,
-    log: Arc<Log>,
     data: Arc<TempDir>,
 }
 
@@ -107,7 +104,7 @@ impl Server {
 
     /// Waits until the server has written a line that contains this, and returns the line.
     pub(crate) fn logged(&self, text: &str) -> String {
-        self.log.wait_for(text).unwrap_or_else(|| panic!("the server's log does not say {text:?}"))
+        self.process.wait_for(text)
     }
 }
 
@@ -145,30 +142,11 @@ impl Options {
             command.arg("--env").arg(format!("{name}={value}"));
         }
         command.arg(tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("wasmtime starts");
-
-        let log = Arc::new(Log::default());
-        log.follow(process.stdout.take().expect("a piped stdout"));
-        log.follow(process.stderr.take().expect("a piped stderr"));
-        let Some(line) = log.wait_for("Serving HTTP on http://") else {
-            let _ = process.kill();
-            let _ = process.wait();
-            panic!("wasmtime serve does not start:\n{}", log.text());
-        };
+        let process = Process::start(command);
+        let line = process.wait_for("Serving HTTP on http://");
         let address = line.trim_start_matches("Serving HTTP on http://").trim_end_matches('/');
         let address = address.parse().expect("an address");
-        Server { process, address, log, data: self.data }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        if thread::panicking() {
-            eprintln!("the server's output:\n{}", self.log.text());
-        }
+        Server { process, address, data: self.data }
     }
 }
 
@@ -179,46 +157,4 @@ fn tool(variable: &str, default: &str) -> PathBuf {
     };
     assert!(path.is_file(), "{} is not there: run `cargo xtask test`", path.display());
     path
-}
-
-/// What the server writes to stdout and stderr.
-#[derive(Default)]
-struct Log {
-    lines: Mutex<Lines>,
-    more: Condvar,
-}
-
-#[derive(Default)]
-struct Lines {
-    text: Vec<String>,
-    followed: u32,
-}
-
-impl Log {
-    fn follow(self: &Arc<Self>, output: impl Read + Send + 'static) {
-        let log = Arc::clone(self);
-        log.lines.lock().unwrap().followed += 1;
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                log.lines.lock().unwrap().text.push(line);
-                log.more.notify_all();
-            }
-            log.lines.lock().unwrap().followed -= 1;
-            log.more.notify_all();
-        });
-    }
-
-    /// Returns the first line that contains this, or none if the server ends without it or has
-    /// long had the time to write it.
-    fn wait_for(&self, text: &str) -> Option<String> {
-        let find = |lines: &Lines| lines.text.iter().find(|line| line.contains(text)).cloned();
-        let lines = self.lines.lock().unwrap();
-        let waiting = |lines: &mut Lines| lines.followed > 0 && find(lines).is_none();
-        let (lines, _) = self.more.wait_timeout_while(lines, Duration::from_secs(30), waiting).unwrap();
-        find(&lines)
-    }
-
-    fn text(&self) -> String {
-        self.lines.lock().unwrap().text.join("\n")
-    }
 }

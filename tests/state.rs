@@ -135,7 +135,7 @@ fn a_request_without_a_token_is_refused() {
     content-length: 153
     content-type: application/json
 
-    {"errors":[{"code":"BLOB_UPLOAD_INVALID","detail":"use the Location of the previous answer as it is, with its _state","message":"blob upload invalid"}]}
+    {"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload invalid","detail":"use the Location of the previous answer as it is, with its _state"}]}
     "#);
     let digest = sha256(b"");
     assert_snapshot!(server.put(&format!("{bare}?digest={digest}")).send(), @r#"
@@ -143,14 +143,14 @@ fn a_request_without_a_token_is_refused() {
     content-length: 153
     content-type: application/json
 
-    {"errors":[{"code":"BLOB_UPLOAD_INVALID","detail":"use the Location of the previous answer as it is, with its _state","message":"blob upload invalid"}]}
+    {"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload invalid","detail":"use the Location of the previous answer as it is, with its _state"}]}
     "#);
     assert_snapshot!(server.delete(&bare).send(), @r#"
     400 Bad Request
     content-length: 153
     content-type: application/json
 
-    {"errors":[{"code":"BLOB_UPLOAD_INVALID","detail":"use the Location of the previous answer as it is, with its _state","message":"blob upload invalid"}]}
+    {"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload invalid","detail":"use the Location of the previous answer as it is, with its _state"}]}
     "#);
     assert_eq!(server.get(&bare).send().header("range"), "0-0");
 }

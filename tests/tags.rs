@@ -109,7 +109,7 @@ fn a_number_that_is_none_is_refused() {
     content-length: 134
     content-type: application/json
 
-    {"errors":[{"code":"PAGINATION_NUMBER_INVALID","detail":"n is a number, 0 or more","message":"invalid number of results requested"}]}
+    {"errors":[{"code":"PAGINATION_NUMBER_INVALID","message":"invalid number of results requested","detail":"n is a number, 0 or more"}]}
     "#);
     for n in ["-1", "1.5", "0x1", "%2B1", "1a"] {
         let answer = server.get(&format!("/v2/a/b/tags/list?n={n}")).send();
@@ -164,7 +164,7 @@ fn a_repository_that_is_not_there_is_unknown() {
     content-length: 111
     content-type: application/json
 
-    {"errors":[{"code":"NAME_UNKNOWN","detail":{"name":"a/c"},"message":"repository name not known to registry"}]}
+    {"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry","detail":{"name":"a/c"}}]}
     "#);
     // What is above a repository is none.
     assert_eq!(server.get("/v2/a/tags/list").send().status(), "404 Not Found");

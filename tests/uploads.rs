@@ -128,7 +128,7 @@ fn a_post_with_the_wrong_digest_stores_nothing() {
     content-length: 165
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","detail":"the content has another digest; the upload is cancelled","message":"provided digest did not match uploaded content"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"the content has another digest; the upload is cancelled"}]}
     "#);
     for digest in [ABC, &sha256(b"abd")] {
         let head = server.head(&format!("/v2/a/b/blobs/{digest}")).send();
@@ -293,7 +293,7 @@ fn a_patch_of_another_media_type_is_refused() {
     content-length: 160
     content-type: application/json
 
-    {"errors":[{"code":"BLOB_UPLOAD_INVALID","detail":"send the bytes as Content-Type: application/octet-stream, or without one","message":"blob upload invalid"}]}
+    {"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload invalid","detail":"send the bytes as Content-Type: application/octet-stream, or without one"}]}
     "#);
     assert_eq!(server.get(&started.location()).send().header("range"), "0-0");
     assert_eq!(server.put(&started.completed_by(ABC)).body("abc").send().status(), "201 Created");

@@ -1,10 +1,12 @@
 //! Uploads that are disturbed: two clients at once, a client that vanishes, a server that is killed,
 //! several servers on one directory.
 
+use std::fs::{self, File};
 use std::io::{BufReader, Cursor, Write};
 use std::net::TcpStream;
 use std::sync::Barrier;
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use crate::client::{Response, write_chunk};
 use crate::content::{noise, push_blob, sha256};
@@ -89,6 +91,15 @@ fn a_server_that_was_killed_goes_on_from_what_is_stored() {
     let next = Server::with_secret(SECRET).on_data_of(&server);
     drop(server);
     drop(stream);
+    // As if that had been a minute ago: until then the writer might be alive, on another host.
+    let uuid = started.header("docker-upload-uuid");
+    for entry in fs::read_dir(next.root().join("repositories/a/b/_uploads").join(uuid)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let file = File::options().write(true).open(path).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+        }
+    }
     finish(&next.start(), &started, &content);
 }
 

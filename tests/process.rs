@@ -1,0 +1,86 @@
+//! A process that runs for as long as a test does.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// A running process. It is killed when this is dropped; if that is because the test fails, what the
+/// process wrote is shown.
+pub(crate) struct Process {
+    child: Child,
+    log: Arc<Log>,
+}
+
+impl Process {
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let log = Arc::new(Log::default());
+        log.follow(child.stdout.take().expect("a piped stdout"));
+        log.follow(child.stderr.take().expect("a piped stderr"));
+        Self { child, log }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until the process has written a line that contains this, and returns the line.
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        self.log.wait_for(text).unwrap_or_else(|| panic!("the process does not say {text:?}"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the output of process {}:\n{}", self.id(), self.log.text());
+        }
+    }
+}
+
+/// What a process writes to stdout and stderr.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Lines>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    text: Vec<String>,
+    followed: u32,
+}
+
+impl Log {
+    fn follow(self: &Arc<Self>, output: impl Read + Send + 'static) {
+        let log = Arc::clone(self);
+        log.lines.lock().unwrap().followed += 1;
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                log.lines.lock().unwrap().text.push(line);
+                log.more.notify_all();
+            }
+            log.lines.lock().unwrap().followed -= 1;
+            log.more.notify_all();
+        });
+    }
+
+    /// Returns the first line that contains this, or none if the process ends without it or has
+    /// long had the time to write it.
+    fn wait_for(&self, text: &str) -> Option<String> {
+        let find = |lines: &Lines| lines.text.iter().find(|line| line.contains(text)).cloned();
+        let lines = self.lines.lock().unwrap();
+        let waiting = |lines: &mut Lines| lines.followed > 0 && find(lines).is_none();
+        let (lines, _) = self.more.wait_timeout_while(lines, Duration::from_secs(30), waiting).unwrap();
+        find(&lines)
+    }
+
+    fn text(&self) -> String {
+        self.lines.lock().unwrap().text.join("\n")
+    }
+}
