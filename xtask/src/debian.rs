@@ -25,7 +25,7 @@ impl Archive {
         ensure!(Path::new(KEYRING).exists(), "Debian's keys are not installed ({KEYRING})");
         let archive = Self { apt: workspace("target/tools/apt").join(name) };
         archive.configure(suites).with_context(|| format!("cannot write to {}", archive.apt.display()))?;
-        capture(archive.apt_get().arg("update")).context("cannot read Debian's package lists")?;
+        capture(archive.tool("apt-get").arg("update")).context("cannot read Debian's package lists")?;
         Ok(archive)
     }
 
@@ -35,22 +35,26 @@ impl Archive {
         }
         let root = fs::canonicalize(&self.apt)?;
         let root = root.display();
-        // Of the machine's configuration only the way to the network is taken over: its hooks would
+        // Of the machine's configuration only how it reaches an archive is taken over: its hooks would
         // act on the machine.
         let machine = capture(Command::new("apt-config").arg("dump"))?;
-        let network: String =
-            machine.lines().filter(|line| is_network(line)).flat_map(|line| [line, "\n"]).collect();
+        let network: Vec<_> = machine.lines().filter(|line| is_network(line)).collect();
+        let network = network.join("\n");
         fs::write(
             self.apt.join("apt.conf"),
             format!(
-                "Dir::Etc \"{root}/etc\";\n\
+                "{network}\n\
+                 Dir::Etc \"{root}/etc\";\n\
                  Dir::State::lists \"{root}/lists\";\n\
                  Dir::State::status \"{root}/status\";\n\
                  Dir::Cache \"{root}/cache\";\n\
+                 Acquire::AllowInsecureRepositories \"false\";\n\
                  Acquire::Languages \"none\";\n\
+                 Acquire::Retries \"1\";\n\
+                 Acquire::http::Timeout \"20\";\n\
+                 APT::Update::Error-Mode \"any\";\n\
                  // The unprivileged user that apt would fetch as cannot write here.\n\
-                 APT::Sandbox::User \"root\";\n\
-                 {network}"
+                 APT::Sandbox::User \"root\";\n"
             ),
         )?;
         fs::write(self.apt.join("status"), "")?;
@@ -73,23 +77,31 @@ impl Archive {
         Ok(format!("{prefix}{rest}"))
     }
 
-    /// Fetches packages and unpacks them into a directory, which appears when it is complete.
+    /// Fetches packages and unpacks them into a directory.
     pub(crate) fn unpack(&self, packages: &[&str], into: &Path) -> Result<()> {
-        let debs = fresh(&self.apt.join("debs"))?;
-        run(self.apt_get().current_dir(&debs).arg("--quiet=2").arg("download").args(packages))?;
-        let partial = fresh(&into.with_extension("partial"))?;
-        for deb in fs::read_dir(&debs)? {
-            run(Command::new("dpkg-deb").arg("--extract").arg(deb?.path()).arg(&partial))?;
+        for deb in self.fetch(&["download"], packages)? {
+            run(Command::new("dpkg-deb").arg("--extract").arg(deb).arg(into))?;
         }
-        fs::remove_dir_all(&debs)?;
-        if into.exists() {
-            fs::remove_dir_all(into)?;
-        }
-        fs::rename(&partial, into).with_context(|| format!("cannot create {}", into.display()))
+        Ok(())
     }
 
-    fn apt_get(&self) -> Command {
-        self.tool("apt-get")
+    /// Fetches the upstream source of a package, and unpacks one of its directories into another.
+    pub(crate) fn unpack_source(&self, package: &str, directory: &str, into: &Path) -> Result<()> {
+        for tarball in self.fetch(&["source", "--download-only", "--tar-only"], &[package])? {
+            let mut tar = Command::new("tar");
+            tar.arg("--extract").arg("--file").arg(tarball).arg("--directory").arg(into);
+            tar.args(["--strip-components=1", "--wildcards", "--no-wildcards-match-slash"]);
+            run(tar.arg(format!("*/{directory}")))?;
+        }
+        Ok(())
+    }
+
+    /// Has apt fetch something, and returns the files.
+    fn fetch(&self, how: &[&str], packages: &[&str]) -> Result<Vec<PathBuf>> {
+        let fetched = fresh(self.apt.join("fetched"))?;
+        capture(self.tool("apt-get").current_dir(&fetched).arg("--quiet=2").args(how).args(packages))?;
+        let files = fs::read_dir(&fetched)?.map(|file| Ok(file?.path()));
+        files.collect()
     }
 
     fn tool(&self, name: &str) -> Command {
@@ -99,17 +111,30 @@ impl Archive {
     }
 }
 
-/// Returns the directory of packages that have been unpacked under a name.
-pub(crate) fn unpacked(name: &str) -> PathBuf {
-    workspace("target/tools").join(name)
+impl Drop for Archive {
+    fn drop(&mut self) {
+        // The lists are outdated by the next time. What cannot be removed is overwritten then.
+        let _ = fs::remove_dir_all(&self.apt);
+    }
 }
 
-fn fresh(directory: &Path) -> Result<PathBuf> {
+/// Fills a directory, which appears only when it is complete.
+pub(crate) fn fill(directory: &Path, with: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let partial = fresh(directory.with_extension("partial"))?;
+    with(&partial)?;
     if directory.exists() {
         fs::remove_dir_all(directory)?;
     }
-    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    Ok(directory.to_owned())
+    fs::rename(&partial, directory).with_context(|| format!("cannot create {}", directory.display()))
+}
+
+/// Makes an empty directory, whatever was there.
+fn fresh(directory: PathBuf) -> Result<PathBuf> {
+    if directory.exists() {
+        fs::remove_dir_all(&directory)?;
+    }
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    Ok(directory)
 }
 
 fn sources(suites: &[&str]) -> String {
@@ -117,9 +142,11 @@ fn sources(suites: &[&str]) -> String {
     suites.iter().map(signed).collect()
 }
 
-/// Tells whether a line of `apt-config dump` says how to reach the network.
+/// Tells whether a line of `apt-config dump` is about reaching an archive, and not about which of
+/// its lists to read.
 fn is_network(line: &str) -> bool {
-    line.starts_with("Acquire::http") || line.starts_with("Acquire::https")
+    let setting = line.strip_prefix("Acquire::");
+    setting.is_some_and(|name| !name.starts_with("IndexTargets") && !name.starts_with("Languages"))
 }
 
 /// Returns the version in a line of `apt-cache madison`: `package | version | source`.
@@ -129,7 +156,7 @@ fn version(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{KEYRING, sources, version};
+    use super::{KEYRING, is_network, sources, version};
 
     #[test]
     fn every_suite_is_verified() {
@@ -147,5 +174,18 @@ mod tests {
         let line = "  rust-src | 1.95.0+dfsg1-2~bpo13+1 | http://deb.debian.org/debian trixie-backports/main amd64 Packages";
         assert_eq!(version(line), Some("1.95.0+dfsg1-2~bpo13+1"));
         assert_eq!(version(""), None);
+    }
+
+    #[test]
+    fn a_proxy_is_taken_over_but_no_hook() {
+        assert!(is_network("Acquire::http::Proxy \"http://proxy:3128\";"));
+        for line in [
+            "APT::Update::Post-Invoke:: \"rm -f /var/cache/apt/archives/*.deb\";",
+            "Acquire::IndexTargets::deb::DEP-11::MetaKey \"$(COMPONENT)/dep11/Components.yml\";",
+            "Acquire::Languages:: \"en\";",
+            "Dir::Cache \"var/cache/apt\";",
+        ] {
+            assert!(!is_network(line), "{line}");
+        }
     }
 }

@@ -24,13 +24,16 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program and returns what it wrote to its standard output; its errors go into ours.
+/// Runs a program and returns what it wrote to its standard output; why it failed goes into the error.
 pub(crate) fn capture(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {}", name(command)))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let reason = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-        bail!("{} failed ({}): {reason}", name(command), output.status);
+        bail!(
+            "{} failed ({}): {}",
+            name(command),
+            output.status,
+            reason(&String::from_utf8_lossy(&output.stderr))
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -60,11 +63,51 @@ pub(crate) fn run_bounded(command: &mut Command, limit: Duration, log: File) -> 
     }
 }
 
+/// Returns the line in which a program says why it failed: the first error, or its last words.
+fn reason(said: &str) -> &str {
+    let is_error = |line: &&str| line.starts_with("E: ") || line.starts_with("error");
+    let last = said.lines().rfind(|line| !line.trim().is_empty());
+    said.lines().find(is_error).or(last).unwrap_or("it said nothing")
+}
+
 /// Returns the program and its first argument, which is how a reader knows a command.
 fn name(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
     match command.get_args().find(|argument| !argument.to_string_lossy().starts_with('-')) {
         Some(verb) => format!("`{program} {}`", verb.to_string_lossy()),
         None => format!("`{program}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use super::{name, reason, run_bounded};
+
+    #[test]
+    fn the_first_error_is_the_reason() {
+        let apt = "W: old\nE: Failed to fetch http://a/b  Could not connect\nE: Some files failed.\n";
+        assert_eq!(reason(apt), "E: Failed to fetch http://a/b  Could not connect");
+        assert_eq!(reason("starting\nno space left\n\n"), "no space left");
+        assert_eq!(reason(""), "it said nothing");
+    }
+
+    #[test]
+    fn a_command_is_named_by_its_verb() {
+        assert_eq!(name(Command::new("apt-get").args(["--quiet=2", "update", "x"])), "`apt-get update`");
+        assert_eq!(name(Command::new("rustc").arg("--version")), "`rustc`");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_takes_too_long_is_ended() {
+        let started = Instant::now();
+        let log = File::options().write(true).open("/dev/null").unwrap();
+        let ended = run_bounded(Command::new("sleep").arg("60"), Duration::from_millis(200), log);
+        assert!(ended.unwrap_err().to_string().contains("took longer"));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }

@@ -54,7 +54,7 @@ impl Way {
             Self::Installed => {
                 "asking rustup for the target wasm32-wasip2 (a few seconds, one minute at most)"
             }
-            Self::DebianSource => "fetching the standard library's source from Debian (50 MB, about 20 s)",
+            Self::DebianSource => "fetching the standard library's source from Debian (100 MB, about 30 s)",
             Self::DebianCompiler => {
                 "fetching a compiler and its library's source from Debian (150 MB, about 40 s)"
             }
@@ -100,18 +100,15 @@ impl Toolchain {
                 return Ok(toolchain);
             }
         }
-        let mut tried = Vec::new();
-        for way in ways {
+        for way in &ways {
             match step(way.plan(), || way.prepare()).and_then(|()| way.ready()) {
                 Ok(Some(toolchain)) => return Ok(toolchain),
-                Ok(None) => tried.push(format!("{}: it was fetched, but is not complete", way.name())),
-                Err(error) => {
-                    eprintln!("xtask: that is no way here: {error:#}");
-                    tried.push(format!("{}: {error:#}", way.name()));
-                }
+                Ok(None) => eprintln!("xtask: that is no way here: something is still missing"),
+                Err(error) => eprintln!("xtask: that is no way here: {error:#}"),
             }
         }
-        bail!("found no way to compile for {TARGET}; tried {}", tried.join("; "))
+        let tried: Vec<_> = ways.into_iter().map(Way::name).collect();
+        bail!("there is no compiler for {TARGET} here: {} failed as said above", tried.join(", "))
     }
 
     /// Returns a cargo command that compiles for [`TARGET`].
@@ -154,7 +151,8 @@ fn build_std(library: &Path, wasi_libc: &Path) -> Toolchain {
             // Undocumented. Without it the source has to be inside of the toolchain, which is not ours.
             ("__CARGO_TESTS_ONLY_SRC_ROOT", library.into()),
         ],
-        arguments: vec!["-Zbuild-std=std,panic_abort"],
+        // None of the features: the largest prints backtraces, which a stripped component has not got.
+        arguments: vec!["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="],
         rustflags: vec![format!("-Lnative={}", wasi_libc.display())],
     }
 }

@@ -6,10 +6,10 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use super::debian_source::library;
 use super::{Toolchain, build_std, wasi_libc};
-use crate::debian::{Archive, unpacked};
+use crate::debian::{Archive, fill};
 use crate::process::capture;
+use crate::workspace;
 
 /// The suites that have the compiler, and the C library.
 const SUITES: &[&str] = &[
@@ -20,8 +20,10 @@ const SUITES: &[&str] = &[
 /// Returns the toolchain if what it needs has been unpacked.
 pub(super) fn ready() -> Result<Option<Toolchain>> {
     let root = root();
-    let Some(library) = library(&root) else { return Ok(None) };
-    let mut toolchain = build_std(&library, &wasi_libc(&root));
+    if !root.exists() {
+        return Ok(None);
+    }
+    let mut toolchain = build_std(&root.join("usr/lib/rustlib/src/rust/library"), &wasi_libc(&root));
     let mut path = linkers(&root)?;
     path.insert(0, root.join("usr/bin"));
     path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
@@ -40,29 +42,26 @@ pub(super) fn prepare() -> Result<()> {
     let std = archive.dependency("libstd-rust-web-dev", "libstd-rust-web-")?;
     let llvm = archive.dependency(&std, "libllvm")?;
     let lld = llvm.replace("libllvm", "lld-");
-    let root = root();
-    archive.unpack(
-        &[
-            "rustc-web",
-            "libstd-rust-web-dev",
-            &std,
-            "rust-web-src",
-            "rust-web-llvm",
-            "rust-web-clippy",
-            &llvm,
-            &lld,
-            "wasi-libc",
-        ],
-        &root,
-    )?;
-    let mut rustc = Command::new(root.join("usr/bin/rustc"));
-    capture(rustc.arg("--version").env("LD_LIBRARY_PATH", shared_libraries(&root)?))
-        .context("Debian's compiler does not run here")?;
-    Ok(())
+    let mut packages = vec![
+        "rustc-web",
+        "libstd-rust-web-dev",
+        "rust-web-src",
+        "rust-web-llvm",
+        "rust-web-clippy",
+        "wasi-libc",
+    ];
+    packages.extend([std.as_str(), &llvm, &lld]);
+    fill(&root(), |root| {
+        archive.unpack(&packages, root)?;
+        let mut rustc = Command::new(root.join("usr/bin/rustc"));
+        capture(rustc.arg("--version").env("LD_LIBRARY_PATH", shared_libraries(root)?))
+            .context("Debian's compiler does not run here")?;
+        Ok(())
+    })
 }
 
 fn root() -> PathBuf {
-    unpacked("rust-web")
+    workspace("target/tools/rust-web")
 }
 
 /// Returns the directories of `wasm-ld`, one for each LLVM.

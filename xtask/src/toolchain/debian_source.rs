@@ -1,32 +1,40 @@
 //! The installed compiler, with the source of exactly its standard library from Debian.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use super::{Toolchain, build_std, rustc, wasi_libc};
-use crate::debian::{Archive, unpacked};
+use crate::debian::{Archive, fill};
+use crate::workspace;
 
-/// The suites that have the sources of recent compilers.
-const SUITES: &[&str] = &["deb http://deb.debian.org/debian trixie-backports main"];
+/// The suites that have the sources of recent compilers: the second keeps older ones for long. The
+/// C library is there as well.
+const SUITES: &[&str] = &[
+    "deb http://deb.debian.org/debian trixie-backports main",
+    "deb-src http://deb.debian.org/debian trixie-backports main",
+    "deb-src http://deb.debian.org/debian sid main",
+];
 
 /// Returns the toolchain if what it needs has been unpacked.
 pub(super) fn ready() -> Result<Option<Toolchain>> {
-    let root = root()?;
-    Ok(library(&root).map(|library| build_std(&library, &wasi_libc(&root))))
+    let root = root(&release()?);
+    Ok(root.exists().then(|| build_std(&root.join("library"), &wasi_libc(&root))))
 }
 
 /// Fetches the library's source and the C library.
 pub(super) fn prepare() -> Result<()> {
     let release = release()?;
     let archive = Archive::open("source", SUITES)?;
-    let versions = archive.versions("rust-src")?;
+    let versions = archive.versions("rustc")?;
     let version = versions
         .iter()
         .find(|version| is_of(version, &release))
-        .with_context(|| format!("Debian has no rust-src {release}"))?;
-    archive.unpack(&[&format!("rust-src={version}"), "wasi-libc"], &root()?)
+        .with_context(|| format!("Debian has no source of rustc {release}"))?;
+    fill(&root(&release), |root| {
+        archive.unpack_source(&format!("rustc={version}"), "library", root)?;
+        archive.unpack(&["wasi-libc"], root)
+    })
 }
 
 /// Returns the version of the installed compiler, such as `1.95.0`.
@@ -36,14 +44,8 @@ fn release() -> Result<String> {
     Ok(release.context("rustc does not tell its release")?.to_owned())
 }
 
-fn root() -> Result<PathBuf> {
-    Ok(unpacked(&format!("rust-{}", release()?)))
-}
-
-/// Returns the library in an unpacked `rust-src`, which names its directory after the version.
-pub(super) fn library(root: &Path) -> Option<PathBuf> {
-    let sources = fs::read_dir(root.join("usr/src")).ok()?;
-    sources.flatten().map(|source| source.path().join("library")).find(|library| library.is_dir())
+fn root(release: &str) -> PathBuf {
+    workspace("target/tools").join(format!("rust-source-{release}"))
 }
 
 /// Tells whether a Debian version, such as `1.95.0+dfsg1-2`, is that upstream release.
