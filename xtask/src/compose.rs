@@ -78,3 +78,86 @@ fn handler(exports: &[String]) -> Result<&str> {
     let found = exports.iter().find(|name| name.starts_with(HANDLER));
     found.map(String::as_str).with_context(|| format!("{HANDLER}* is not exported"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{check, compose};
+
+    /// The type of a storage interface with one function.
+    const STORE: &str = r#"(export "size" (func (result u64)))"#;
+
+    fn component(text: &str) -> Vec<u8> {
+        wat::parse_str(format!("(component {text})")).unwrap()
+    }
+
+    /// A registry with further imports, which answers requests with what its storage has.
+    fn registry(imports: &str) -> Vec<u8> {
+        component(&format!(
+            r#"{imports}
+            (import "lighter:storage/blobs@0.1.0" (instance $blobs {STORE}))
+            (alias export $blobs "size" (func $size))
+            (instance $handler (export "handle" (func $size)))
+            (export "wasi:http/incoming-handler@0.2.12" (instance $handler))"#
+        ))
+    }
+
+    /// A driver whose one function has the given result.
+    fn driver(imports: &str, interface: &str, result: &str) -> Vec<u8> {
+        component(&format!(
+            r#"{imports}
+            (core module $m (func (export "size") (result {core}) ({core}.const 7)))
+            (core instance $i (instantiate $m))
+            (func $size (result {result}) (canon lift (core func $i "size")))
+            (instance $store (export "size" (func $size)))
+            (export "{interface}" (instance $store))"#,
+            core = if result == "u64" { "i64" } else { "i32" },
+        ))
+    }
+
+    fn failure(registry: &[u8], driver: &[u8]) -> String {
+        format!("{:#}", compose(registry, driver).unwrap_err())
+    }
+
+    #[test]
+    fn a_driver_that_fits_leaves_only_wasi() {
+        let clock = r#"(import "wasi:clocks/wall-clock@0.2.12" (instance))"#;
+        let composed =
+            compose(&registry(clock), &driver(clock, "lighter:storage/blobs@0.1.0", "u64")).unwrap();
+        check(&composed).unwrap();
+    }
+
+    #[test]
+    fn what_the_driver_lacks_is_named() {
+        let other = driver("", "lighter:storage/key-value@0.1.0", "u64");
+        assert!(failure(&registry(""), &other).contains("does not export lighter:storage/blobs@0.1.0"));
+    }
+
+    #[test]
+    fn another_version_is_another_interface() {
+        let newer = driver("", "lighter:storage/blobs@0.1.1", "u64");
+        assert!(failure(&registry(""), &newer).contains("does not export lighter:storage/blobs@0.1.0"));
+    }
+
+    #[test]
+    fn a_driver_of_another_type_is_refused() {
+        let misfit = driver("", "lighter:storage/blobs@0.1.0", "u32");
+        assert!(failure(&registry(""), &misfit).contains("lighter:storage/blobs@0.1.0"));
+    }
+
+    #[test]
+    fn imports_that_no_host_has_are_named() {
+        let types = r#"(import "lighter:config/values@0.1.0" (instance))"#;
+        let foreign = r#"(import "acme:cache/lru" (instance))"#;
+        let message = failure(&registry(types), &driver(foreign, "lighter:storage/blobs@0.1.0", "u64"));
+        assert!(message.contains("lighter:config/values@0.1.0, acme:cache/lru"), "{message}");
+    }
+
+    #[test]
+    fn a_component_without_handler_is_no_registry() {
+        let import = format!(r#"(import "lighter:storage/blobs@0.1.0" (instance {STORE}))"#);
+        let fits = driver("", "lighter:storage/blobs@0.1.0", "u64");
+        assert!(failure(&component(&import), &fits).contains("wasi:http/incoming-handler"));
+        assert!(failure(&component(""), &fits).contains("imports nothing of lighter:storage/"));
+        assert!(failure(b"\0asm", &fits).contains("cannot be composed"));
+    }
+}

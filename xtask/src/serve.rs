@@ -13,8 +13,11 @@ use std::{env, thread};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Where the filesystem driver looks for its files.
+/// Where the filesystem driver looks for its files, unless [`ROOT`] says otherwise.
 const GUEST_DATA: &str = "/var/lib/registry";
+
+/// The variable that says so.
+const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 
 /// An instance that serves many requests spares most of them its start.
 const REUSE: &str = "128";
@@ -77,7 +80,8 @@ impl Server {
         let mut command = Command::new(wasmtime);
         command.args(["serve", "-Scli", "--max-instance-reuse-count", REUSE]);
         command.arg("--addr").arg(address.to_string());
-        command.arg("--dir").arg(format!("{}::{GUEST_DATA}", data.display()));
+        let guest = env::var(ROOT).unwrap_or_else(|_| GUEST_DATA.to_owned());
+        command.arg("--dir").arg(format!("{}::{guest}", data.display()));
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REGISTRY_")) {
             // The name alone: a secret's value does not belong on a command line.
             command.arg("--env").arg(name);
