@@ -1,6 +1,6 @@
 //! A process that runs for as long as a test does.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -41,6 +41,16 @@ impl Drop for Process {
             eprintln!("the output of process {}:\n{}", self.id(), self.log.text());
         }
     }
+}
+
+/// Whether there is such a program. Says so if not: the test then has nothing to run.
+#[expect(clippy::explicit_write, reason = "what a test that passes prints is not shown")]
+pub(crate) fn installed(program: &str) -> bool {
+    let installed = Command::new(program).arg("--version").output().is_ok();
+    if !installed {
+        writeln!(io::stderr(), "skipped: {program} is not installed").expect("a stderr");
+    }
+    installed
 }
 
 /// What a process writes to stdout and stderr.
