@@ -23,6 +23,7 @@ mod base;
 mod blobs;
 mod chunks;
 mod clients;
+mod crash;
 mod digests;
 mod disk;
 mod distribution;
