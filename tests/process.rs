@@ -48,7 +48,8 @@ pub(crate) fn installed(program: &str) -> bool {
     let installed = Command::new(program).arg("--version").output().is_ok();
     if !installed {
         // Not `eprintln!`: what that prints is not shown of a test that passes.
-        writeln!(io::stderr(), "skipped: {program} is not installed").expect("a stderr");
+        let message = format!("skipped: {program} is not installed\n");
+        io::stderr().write_all(message.as_bytes()).expect("a stderr");
     }
     installed
 }
