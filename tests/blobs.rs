@@ -1,5 +1,8 @@
 //! `/v2/<name>/blobs/<digest>`: whole blobs, parts of them, and what a client has already.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use insta::assert_snapshot;
 
 use crate::content::{noise, push_blob, sha256};
@@ -217,6 +220,26 @@ fn a_blob_that_the_client_has_is_not_sent() {
     assert_eq!(head.status(), "304 Not Modified", "{head}");
     let get = server.get(HELLO).header("If-None-Match", "\"sha256:0\"").send();
     assert_eq!(get.status(), "200 OK", "{get}");
+}
+
+#[test]
+fn a_path_may_be_encoded() {
+    let server = server_with_hello();
+    let encoded = HELLO.replace(':', "%3A").replace("/b/", "%2Fb/").replace("blobs", "%62lobs");
+    assert_eq!(server.get(&encoded).send().text(), "hello");
+}
+
+#[test]
+fn a_client_may_leave_in_the_middle() {
+    let server = Server::start();
+    let content = noise(11, 20_000_000).into_bytes();
+    let target = format!("/v2/a/b/blobs/{}", push_blob(&server, "a/b", &content));
+    for _ in 0..10 {
+        let stream = TcpStream::connect(server.address()).unwrap();
+        (&stream).write_all(format!("GET {target} HTTP/1.1\r\nHost: registry\r\n\r\n").as_bytes()).unwrap();
+        (&stream).read_exact(&mut [0; 100_000]).unwrap();
+    }
+    assert!(server.get(&target).send().body == content, "the whole is not the blob");
 }
 
 #[test]

@@ -60,6 +60,13 @@ impl Request {
         response
     }
 
+    /// Sends the request to a server that may go away meanwhile.
+    pub(crate) fn try_send(self) -> io::Result<Response> {
+        let mut body = Vec::new();
+        let response = self.exchange(&mut body)?;
+        Ok(Response { body, ..response })
+    }
+
     /// Sends the request and passes the answer's body on to a sink, for one that is too large to
     /// hold.
     pub(crate) fn send_into(self, sink: &mut dyn Write) -> Response {

@@ -22,6 +22,9 @@ fn client(monolithic: bool) -> Client {
         // Else it reads the certificates of the machine, which may have none.
         accept_invalid_certificates: true,
         use_monolithic_push: monolithic,
+        // Else it would take one from the environment, for this host too.
+        http_proxy: Some("http://proxy.invalid".into()),
+        no_proxy: Some("127.0.0.1".into()),
         ..ClientConfig::default()
     })
 }

@@ -98,6 +98,19 @@ fn the_kept_hash_is_gos() {
 }
 
 #[test]
+fn what_was_hashed_is_not_read_again() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let patched = server.patch(&started.location()).body("hel").send();
+    // Who reads these bytes again does not find the digest of "hello".
+    let data = server.root().join("repositories/a/b/_uploads");
+    let data = data.join(started.header("docker-upload-uuid")).join("data");
+    fs::write(data, "HEL").unwrap();
+    let put = server.put(&patched.completed_by(&sha256(b"hello"))).body("lo").send();
+    assert_eq!(put.status(), "201 Created", "{put}");
+}
+
+#[test]
 fn a_blob_lies_under_its_digest_and_is_linked_by_its_repository() {
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();

@@ -2,7 +2,6 @@
 //! on with an upload that the other began.
 
 use std::fs;
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,21 +9,11 @@ use std::process::Command;
 use crate::client::Request;
 use crate::content::{noise, push_blob, sha256};
 use crate::images::{MANIFEST, manifest};
-use crate::process::Process;
+use crate::process::{Process, installed};
 use crate::server::{SECRET, Server};
 
 /// What Debian calls it.
 const PROGRAM: &str = "docker-registry";
-
-/// Whether there is a distribution. Says so if not.
-fn installed() -> bool {
-    let installed = Command::new(PROGRAM).arg("--version").output().is_ok();
-    if !installed {
-        // Past the capture of a test that passes.
-        writeln!(io::stderr(), "skipped: {PROGRAM} is not installed").unwrap();
-    }
-    installed
-}
 
 struct Distribution {
     address: SocketAddr,
@@ -62,7 +51,7 @@ fn configuration(data: &Path) -> PathBuf {
 
 #[test]
 fn distribution_serves_what_was_pushed_here() {
-    if !installed() {
+    if !installed(PROGRAM) {
         return;
     }
     let server = Server::start();
@@ -82,7 +71,7 @@ fn distribution_serves_what_was_pushed_here() {
 
 #[test]
 fn what_was_pushed_to_distribution_is_served_here() {
-    if !installed() {
+    if !installed(PROGRAM) {
         return;
     }
     let server = Server::start();
@@ -108,7 +97,7 @@ fn what_was_pushed_to_distribution_is_served_here() {
 
 #[test]
 fn an_upload_goes_to_and_fro() {
-    if !installed() {
+    if !installed(PROGRAM) {
         return;
     }
     let server = Server::start();
@@ -137,7 +126,7 @@ fn an_upload_goes_to_and_fro() {
 
 #[test]
 fn distribution_collects_garbage_among_what_was_pushed_here() {
-    if !installed() {
+    if !installed(PROGRAM) {
         return;
     }
     let server = Server::start();

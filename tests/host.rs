@@ -41,6 +41,25 @@ fn answers_follow_each_other_on_one_connection() {
 }
 
 #[test]
+fn a_client_that_waits_to_be_told_to_go_on_is_told() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let stream = TcpStream::connect(server.address()).unwrap();
+    let mut reader = BufReader::new(&stream);
+    let target = started.completed_by(&sha256(b"hello"));
+    // curl asks so before it sends a large body.
+    let head = format!(
+        "PUT {target} HTTP/1.1\r\nHost: registry\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    );
+    (&stream).write_all(head.as_bytes()).unwrap();
+    let go_on = Response::read(&mut reader, false, &mut Vec::new()).unwrap();
+    assert_eq!(go_on.status(), "100 Continue");
+    (&stream).write_all(b"hello").unwrap();
+    let put = Response::read(&mut reader, true, &mut Vec::new()).unwrap();
+    assert_eq!(put.status(), "201 Created", "{put}");
+}
+
+#[test]
 fn an_instance_knows_nothing_of_the_requests_before() {
     // Far more than an instance answers, so that some are the first of one and some the last.
     let server = Server::start();

@@ -4,6 +4,10 @@
 //! to run stands as a name, `<uuid>` or `<state>`. Three things are not printed because they are
 //! the same everywhere: `date`, `connection`, and `docker-distribution-api-version`, which the
 //! client demands of every answer.
+//!
+//! `cargo xtask test` builds what they need and runs them. `LIGHTER_WASMTIME` and
+//! `LIGHTER_COMPONENT` name another host or component, `LIGHTER_LONG` asks for a layer of 5 GiB.
+//! Where an answer is meant to change, `cargo insta review` changes it here.
 
 #![allow(
     clippy::expect_used,
@@ -23,6 +27,7 @@ mod base;
 mod blobs;
 mod chunks;
 mod clients;
+mod crash;
 mod digests;
 mod disk;
 mod distribution;

@@ -1,6 +1,6 @@
 //! A process that runs for as long as a test does.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -41,6 +41,17 @@ impl Drop for Process {
             eprintln!("the output of process {}:\n{}", self.id(), self.log.text());
         }
     }
+}
+
+/// Whether there is such a program. Says so if not: the test then has nothing to run.
+pub(crate) fn installed(program: &str) -> bool {
+    let installed = Command::new(program).arg("--version").output().is_ok();
+    if !installed {
+        // Not `eprintln!`: what that prints is not shown of a test that passes.
+        let message = format!("skipped: {program} is not installed\n");
+        io::stderr().write_all(message.as_bytes()).expect("a stderr");
+    }
+    installed
 }
 
 /// What a process writes to stdout and stderr.

@@ -1,6 +1,5 @@
 //! `skopeo`, which a person has: an image of two platforms goes in and comes out, byte for byte.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -9,17 +8,8 @@ use tempfile::TempDir;
 
 use crate::content::sha256;
 use crate::images::Layout;
+use crate::process::installed;
 use crate::server::Server;
-
-/// Whether there is a skopeo. Says so if not.
-fn installed() -> bool {
-    let installed = Command::new("skopeo").arg("--version").output().is_ok();
-    if !installed {
-        // Past the capture of a test that passes.
-        writeln!(io::stderr(), "skipped: skopeo is not installed").unwrap();
-    }
-    installed
-}
 
 fn skopeo(arguments: &[&str]) -> Output {
     // Not every machine has a policy.
@@ -35,7 +25,7 @@ fn oci(directory: &Path) -> String {
 
 #[test]
 fn an_image_of_two_platforms_goes_in_and_comes_out() {
-    if !installed() {
+    if !installed("skopeo") {
         return;
     }
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -64,7 +54,7 @@ fn an_image_of_two_platforms_goes_in_and_comes_out() {
 
 #[test]
 fn an_image_of_one_platform_goes_in_and_comes_out() {
-    if !installed() {
+    if !installed("skopeo") {
         return;
     }
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

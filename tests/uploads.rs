@@ -50,7 +50,8 @@ fn docker_streams_the_blob_and_completes_it_with_an_empty_put() {
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
     ");
-    assert_snapshot!(server.put(&streamed.completed_by(ABC)).send(), @"
+    // Its URL library encodes the colon.
+    assert_snapshot!(server.put(&streamed.completed_by(&ABC.replace(':', "%3A"))).send(), @"
     201 Created
     content-length: 0
     docker-content-digest: sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad

@@ -45,6 +45,31 @@ fn of_two_writers_at_once_one_wins() {
 }
 
 #[test]
+fn of_two_completions_at_once_one_wins() {
+    let server = Server::start();
+    for round in 0..10 {
+        let started = server.post("/v2/a/b/blobs/uploads/").send();
+        let content = noise(round + 200, 300_000).into_bytes();
+        let digest = sha256(&content);
+        let patched = server.patch(&started.location()).body(content.clone()).send();
+        let barrier = Barrier::new(2);
+        let put = || {
+            barrier.wait();
+            server.put(&patched.completed_by(&digest)).send()
+        };
+        let mut answers = thread::scope(|scope| {
+            let first = scope.spawn(put);
+            [put(), first.join().unwrap()]
+        });
+        answers.sort_by_key(|answer| answer.status().to_owned());
+        let [winner, loser] = answers;
+        assert_eq!(winner.status(), "201 Created", "{winner}\n{loser}");
+        assert!(["404 Not Found", "416 Range Not Satisfiable"].contains(&loser.status()), "{loser}");
+        assert!(server.get(&winner.location()).send().body == content, "the blob is not what was sent");
+    }
+}
+
+#[test]
 fn while_one_writes_another_is_refused() {
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
