@@ -1,6 +1,7 @@
 //! The component's one export, `wasi:http/incoming-handler`: a request in, its response out.
 
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use wasi::cli::environment::get_environment;
 use wasi::exports::http::incoming_handler::Guest;
@@ -11,9 +12,9 @@ use wasi::http::types::{
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::bindings::Component;
-use crate::config::Config;
+use crate::config::{Config, Format};
 use crate::http::{Body, Method, Request, Response};
-use crate::registry::Registry;
+use crate::registry::{Registry, misconfigured};
 use crate::storage::driver::Driver;
 use crate::stream::Stream;
 
@@ -22,12 +23,20 @@ const READ_SIZE: u64 = 1 << 20;
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        static CONFIG: OnceLock<Config> = OnceLock::new();
+        static CONFIG: OnceLock<Result<Config, String>> = OnceLock::new();
+        let start = Instant::now();
         let config = CONFIG.get_or_init(|| Config::from_environment(get_environment()));
-        let response = Registry::new(Driver, config).handle(receive(request));
+        let (format, (response, mut entry)) = match config {
+            Ok(config) => (config.access_log, Registry::new(Driver, config).handle(receive(request))),
+            Err(reason) => (Some(Format::Text), misconfigured(reason)),
+        };
         if let Err(broken) = send(response, out) {
             // The client has gone, or what was promised could not be read. It sees a broken answer.
-            eprintln!("response: {broken}");
+            entry.error = Some(broken);
+        }
+        // What went wrong is told even where requests are not.
+        if let Some(format) = format.or(entry.error.is_some().then_some(Format::Text)) {
+            eprintln!("{}", entry.line(format, start.elapsed()));
         }
     }
 }
@@ -72,10 +81,11 @@ fn receive(request: IncomingRequest) -> Request<Incoming> {
     };
     let target = request.path_with_query().unwrap_or_default();
     let headers = request.headers().entries();
+    let authority = request.authority();
     // Neither can fail for a request whose body nobody has taken yet.
     let body = request.consume().ok();
     let stream = body.as_ref().and_then(|body| body.stream().ok());
-    Request::new(method, &target, headers, Incoming { stream, _body: body })
+    Request::new(method, &target, headers, Incoming { stream, _body: body }).with_authority(authority)
 }
 
 fn send(response: Response<InputStream>, out: ResponseOutparam) -> Result<(), String> {
@@ -83,9 +93,9 @@ fn send(response: Response<InputStream>, out: ResponseOutparam) -> Result<(), St
         response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
     let fields = match Fields::from_list(&headers) {
         Ok(fields) => fields,
-        Err(error) => {
+        Err(_) => {
             ResponseOutparam::set(out, Err(ErrorCode::InternalError(None)));
-            return Err(error.to_string());
+            return Err("the host refuses a header".to_owned());
         }
     };
     let outgoing = OutgoingResponse::new(fields);
@@ -106,7 +116,7 @@ fn send(response: Response<InputStream>, out: ResponseOutparam) -> Result<(), St
             Body::Content(content, length) => splice(&stream, &content, length).map_err(said)?,
         }
     }
-    OutgoingBody::finish(body, None).map_err(|error| error.to_string())
+    OutgoingBody::finish(body, None).map_err(|_| "the host does not take the end of the body".to_owned())
 }
 
 /// Writes bytes as the host has room for them. They are not flushed: once the host has all that the

@@ -4,8 +4,10 @@
 //! one here; nothing else does. The code decides the status and the message, `detail` is for the
 //! client, `source` is for the log alone.
 
+use core::fmt;
+
 use serde::Serialize;
-use serde_json::Value;
+use serde::ser::{SerializeMap, Serializer};
 
 use crate::http::response::json_body;
 use crate::storage;
@@ -58,12 +60,52 @@ impl Code {
     }
 }
 
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().0)
+    }
+}
+
+/// What is told to the client of one error.
+#[derive(Debug)]
+pub enum Detail {
+    /// A sentence.
+    Text(String),
+    /// An object with one member, such as `{"digest": "sha256:…"}`.
+    Member(&'static str, String),
+}
+
+impl From<&str> for Detail {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Detail {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl Serialize for Detail {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Member(name, value) => {
+                let mut object = serializer.serialize_map(Some(1))?;
+                object.serialize_entry(name, value)?;
+                object.end()
+            }
+        }
+    }
+}
+
 /// A request that was not fulfilled.
 #[derive(Debug)]
 pub struct Error {
     code: Code,
     status: u16,
-    details: Vec<Value>,
+    details: Vec<Detail>,
     headers: Vec<(&'static str, String)>,
     source: Option<String>,
 }
@@ -78,7 +120,7 @@ struct Entry<'a> {
     code: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a Value>,
+    detail: Option<&'a Detail>,
 }
 
 /// What a function that answers a request returns.
@@ -86,18 +128,25 @@ pub type Result<T> = core::result::Result<T, Error>;
 
 impl Error {
     /// An error with a detail for the client.
-    pub fn new(code: Code, detail: impl Into<Value>) -> Self {
+    pub fn new(code: Code, detail: impl Into<Detail>) -> Self {
         Self { details: vec![detail.into()], ..Self::from(code) }
     }
 
     /// One error for each detail, all of one code.
-    pub fn many(code: Code, details: Vec<Value>) -> Self {
+    pub fn many(code: Code, details: Vec<Detail>) -> Self {
         Self { details, ..Self::from(code) }
     }
 
     /// An error of ours, or of what we stand on. The client learns no more than that.
     pub fn internal(source: impl Into<String>) -> Self {
         Self::from(Code::Unknown).log(source)
+    }
+
+    /// Tells the client more.
+    #[must_use]
+    pub fn detailed(mut self, detail: impl Into<Detail>) -> Self {
+        self.details.push(detail.into());
+        self
     }
 
     /// Answers with another status than the code's own.
@@ -189,7 +238,7 @@ impl From<storage::Error> for Error {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::Value;
 
     use super::*;
 
@@ -200,8 +249,10 @@ mod tests {
             String::from_utf8(error.envelope()).unwrap(),
             "{\"errors\":[{\"code\":\"BLOB_UNKNOWN\",\"message\":\"blob unknown to registry\"}]}\n"
         );
-        let error =
-            Error::many(Code::ManifestBlobUnknown, vec![json!({"digest": "a"}), json!({"digest": "b"})]);
+        let error = Error::many(
+            Code::ManifestBlobUnknown,
+            ["a", "b"].map(|digest| Detail::Member("digest", digest.into())).into(),
+        );
         let body: Value = serde_json::from_slice(&error.envelope()).unwrap();
         assert_eq!(body["errors"][1]["detail"]["digest"], "b");
         assert_eq!(error.status(), 400);

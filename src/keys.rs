@@ -11,18 +11,23 @@
 //!       revisions/<algorithm>/<hex>/link                this repository has that manifest
 //!       tags/<tag>/current/link                         what the tag points to
 //!       tags/<tag>/index/<algorithm>/<hex>/link         what it ever pointed to
+//!     _referrers/
+//!       <algorithm>/<hex>/<algorithm>/<hex>/link        the first is the subject of the second; ours
+//!       complete                                        no manifest is left to be looked at; ours
 //!     _uploads/<uuid>/
 //!       data                                            the bytes received so far
 //!       startedat                                       when: RFC 3339 in UTC, to the second
 //!       hashstates/<algorithm>/<offset>                 the hash after so many bytes, see `hash`
 //! lighter/
+//!   digests/sha512/<hex, first two>/<hex>/link          which content has that digest
 //!   http-secret                                         what signs `_state`, unless it is configured
 //! ```
 //!
-//! The value of every `link` is a canonical digest, `sha256:<hex>`. Content is stored once, under
+//! The value of every `link` is a digest: that of a blob or manifest is the canonical one, `sha256:<hex>`;
+//! that of a tag is the one by which its manifest was pushed. Content is stored once, under
 //! its SHA-256, whatever the digest that a repository links it by. Names that begin with `_` cannot
-//! be repositories, so nothing here is ambiguous. What is ours alone lies outside the tree that
-//! distribution reads.
+//! be repositories, so nothing here is ambiguous. What is ours alone lies where distribution does not
+//! look.
 
 use crate::digest::{Algorithm, Digest};
 use crate::name::Name;
@@ -44,6 +49,13 @@ pub fn repository(name: &Name) -> String {
     format!("{ROOT}/repositories/{name}")
 }
 
+/// Which content has a digest that is not the canonical one.
+pub fn alias(digest: &Digest) -> String {
+    let hex = digest.hex();
+    let shard = hex.get(..2).unwrap_or_default();
+    format!("lighter/digests/{}/{shard}/{hex}/link", digest.algorithm().as_str())
+}
+
 /// A repository's link to a blob.
 pub fn layer_link(name: &Name, digest: &Digest) -> String {
     format!("{}/_layers/{}", repository(name), link(digest))
@@ -54,9 +66,24 @@ pub fn revision_link(name: &Name, digest: &Digest) -> String {
     format!("{}/_manifests/revisions/{}", repository(name), link(digest))
 }
 
+/// A repository's links to manifests, under the digests of an algorithm.
+pub fn revisions(name: &Name, algorithm: Algorithm) -> String {
+    format!("{}/_manifests/revisions/{}", repository(name), algorithm.as_str())
+}
+
+/// A repository's links to blobs, under the digests of an algorithm.
+pub fn layers(name: &Name, algorithm: Algorithm) -> String {
+    format!("{}/_layers/{}", repository(name), algorithm.as_str())
+}
+
 /// All tags of a repository.
 pub fn tags(name: &Name) -> String {
     format!("{}/_manifests/tags", repository(name))
+}
+
+/// Everything of a tag.
+pub fn tag(name: &Name, tag: &str) -> String {
+    format!("{}/{tag}", tags(name))
 }
 
 /// What a tag points to.
@@ -67,6 +94,31 @@ pub fn tag_link(name: &Name, tag: &str) -> String {
 /// An entry of a tag's history.
 pub fn tag_index_link(name: &Name, tag: &str, digest: &Digest) -> String {
     format!("{}/{tag}/index/{}", tags(name), link(digest))
+}
+
+/// The referrers of a subject, by their digests of an algorithm.
+pub fn referrers(name: &Name, subject: &Digest, algorithm: Algorithm) -> String {
+    format!("{}/{}", subject_referrers(name, subject), algorithm.as_str())
+}
+
+/// That a manifest refers to a subject.
+pub fn referrer_link(name: &Name, subject: &Digest, referrer: &Digest) -> String {
+    format!("{}/{}", subject_referrers(name, subject), link(referrer))
+}
+
+/// That every manifest of a repository was looked at for its subject.
+pub fn referrers_complete(name: &Name) -> String {
+    format!("{}/_referrers/complete", repository(name))
+}
+
+fn subject_referrers(name: &Name, subject: &Digest) -> String {
+    format!("{}/_referrers/{}/{}", repository(name), subject.algorithm().as_str(), subject.hex())
+}
+
+/// The prefix of all repositories, or of those below a path.
+pub fn repositories(below: &str) -> String {
+    let slash = if below.is_empty() { "" } else { "/" };
+    format!("{ROOT}/repositories{slash}{below}")
 }
 
 /// Everything of an upload.

@@ -6,15 +6,19 @@
 //! | `/v2/` | GET HEAD | this is a registry | [`api::base`] |
 //! | `/v2/<name>/blobs/uploads/` | POST | start an upload, push at once, mount | [`api::uploads`] |
 //! | `/v2/<name>/blobs/uploads/<uuid>` | GET HEAD PATCH PUT DELETE | an upload | [`api::uploads`] |
-//! | `/v2/<name>/blobs/<digest>` | GET HEAD | a blob | [`api::blobs`] |
-//! | `/v2/<name>/manifests/<reference>` | GET HEAD PUT | a manifest | [`api::manifests`] |
+//! | `/v2/<name>/blobs/<digest>` | GET HEAD DELETE | a blob | [`api::blobs`] |
+//! | `/v2/<name>/manifests/<reference>` | GET HEAD PUT DELETE | a manifest | [`api::manifests`] |
 //! | `/v2/<name>/tags/list` | GET HEAD | the tags | [`api::tags`] |
+//! | `/v2/<name>/referrers/<digest>` | GET HEAD | what is about a manifest | [`api::referrers`] |
+//! | `/v2/_catalog` | GET HEAD | the repositories | [`api::catalog`] |
 //!
 //! A request falls from [`registry`] through [`api`], [`repository`] or [`upload`], to [`storage`].
 //! All of that is plain Rust and is tested natively; only on a WebAssembly host do the modules
 //! exist that carry requests in and storage calls out.
 
+pub mod access_log;
 pub mod api;
+pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod digest;
@@ -22,8 +26,10 @@ pub mod error;
 pub mod hash;
 pub mod http;
 pub mod keys;
+pub mod location;
 pub mod manifest;
 pub mod name;
+pub mod referrers;
 pub mod registry;
 pub mod repository;
 pub mod route;

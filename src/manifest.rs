@@ -1,6 +1,8 @@
 //! Manifests: what they are and what they refer to. Their bytes are never changed.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::digest::Digest;
 
@@ -30,15 +32,21 @@ pub struct Manifest {
     pub blobs: Vec<Digest>,
     /// The manifests of an index, which must be in the repository, each once.
     pub manifests: Vec<Digest>,
+    /// The manifest that this one is about. It need not be in the repository.
+    pub subject: Option<Digest>,
 }
 
+/// What a registry reads of any manifest.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
     schema_version: Option<u64>,
+    artifact_type: Option<String>,
     config: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
     manifests: Option<Vec<Descriptor>>,
+    subject: Option<Descriptor>,
+    annotations: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -51,12 +59,13 @@ struct Descriptor {
     urls: Vec<String>,
 }
 
-/// The only field that a manifest of an unknown type is asked for.
+/// The little that is read where the type alone is wanted, or where the rest may be anything.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Typed {
     #[serde(default)]
     media_type: String,
+    manifests: Option<IgnoredAny>,
 }
 
 impl Manifest {
@@ -66,7 +75,7 @@ impl Manifest {
     /// A manifest of a type that is not known is stored as it is, as long as it is a JSON object; it
     /// has to name its type itself, since nothing else keeps it.
     pub fn parse(content: &[u8], content_type: Option<&str>) -> Result<Self, String> {
-        let Typed { media_type } = serde_json::from_slice(content).map_err(not_json)?;
+        let Typed { media_type, .. } = serde_json::from_slice(content).map_err(not_json)?;
         let sent_as =
             content_type.map(|t| t.split(';').next().unwrap_or_default().trim()).unwrap_or_default();
         if !sent_as.is_empty() && !media_type.is_empty() && sent_as != media_type {
@@ -77,7 +86,8 @@ impl Manifest {
             if media_type.is_empty() {
                 return Err(format!("a manifest of type {declared} must say so in its mediaType"));
             }
-            return Ok(Self { media_type, blobs: Vec::new(), manifests: Vec::new() });
+            let subject = Referrer::of(content).and_then(|referrer| referrer.subject);
+            return Ok(Self { media_type, blobs: Vec::new(), manifests: Vec::new(), subject });
         }
         let document: Document = serde_json::from_slice(content).map_err(not_json)?;
         if document.schema_version != Some(2) {
@@ -102,6 +112,7 @@ impl Manifest {
             media_type,
             blobs: digests(document.config.into_iter().chain(layers))?,
             manifests: digests(document.manifests.unwrap_or_default())?,
+            subject: document.subject.map(|subject| Digest::parse(&subject.digest)).transpose()?,
         })
     }
 
@@ -114,18 +125,42 @@ impl Manifest {
 /// The media type of a stored manifest. distribution's layout keeps no type beside the content, so
 /// it is found from the content, as distribution does.
 pub fn media_type(content: &[u8]) -> String {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Stored {
-        #[serde(default)]
-        media_type: String,
-        manifests: Option<serde::de::IgnoredAny>,
-    }
     match serde_json::from_slice(content) {
-        Ok(Stored { media_type, .. }) if is_header_value(&media_type) => media_type,
-        Ok(Stored { manifests: Some(_), .. }) => OCI_INDEX.to_owned(),
+        Ok(Typed { media_type, .. }) if is_header_value(&media_type) => media_type,
+        Ok(Typed { manifests: Some(_), .. }) => OCI_INDEX.to_owned(),
         _ => OCI_MANIFEST.to_owned(),
     }
+}
+
+/// What a manifest says of itself to whoever asks for the referrers of its subject.
+#[derive(Debug)]
+pub struct Referrer {
+    /// What it refers to.
+    pub subject: Option<Digest>,
+    /// Its own artifact type, or that of an image's config. An index without the field has none.
+    pub artifact_type: Option<String>,
+    /// Its annotations, as they are written.
+    pub annotations: Option<Box<RawValue>>,
+}
+
+impl Referrer {
+    /// Reads a stored manifest. None if it is not one.
+    pub fn of(content: &[u8]) -> Option<Self> {
+        let stored: Document = serde_json::from_slice(content).ok()?;
+        let artifact_type = stored.artifact_type.or(stored.config.map(|config| config.media_type));
+        Some(Self {
+            subject: stored.subject.and_then(|subject| Digest::parse(&subject.digest).ok()),
+            artifact_type: artifact_type.filter(|artifact_type| !artifact_type.is_empty()),
+            annotations: stored.annotations,
+        })
+    }
+}
+
+/// The digests of the manifests that a stored index names.
+pub fn index_entries(content: &[u8]) -> Vec<Digest> {
+    let index: Option<Document> = serde_json::from_slice(content).ok();
+    let entries = index.and_then(|index| index.manifests).unwrap_or_default();
+    entries.iter().filter_map(|entry| Digest::parse(&entry.digest).ok()).collect()
 }
 
 fn is_known(media_type: &str) -> bool {

@@ -1,12 +1,15 @@
 //! A request on its way to its answer: route, check, dispatch, and the one place where an error
 //! becomes a response.
 
-use crate::api::{base, blobs, manifests, tags, uploads};
+use crate::access_log::Entry;
+use crate::api::{base, blobs, catalog, manifests, referrers, tags, uploads};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
+use crate::http::Method::{self, Delete, Get, Head, Patch, Post, Put};
 use crate::http::query::decode;
-use crate::http::{Method, Request, Response};
+use crate::http::{Request, Response};
 use crate::keys;
+use crate::location;
 use crate::name::Name;
 use crate::repository::Repository;
 use crate::route::Route;
@@ -29,55 +32,92 @@ impl<'a, S: Storage> Registry<'a, S> {
         Self { storage, config }
     }
 
-    /// Answers a request.
-    pub fn handle<B: Stream>(&self, mut request: Request<B>) -> Response<S::Content> {
+    /// Answers a request. Returns what to log of it, too.
+    pub fn handle<B: Stream>(&self, request: Request<B>) -> (Response<S::Content>, Entry) {
+        let mut request = request.map_body(Counted::new);
+        let mut entry =
+            Entry { method: request.method.to_string(), path: request.path.clone(), ..Entry::default() };
         let response = match self.dispatch(&mut request) {
             Ok(response) => response,
-            Err(error) => refuse(&request, error),
+            Err(error) => {
+                entry.code = Some(error.code().to_string());
+                entry.error = error.source().map(str::to_owned);
+                refuse(error)
+            }
         };
-        let response = response.with_header("Docker-Distribution-API-Version", "registry/2.0");
-        if request.method == Method::Head { response.without_body() } else { response.with_content_length() }
+        let response = response
+            .with_location_base(&location::base(self.config, &request))
+            .with_header("Docker-Distribution-API-Version", "registry/2.0");
+        let is_head = request.method == Method::Head;
+        let response = if is_head { response.without_body() } else { response.with_content_length() };
+        entry.status = response.status;
+        entry.received = request.body.bytes;
+        entry.sent = response.body.length();
+        entry.upload = response.header("Docker-Upload-UUID").map(str::to_owned);
+        entry.digest = response.header("Docker-Content-Digest").map(str::to_owned);
+        (response, entry)
     }
 
     fn dispatch<B: Stream>(&self, request: &mut Request<B>) -> Result<Response<S::Content>> {
         let path = decode(&request.path).ok_or_else(no_such_endpoint)?;
-        let route = Route::parse(&path).ok_or_else(no_such_endpoint)?;
-        let name = |name| {
-            let invalid = |wrong| Error::new(Code::NameInvalid, wrong);
-            Name::parse(name).map_err(invalid)
+        // Load balancers ask for `/`, wherever the registry is.
+        let path = if path == "/" {
+            &path
+        } else {
+            path.strip_prefix(&self.config.prefix).ok_or_else(no_such_endpoint)?
         };
-        let repository = |name| Repository::new(&self.storage, name);
-        use Method::{Delete, Get, Head, Patch, Post, Put};
-        match (&route, request.method.clone()) {
-            (Route::Health, Get | Head) => Ok(base::health()),
-            (Route::Base, Get | Head) => Ok(base::version()),
-            (Route::Uploads { name: n }, Post) => {
-                uploads::start(&repository(&name(n)?), &self.secret()?, request)
+        let route = Route::parse(path).ok_or_else(no_such_endpoint)?;
+        self.permit(&route, &request.method)?;
+        let Some(name) = route.name() else {
+            return match (&route, &request.method) {
+                (Route::Health, Get | Head) => Ok(base::health()),
+                (Route::Base, Get | Head) => {
+                    // The first request of nearly every client, and few of all requests.
+                    self.config.unknown.iter().for_each(|unknown| eprintln!("{unknown}"));
+                    Ok(base::version())
+                }
+                (Route::Catalog, Get | Head) => catalog::list(&self.storage, request),
+                (route, _) => Err(not_allowed(route.allow())),
+            };
+        };
+        let name = Name::parse(name).map_err(|wrong| Error::new(Code::NameInvalid, wrong))?;
+        let repository = &Repository::new(&self.storage, &name);
+        match (&route, &request.method) {
+            (Route::Uploads { .. }, Post) => uploads::start(repository, &self.secret()?, request),
+            (Route::Upload { id, .. }, Get | Head) => {
+                uploads::status(repository, &self.secret()?, id, request)
             }
-            (Route::Upload { name: n, id }, Get | Head) => {
-                uploads::status(&repository(&name(n)?), &self.secret()?, id, request)
+            (Route::Upload { id, .. }, Patch) => uploads::append(repository, &self.secret()?, id, request),
+            (Route::Upload { id, .. }, Put) => uploads::complete(repository, &self.secret()?, id, request),
+            (Route::Upload { id, .. }, Delete) => uploads::cancel(repository, &self.secret()?, id, request),
+            (Route::Blob { digest, .. }, Get | Head) => blobs::get(repository, digest, request),
+            (Route::Blob { digest, .. }, Delete) => blobs::delete(repository, digest),
+            (Route::Manifest { reference, .. }, Get | Head) => manifests::get(repository, reference, request),
+            (Route::Manifest { reference, .. }, Put) => {
+                manifests::put(repository, reference, request, self.config.validation)
             }
-            (Route::Upload { name: n, id }, Patch) => {
-                uploads::append(&repository(&name(n)?), &self.secret()?, id, request)
+            (Route::Manifest { reference, .. }, Delete) => manifests::delete(repository, reference),
+            (Route::Tags { .. }, Get | Head) => tags::list(repository, request),
+            (Route::Referrers { digest, .. }, Get | Head) => {
+                referrers::list(repository, digest, request, !self.config.read_only)
             }
-            (Route::Upload { name: n, id }, Put) => {
-                uploads::complete(&repository(&name(n)?), &self.secret()?, id, request)
-            }
-            (Route::Upload { name: n, id }, Delete) => {
-                uploads::cancel(&repository(&name(n)?), &self.secret()?, id, request)
-            }
-            (Route::Blob { name: n, digest }, Get | Head) => {
-                blobs::get(&repository(&name(n)?), digest, request)
-            }
-            (Route::Manifest { name: n, reference }, Get | Head) => {
-                manifests::get(&repository(&name(n)?), reference, request)
-            }
-            (Route::Manifest { name: n, reference }, Put) => {
-                manifests::put(&repository(&name(n)?), reference, request)
-            }
-            (Route::Tags { name: n }, Get | Head) => tags::list(&repository(&name(n)?), request),
-            (route, _) => Err(Error::from(Code::Unsupported).with_header("Allow", route.allow())),
+            (route, _) => Err(not_allowed(route.allow())),
         }
+    }
+
+    /// Refuses what the configuration does not permit.
+    fn permit(&self, route: &Route, method: &Method) -> Result<()> {
+        let reads = matches!(method, Get | Head);
+        if self.config.read_only && !reads {
+            return Err(not_allowed("GET, HEAD").detailed("the registry is read-only"));
+        }
+        if !self.config.delete
+            && *method == Delete
+            && matches!(route, Route::Blob { .. } | Route::Manifest { .. })
+        {
+            return Err(not_allowed("GET, HEAD, PUT").detailed("deleting is switched off"));
+        }
+        Ok(())
     }
 
     /// What signs `_state`: the configured secret, or the one that storage keeps. Whoever needs the
@@ -111,16 +151,48 @@ fn stored_secret(secret: &[u8]) -> Result<Secret> {
     Err(Error::from(Code::Unavailable).log(source))
 }
 
-fn no_such_endpoint() -> Error {
-    Error::new(Code::NameUnknown, "there is no such endpoint").with_status(404)
+/// Answers any request to a registry that is configured wrongly. The reason is for the log.
+pub fn misconfigured<C>(reason: &str) -> (Response<C>, Entry) {
+    let error = Error::new(Code::Unavailable, "the registry is not configured rightly; its log says why");
+    let entry = Entry {
+        status: error.status(),
+        code: Some(error.code().to_string()),
+        error: Some(reason.to_owned()),
+        ..Entry::default()
+    };
+    (refuse(error).with_content_length(), entry)
 }
 
-/// Writes an error to the log and to the client, each in its own words. The query is left out of
-/// the log: a `_state` in it lets whoever has it write.
-fn refuse<B, C>(request: &Request<B>, error: Error) -> Response<C> {
-    if let Some(source) = error.source() {
-        eprintln!("{:?} {:?} {} {:?}: {source}", request.method, request.path, error.status(), error.code());
-    }
+fn no_such_endpoint() -> Error {
+    Error::new(Code::NameUnknown, "there is no such endpoint")
+}
+
+fn not_allowed(allow: &'static str) -> Error {
+    Error::from(Code::Unsupported).with_header("Allow", allow)
+}
+
+/// The client's part of an error.
+fn refuse<C>(error: Error) -> Response<C> {
     let (status, envelope) = (error.status(), error.envelope());
     Response::new(status).with_bytes("application/json", envelope).with_headers(error.into_headers())
+}
+
+/// A body whose bytes are counted as they come.
+struct Counted<B> {
+    body: B,
+    bytes: u64,
+}
+
+impl<B> Counted<B> {
+    fn new(body: B) -> Self {
+        Self { body, bytes: 0 }
+    }
+}
+
+impl<B: Stream> Stream for Counted<B> {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        let next = self.body.next()?;
+        self.bytes += next.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        Ok(next)
+    }
 }

@@ -2,9 +2,12 @@
 //! all repositories; a repository sees what it has a link to.
 
 use crate::digest::{Algorithm, Digest};
+use crate::error;
+use crate::hash;
 use crate::keys;
 use crate::name::{Name, is_tag};
 use crate::storage::{Result, Storage};
+use crate::stream::Stream;
 
 /// Stored content that a repository may see.
 #[derive(Debug)]
@@ -51,10 +54,27 @@ impl<'a, S: Storage> Repository<'a, S> {
         self.follow(&keys::layer_link(self.name, digest))
     }
 
+    /// Finds content that is stored, whichever repository has it.
+    pub fn stored(&self, digest: &Digest) -> Result<Option<Blob>> {
+        if digest.algorithm() == Algorithm::Sha256 {
+            return self.content_of(digest);
+        }
+        self.follow(&keys::alias(digest))
+    }
+
+    /// Finds content by its canonical digest.
+    fn content_of(&self, canonical: &Digest) -> Result<Option<Blob>> {
+        let size = self.storage.stat(&keys::blob(canonical))?;
+        // Content with no bytes, where there should be some, is what a crash has left.
+        let size = size.filter(|size| *size > 0 || *canonical == hash::digest(Algorithm::Sha256, &[]));
+        Ok(size.map(|size| Blob { canonical: canonical.clone(), size }))
+    }
+
     /// Gives the repository a blob that is stored.
     pub fn link_blob(&self, digest: &Digest, canonical: &Digest) -> Result<()> {
         self.storage.set(&keys::layer_link(self.name, canonical), canonical.as_str().as_bytes())?;
         if digest != canonical {
+            self.storage.set(&keys::alias(digest), canonical.as_str().as_bytes())?;
             self.storage.set(&keys::layer_link(self.name, digest), canonical.as_str().as_bytes())?;
         }
         Ok(())
@@ -74,32 +94,93 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(manifest.map(|blob| (digest, blob)))
     }
 
+    /// Reads a manifest that was found.
+    pub fn content(&self, manifest: &Blob) -> error::Result<Vec<u8>> {
+        let mut stored = self.storage.read(&keys::blob(&manifest.canonical), 0, manifest.size)?;
+        let mut content = Vec::new();
+        while (content.len() as u64) < manifest.size {
+            let bytes = stored.next().map_err(error::Error::internal)?;
+            content.extend(bytes.ok_or_else(|| error::Error::internal("a manifest's content ends early"))?);
+        }
+        Ok(content)
+    }
+
     /// Whether the repository has a manifest.
     pub fn has_manifest(&self, digest: &Digest) -> Result<bool> {
         Ok(self.follow(&keys::revision_link(self.name, digest))?.is_some())
     }
 
-    /// Stores a manifest under its digest, which is that of the content, and points a tag to it.
+    /// Stores a manifest under its digest, which is that of the content, and points tags to it.
     ///
-    /// What is seen first is written last: the content, the revision, the tag's history, the tag.
+    /// What makes it visible is written last: the content, that it refers to its subject, the revision,
+    /// a tag's history, the tag.
     pub fn put_manifest(
         &self,
         content: &[u8],
         digest: &Digest,
         canonical: &Digest,
-        tag: Option<&str>,
+        subject: Option<&Digest>,
+        tags: &[String],
     ) -> Result<()> {
         let link = canonical.as_str().as_bytes();
         self.storage.put(&keys::blob(canonical), content)?;
+        if let Some(subject) = subject {
+            self.storage.set(&keys::referrer_link(self.name, subject, digest), link)?;
+        }
         self.storage.set(&keys::revision_link(self.name, canonical), link)?;
         if digest != canonical {
             self.storage.set(&keys::revision_link(self.name, digest), link)?;
         }
-        if let Some(tag) = tag {
-            self.storage.set(&keys::tag_index_link(self.name, tag, canonical), link)?;
-            self.storage.set(&keys::tag_link(self.name, tag), link)?;
+        for tag in tags {
+            // Under the digest that it was pushed by: that is the one to be served with.
+            self.storage.set(&keys::tag_index_link(self.name, tag, digest), digest.as_str().as_bytes())?;
+            self.storage.set(&keys::tag_link(self.name, tag), digest.as_str().as_bytes())?;
         }
         Ok(())
+    }
+
+    /// Takes a blob from the repository, under all its digests. Other repositories keep it.
+    pub fn unlink_blob(&self, canonical: &Digest) -> Result<()> {
+        self.storage.delete(&keys::layer_link(self.name, canonical))?;
+        for alias in self.aliases(&keys::layers(self.name, Algorithm::Sha512), canonical)? {
+            self.storage.delete(&keys::layer_link(self.name, &alias))?;
+        }
+        Ok(())
+    }
+
+    /// Takes a manifest from the repository, under all its digests and tags. The tags go first: none
+    /// is ever seen to point to nothing.
+    pub fn delete_manifest(&self, canonical: &Digest, subject: Option<&Digest>) -> Result<()> {
+        let mut digests = self.aliases(&keys::revisions(self.name, Algorithm::Sha512), canonical)?;
+        digests.push(canonical.clone());
+        for tag in self.tags(None, u32::MAX)? {
+            if self.link(&keys::tag_link(self.name, &tag))?.is_some_and(|digest| digests.contains(&digest)) {
+                self.delete_tag(&tag)?;
+            }
+        }
+        for digest in digests {
+            self.storage.delete(&keys::revision_link(self.name, &digest))?;
+            if let Some(subject) = subject {
+                self.storage.delete(&keys::referrer_link(self.name, subject, &digest))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a tag, with its history. What it points to stays.
+    pub fn delete_tag(&self, tag: &str) -> Result<()> {
+        self.storage.delete_prefix(&keys::tag(self.name, tag))
+    }
+
+    /// The SHA-512 digests, of the links under a prefix, by which some content is linked too.
+    fn aliases(&self, prefix: &str, canonical: &Digest) -> Result<Vec<Digest>> {
+        let mut aliases = Vec::new();
+        for hex in self.storage.list(prefix, None, u32::MAX)? {
+            if self.link(&format!("{prefix}/{hex}/link"))?.as_ref() == Some(canonical) {
+                aliases.extend(Digest::parse(&format!("{}:{hex}", Algorithm::Sha512.as_str())));
+            }
+        }
+        Ok(aliases)
     }
 
     /// Lists at most `limit` tags in byte order, after one.
@@ -134,9 +215,7 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Reads a link and finds the content that it names.
     fn follow(&self, key: &str) -> Result<Option<Blob>> {
-        let Some(canonical) = self.link(key)? else { return Ok(None) };
-        let size = self.storage.stat(&keys::blob(&canonical))?;
-        Ok(size.filter(|size| *size > 0 || canonical == empty()).map(|size| Blob { canonical, size }))
+        self.link(key)?.map_or(Ok(None), |canonical| self.content_of(&canonical))
     }
 
     /// Reads a link. An empty or malformed one, which a crash of distribution can leave, counts as
@@ -145,9 +224,4 @@ impl<'a, S: Storage> Repository<'a, S> {
         let value = self.storage.get(key)?.unwrap_or_default();
         Ok(str::from_utf8(&value).ok().and_then(|digest| Digest::parse(digest.trim()).ok()))
     }
-}
-
-/// The digest of nothing: the only content that may have no bytes.
-fn empty() -> Digest {
-    crate::hash::digest(Algorithm::Sha256, &[])
 }

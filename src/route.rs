@@ -18,6 +18,10 @@ pub enum Route<'a> {
     Manifest { name: &'a str, reference: &'a str },
     /// `/v2/<name>/tags/list`
     Tags { name: &'a str },
+    /// `/v2/<name>/referrers/<digest>`
+    Referrers { name: &'a str, digest: &'a str },
+    /// `/v2/_catalog`
+    Catalog,
 }
 
 impl<'a> Route<'a> {
@@ -32,6 +36,9 @@ impl<'a> Route<'a> {
             return Some(Self::Base);
         }
         let path = path.strip_prefix('/')?;
+        if path == "_catalog" {
+            return Some(Self::Catalog);
+        }
         // Clients leave the last slash out, and a redirect would turn their POST into a GET.
         if let Some(name) =
             path.strip_suffix("/blobs/uploads/").or_else(|| path.strip_suffix("/blobs/uploads"))
@@ -48,17 +55,36 @@ impl<'a> Route<'a> {
         if let Some(name) = rest.strip_suffix("/blobs") {
             return Some(Self::Blob { name, digest: last });
         }
+        if let Some(name) = rest.strip_suffix("/referrers") {
+            return Some(Self::Referrers { name, digest: last });
+        }
         let name = rest.strip_suffix("/manifests")?;
         Some(Self::Manifest { name, reference: last })
+    }
+
+    /// The repository that the resource belongs to.
+    pub fn name(&self) -> Option<&'a str> {
+        match self {
+            Self::Health | Self::Base | Self::Catalog => None,
+            Self::Uploads { name }
+            | Self::Upload { name, .. }
+            | Self::Blob { name, .. }
+            | Self::Manifest { name, .. }
+            | Self::Tags { name }
+            | Self::Referrers { name, .. } => Some(name),
+        }
     }
 
     /// The methods that the resource answers, as the `Allow` header lists them.
     pub fn allow(&self) -> &'static str {
         match self {
-            Self::Health | Self::Base | Self::Blob { .. } | Self::Tags { .. } => "GET, HEAD",
+            Self::Health | Self::Base | Self::Tags { .. } | Self::Referrers { .. } | Self::Catalog => {
+                "GET, HEAD"
+            }
+            Self::Blob { .. } => "GET, HEAD, DELETE",
             Self::Uploads { .. } => "POST",
             Self::Upload { .. } => "GET, HEAD, PATCH, PUT, DELETE",
-            Self::Manifest { .. } => "GET, HEAD, PUT",
+            Self::Manifest { .. } => "GET, HEAD, PUT, DELETE",
         }
     }
 }
@@ -79,6 +105,8 @@ mod tests {
             ("/v2/a/blobs/sha256:ab", Route::Blob { name: "a", digest: "sha256:ab" }),
             ("/v2/a/manifests/v1", Route::Manifest { name: "a", reference: "v1" }),
             ("/v2/a/tags/list", Route::Tags { name: "a" }),
+            ("/v2/a/referrers/sha256:ab", Route::Referrers { name: "a", digest: "sha256:ab" }),
+            ("/v2/_catalog", Route::Catalog),
         ] {
             assert_eq!(Route::parse(path), Some(route), "{path}");
         }

@@ -64,9 +64,11 @@ fn a_method_that_a_resource_has_not_is_refused_with_those_it_has() {
         ("/v2/", "GET, HEAD"),
         ("/v2/a/b/blobs/uploads/", "POST"),
         (upload, "GET, HEAD, PATCH, PUT, DELETE"),
-        (&blob, "GET, HEAD"),
-        ("/v2/a/b/manifests/v1", "GET, HEAD, PUT"),
+        (&blob, "GET, HEAD, DELETE"),
+        ("/v2/a/b/manifests/v1", "GET, HEAD, PUT, DELETE"),
         ("/v2/a/b/tags/list", "GET, HEAD"),
+        ("/v2/a/b/referrers/sha256:0", "GET, HEAD"),
+        ("/v2/_catalog", "GET, HEAD"),
     ] {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
             if !methods.contains(method) {

@@ -1,14 +1,12 @@
 //! `/v2/<name>/manifests/<reference>`.
 
-use serde_json::{Value, json};
-
 use super::digest;
+use crate::config::Validation;
 use crate::digest::Algorithm;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Detail, Error, Result};
 use crate::hash;
 use crate::http::{Request, Response};
-use crate::keys;
-use crate::manifest::{MANIFEST_MAX, Manifest, media_type};
+use crate::manifest::{MANIFEST_MAX, Manifest, Referrer, media_type};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
 use crate::storage::Storage;
@@ -21,8 +19,8 @@ pub fn get<S: Storage, B>(
     requested: &str,
     request: &Request<B>,
 ) -> Result<Response<S::Content>> {
-    let unknown = || Error::new(Code::ManifestUnknown, json!({ "reference": requested }));
-    let (digest, blob) = repository.manifest(&reference(requested)?)?.ok_or_else(unknown)?;
+    let found = repository.manifest(&reference(requested)?)?;
+    let (digest, blob) = found.ok_or_else(|| unknown(requested))?;
     let etag = format!("\"{digest}\"");
     let headers = |status| {
         Response::new(status)
@@ -32,55 +30,77 @@ pub fn get<S: Storage, B>(
     if request.has_current(&etag) {
         return Ok(headers(304));
     }
-    let mut stored = repository.storage().read(&keys::blob(&blob.canonical), 0, blob.size)?;
-    let mut content = Vec::new();
-    while (content.len() as u64) < blob.size {
-        let bytes = stored.next().map_err(Error::internal)?;
-        content.extend(bytes.ok_or_else(|| Error::internal("a manifest's content ends early"))?);
-    }
+    let content = repository.content(&blob)?;
     Ok(headers(200).with_bytes(&media_type(&content), content))
 }
 
-/// `PUT`: stores a manifest whose blobs are all here (OCI Distribution Spec, end-7).
+/// `PUT`: stores a manifest whose blobs are all here (OCI Distribution Spec, end-7a), under a tag or, by
+/// digest, under all that the parameters `tag` name (end-7b).
 pub fn put<S: Storage, B: Stream>(
     repository: &Repository<S>,
     requested: &str,
     request: &mut Request<B>,
+    validation: Validation,
 ) -> Result<Response<S::Content>> {
     let reference = reference(requested)?;
+    let parameters: Vec<String> = request.query.all("tag").map(checked_tag).collect::<Result<_>>()?;
     let content = receive(request)?;
     let canonical = hash::digest(Algorithm::Sha256, &content);
-    let (digest, tag) = match reference {
-        Reference::Tag(tag) => (canonical.clone(), Some(tag)),
-        Reference::Digest(digest) if hash::digest(digest.algorithm(), &content) == digest => (digest, None),
+    let (digest, tags, announced) = match reference {
+        Reference::Tag(tag) => (canonical.clone(), vec![tag], Vec::new()),
+        Reference::Digest(digest) if hash::digest(digest.algorithm(), &content) == digest => {
+            (digest, parameters.clone(), parameters)
+        }
         Reference::Digest(_) => {
             return Err(Error::new(Code::DigestInvalid, "the manifest has another digest"));
         }
     };
     let manifest = Manifest::parse(&content, request.header("content-type"))
         .map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
-    let missing = missing(repository, &manifest)?;
+    let missing = missing(repository, &manifest, validation)?;
     if !missing.is_empty() {
         return Err(Error::many(Code::ManifestBlobUnknown, missing));
     }
-    repository.put_manifest(&content, &digest, &canonical, tag.as_deref())?;
+    repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref(), &tags)?;
+    let subject = manifest.subject.map(|subject| ("OCI-Subject", subject.to_string()));
     Ok(Response::new(201)
         .with_header("Location", format!("/v2/{}/manifests/{digest}", repository.name()))
-        .with_header("Docker-Content-Digest", digest.as_str()))
+        .with_header("Docker-Content-Digest", digest.as_str())
+        .with_headers(subject.into_iter().collect())
+        .with_headers(announced.into_iter().map(|tag| ("OCI-Tag", tag)).collect()))
+}
+
+/// `DELETE`: removes a tag alone, or a manifest with all its tags (OCI Distribution Spec, end-9).
+pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response<S::Content>> {
+    let reference = reference(requested)?;
+    let (_, manifest) = repository.manifest(&reference)?.ok_or_else(|| unknown(requested))?;
+    match reference {
+        Reference::Tag(tag) => repository.delete_tag(&tag)?,
+        Reference::Digest(_) => {
+            let referrer = Referrer::of(&repository.content(&manifest)?);
+            let subject = referrer.and_then(|referrer| referrer.subject);
+            repository.delete_manifest(&manifest.canonical, subject.as_ref())?;
+        }
+    }
+    Ok(Response::new(202))
+}
+
+fn unknown(requested: &str) -> Error {
+    Error::new(Code::ManifestUnknown, Detail::Member("reference", requested.to_owned()))
 }
 
 /// Reads a reference from a path.
 fn reference(text: &str) -> Result<Reference> {
     if text.contains(':') {
         digest(text).map(Reference::Digest)
-    } else if is_tag(text) {
-        Ok(Reference::Tag(text.to_owned()))
     } else {
-        Err(Error::new(
-            Code::TagInvalid,
-            "a tag has 1 to 128 of A-Z a-z 0-9 _ . - and begins with none of . -",
-        ))
+        checked_tag(text).map(Reference::Tag)
     }
+}
+
+fn checked_tag(text: &str) -> Result<String> {
+    let detail = "a tag has 1 to 128 of A-Z a-z 0-9 _ . - and begins with none of . -";
+    if is_tag(text) { Ok(text.to_owned()) } else { Err(Error::new(Code::TagInvalid, detail)) }
 }
 
 /// Receives a whole manifest. Only here is a body held in memory.
@@ -103,16 +123,20 @@ fn receive<B: Stream>(request: &mut Request<B>) -> Result<Vec<u8>> {
 }
 
 /// Names what a manifest refers to and the repository lacks.
-fn missing<S: Storage>(repository: &Repository<S>, manifest: &Manifest) -> Result<Vec<Value>> {
+fn missing<S: Storage>(
+    repository: &Repository<S>,
+    manifest: &Manifest,
+    validation: Validation,
+) -> Result<Vec<Detail>> {
     let mut missing = Vec::new();
-    for digest in &manifest.blobs {
+    for digest in manifest.blobs.iter().filter(|_| validation.images) {
         if repository.blob(digest)?.is_none() {
-            missing.push(json!({ "digest": digest.as_str() }));
+            missing.push(Detail::Member("digest", digest.to_string()));
         }
     }
-    for digest in &manifest.manifests {
+    for digest in manifest.manifests.iter().filter(|_| validation.indexes) {
         if !repository.has_manifest(digest)? {
-            missing.push(json!({ "digest": digest.as_str() }));
+            missing.push(Detail::Member("digest", digest.to_string()));
         }
     }
     Ok(missing)

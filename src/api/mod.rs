@@ -3,7 +3,9 @@
 
 pub mod base;
 pub mod blobs;
+pub mod catalog;
 pub mod manifests;
+pub mod referrers;
 pub mod tags;
 pub mod uploads;
 

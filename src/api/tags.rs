@@ -1,13 +1,19 @@
 //! `/v2/<name>/tags/list`.
 
-use serde_json::json;
+use serde::Serialize;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Detail, Error, Result};
 use crate::http::page::Page;
 use crate::http::response::json_body;
 use crate::http::{Request, Response};
 use crate::repository::Repository;
 use crate::storage::Storage;
+
+#[derive(Serialize)]
+struct Tags<'a> {
+    name: &'a str,
+    tags: Vec<String>,
+}
 
 /// `GET`: the tags in byte order, all of them or a page (OCI Distribution Spec, end-8).
 pub fn list<S: Storage, B>(repository: &Repository<S>, request: &Request<B>) -> Result<Response<S::Content>> {
@@ -19,14 +25,14 @@ pub fn list<S: Storage, B>(repository: &Repository<S>, request: &Request<B>) -> 
         None => repository.tags(last.as_deref(), u32::MAX)?,
     };
     if tags.is_empty() && !repository.exists()? {
-        return Err(Error::new(Code::NameUnknown, json!({ "name": repository.name().as_str() })));
+        return Err(Error::new(Code::NameUnknown, Detail::Member("name", repository.name().to_string())));
     }
     let mut link = None;
     if let Some(n) = n.filter(|n| tags.len() > *n as usize) {
         tags.truncate(n as usize);
         let path = format!("/v2/{}/tags/list", repository.name());
-        link = tags.last().map(|last| ("Link", Page::next(&path, n, last)));
+        link = tags.last().map(|last| ("Link", Page::next(&path, n, last, None)));
     }
-    let body = json_body(&json!({ "name": repository.name().as_str(), "tags": tags }));
+    let body = json_body(&Tags { name: repository.name().as_str(), tags });
     Ok(Response::new(200).with_bytes("application/json", body).with_headers(link.into_iter().collect()))
 }

@@ -21,7 +21,7 @@ use crate::upload::{Upload, next};
 use crate::upload_state::{Secret, UploadState};
 
 /// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob at
-/// once (end-4b); with `mount`, takes it from another repository (end-11).
+/// once (end-4b); with `mount`, takes it from another repository (end-11), from any one if `from` names none.
 pub fn start<S: Storage, B: Stream>(
     repository: &Repository<S>,
     secret: &Secret,
@@ -167,12 +167,13 @@ fn mount<S: Storage, B>(
     let Some(digest) = request.query.get("mount").and_then(|digest| Digest::parse(digest).ok()) else {
         return Ok(None);
     };
-    let Some(from) = request.query.get("from").and_then(|from| Name::parse(from).ok()) else {
-        return Ok(None);
+    let found = match request.query.get("from").map(Name::parse) {
+        Some(Ok(from)) => Repository::new(repository.storage(), &from).blob(&digest)?,
+        Some(Err(_)) => None,
+        // Any repository's will do, as long as everyone may read all of them.
+        None => repository.stored(&digest)?,
     };
-    let Some(blob) = Repository::new(repository.storage(), &from).blob(&digest)? else {
-        return Ok(None);
-    };
+    let Some(blob) = found else { return Ok(None) };
     repository.link_blob(&digest, &blob.canonical)?;
     Ok(Some(created(repository.name(), &digest)))
 }

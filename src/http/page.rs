@@ -30,9 +30,11 @@ impl Page {
         Ok(Self { n, last: query.get("last").filter(|last| !last.is_empty()).map(str::to_owned) })
     }
 
-    /// The value of the `Link` header to the page after `last`, on the same path.
-    pub fn next(path: &str, n: u32, last: &str) -> String {
-        format!("<{path}?last={}&n={n}>; rel=\"next\"", encode(last))
+    /// The value of the `Link` header to the page after `last`, on the same path and with a parameter
+    /// that goes on to hold.
+    pub fn next(path: &str, n: u32, last: &str, kept: Option<(&str, &str)>) -> String {
+        let kept = kept.map(|(name, value)| format!("{name}={}&", encode(value))).unwrap_or_default();
+        format!("<{path}?{kept}last={}&n={n}>; rel=\"next\"", encode(last))
     }
 }
 
@@ -56,6 +58,8 @@ mod tests {
 
     #[test]
     fn a_link_is_relative() {
-        assert_eq!(Page::next("/v2/a/tags/list", 2, "v1"), "</v2/a/tags/list?last=v1&n=2>; rel=\"next\"");
+        assert_eq!(Page::next("/v2/_catalog", 2, "a/b", None), "</v2/_catalog?last=a%2Fb&n=2>; rel=\"next\"");
+        let kept = Some(("artifactType", "a/b"));
+        assert_eq!(Page::next("/x", 2, "v1", kept), "</x?artifactType=a%2Fb&last=v1&n=2>; rel=\"next\"");
     }
 }

@@ -3,7 +3,7 @@
 /// What a `Range` header asks of content of a known size (RFC 9110, section 14).
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// All of it: there is no header, it is malformed, or it asks for several ranges.
+    /// All of it: there is no header, it is none of bytes, or it asks for several ranges.
     All,
     /// So many bytes from there on, at least one.
     Part {
@@ -12,7 +12,7 @@ pub enum Wanted {
         /// How many.
         length: u64,
     },
-    /// None of the bytes asked for exist.
+    /// None of the bytes asked for exist, or the range ends before it begins.
     Nothing,
 }
 
@@ -23,7 +23,8 @@ pub fn wanted(header: Option<&str>, size: u64) -> Wanted {
         return Wanted::All;
     };
     let (first, last) = match (position(first), position(last)) {
-        (Some(first), Some(last)) if first <= last => (first, last),
+        (Some(first), Some(last)) if first > last => return Wanted::Nothing,
+        (Some(first), Some(last)) => (first, last),
         (Some(first), None) if last.is_empty() => (first, u64::MAX),
         (None, Some(suffix)) if first.is_empty() => match suffix {
             0 => return Wanted::Nothing,
@@ -85,7 +86,7 @@ mod tests {
             ("bytes=10-", Wanted::Nothing),
             ("bytes=10-12", Wanted::Nothing),
             ("bytes=-0", Wanted::Nothing),
-            ("bytes=5-4", Wanted::All),
+            ("bytes=5-4", Wanted::Nothing),
             ("bytes=0-1,3-4", Wanted::All),
             ("bytes=a-b", Wanted::All),
             ("bytes=-", Wanted::All),

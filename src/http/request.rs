@@ -1,5 +1,7 @@
 //! Requests.
 
+use core::fmt;
+
 use super::Query;
 
 /// A request's method.
@@ -16,6 +18,20 @@ pub enum Method {
     Other(String),
 }
 
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Other(method) => method,
+        })
+    }
+}
+
 /// A request, before its body has been read.
 pub struct Request<B> {
     /// The method.
@@ -25,6 +41,7 @@ pub struct Request<B> {
     /// The query.
     pub query: Query,
     headers: Vec<(String, Vec<u8>)>,
+    authority: Option<String>,
     /// The body.
     pub body: B,
 }
@@ -33,7 +50,25 @@ impl<B> Request<B> {
     /// Puts a request together. `target` is the path with the query, header names are in any case.
     pub fn new(method: Method, target: &str, headers: Vec<(String, Vec<u8>)>, body: B) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Self { method, path: path.to_owned(), query: Query::parse(query), headers, body }
+        let (path, query) = (path.to_owned(), Query::parse(query));
+        Self { method, path, query, headers, authority: None, body }
+    }
+
+    /// Names the host that the client asked, with its port.
+    #[must_use]
+    pub fn with_authority(self, authority: Option<String>) -> Self {
+        Self { authority, ..self }
+    }
+
+    /// The host that the client asked, with its port, if the host of the component tells.
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
+    }
+
+    /// Puts another body in place of this one's.
+    pub fn map_body<C>(self, map: impl FnOnce(B) -> C) -> Request<C> {
+        let Self { method, path, query, headers, authority, body } = self;
+        Request { method, path, query, headers, authority, body: map(body) }
     }
 
     /// The first value of a header, if it is text.

@@ -12,6 +12,17 @@ pub enum Body<C> {
     Content(C, u64),
 }
 
+impl<C> Body<C> {
+    /// How many bytes are sent.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Content(_, length) => *length,
+        }
+    }
+}
+
 /// Writes a JSON body, with the newline at its end that distribution sends.
 #[expect(clippy::expect_used, reason = "what is written here has string keys and cannot fail")]
 pub fn json_body(document: &impl Serialize) -> Vec<u8> {
@@ -57,6 +68,20 @@ impl<C> Response<C> {
         self.with_header("Content-Type", media_type)
     }
 
+    /// The value of a header, by the name that it was added with.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Puts a base before the path of the `Location`, if there is one.
+    #[must_use]
+    pub fn with_location_base(mut self, base: &str) -> Self {
+        if let Some((_, location)) = self.headers.iter_mut().find(|(name, _)| *name == "Location") {
+            location.insert_str(0, base);
+        }
+        self
+    }
+
     /// Takes the body away, as for a HEAD, and leaves the length that it had.
     #[must_use]
     pub fn without_body(self) -> Self {
@@ -68,13 +93,10 @@ impl<C> Response<C> {
     /// would be that of the content which is not sent.
     #[must_use]
     pub fn with_content_length(self) -> Self {
-        let length = match &self.body {
-            Body::Empty if self.status == 304 => return self,
-            Body::Empty if self.headers.iter().any(|(name, _)| *name == "Content-Length") => return self,
-            Body::Empty => 0,
-            Body::Bytes(bytes) => bytes.len() as u64,
-            Body::Content(_, length) => *length,
-        };
-        self.with_header("Content-Length", length.to_string())
+        if self.status == 304 || self.header("Content-Length").is_some() {
+            return self;
+        }
+        let length = self.body.length().to_string();
+        self.with_header("Content-Length", length)
     }
 }

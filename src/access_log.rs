@@ -1,0 +1,98 @@
+//! The line that is written for each request.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::Format;
+
+/// What is told of a request. The query is left out, and every header that could hold a secret: a
+/// `_state` lets whoever has it write.
+#[derive(Debug, Default, Serialize)]
+pub struct Entry {
+    /// The request's method.
+    pub method: String,
+    /// The request's path, as it came.
+    pub path: String,
+    /// The answer's status.
+    pub status: u16,
+    /// The bytes that were received as the body.
+    pub received: u64,
+    /// The bytes that the answer's body has.
+    pub sent: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The upload that the answer is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
+    /// The digest of the content that the answer is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The code of the error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What the client does not see of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Entry {
+    /// Writes the entry as a line, without its end.
+    #[must_use]
+    pub fn line(mut self, format: Format, took: Duration) -> String {
+        self.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if format == Format::Json {
+            return serde_json::to_string(&self).unwrap_or_default();
+        }
+        let Self { method, path, status, received, sent, duration_ms, upload, digest, code, error } = self;
+        let mut line = format!(
+            "{method} {} status={status} received={received} sent={sent} duration={duration_ms}ms",
+            quoted_if_odd(path)
+        );
+        let optional = [("upload", upload), ("digest", digest), ("code", code), ("error", error.map(quoted))];
+        for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            line.extend([" ", name, "=", &value]);
+        }
+        line
+    }
+}
+
+/// Writes what may hold anything in quotes, on one line.
+fn quoted(text: String) -> String {
+    serde_json::to_string(&text).unwrap_or(text)
+}
+
+/// Writes a path as it is, unless a terminal would take something in it for more than text.
+fn quoted_if_odd(path: String) -> String {
+    if path.bytes().all(|b| b.is_ascii_graphic()) { path } else { quoted(path) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry {
+            method: "PATCH".into(),
+            path: "/v2/a/b/blobs/uploads/u".into(),
+            status: 500,
+            received: 3,
+            code: Some("UNKNOWN".into()),
+            error: Some("storage: write \"x\"\n: io".into()),
+            ..Entry::default()
+        }
+    }
+
+    #[test]
+    fn an_entry_is_one_line() {
+        let took = Duration::from_micros(12_345);
+        assert_eq!(
+            entry().line(Format::Text, took),
+            r#"PATCH /v2/a/b/blobs/uploads/u status=500 received=3 sent=0 duration=12ms code=UNKNOWN error="storage: write \"x\"\n: io""#
+        );
+        assert_eq!(
+            entry().line(Format::Json, took),
+            r#"{"method":"PATCH","path":"/v2/a/b/blobs/uploads/u","status":500,"received":3,"sent":0,"duration_ms":12,"code":"UNKNOWN","error":"storage: write \"x\"\n: io"}"#
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! `/v2/_catalog`.
+
+use serde::Serialize;
+
+use crate::catalog;
+use crate::error::Result;
+use crate::http::page::Page;
+use crate::http::response::json_body;
+use crate::http::{Request, Response};
+use crate::storage::Storage;
+
+/// How many repositories are listed where the client names no number (distribution's default).
+const PAGE: u32 = 100;
+
+#[derive(Serialize)]
+struct Catalog {
+    repositories: Vec<String>,
+}
+
+/// `GET`: the repositories, a page of them (distribution's API; no part of the OCI spec).
+pub fn list<S: Storage, B>(storage: &S, request: &Request<B>) -> Result<Response<S::Content>> {
+    let Page { n, last } = Page::parse(&request.query)?;
+    let n = n.unwrap_or(PAGE);
+    let mut names = match n {
+        0 => Vec::new(),
+        // One more than asked for tells whether there is a next page.
+        n => catalog::list(storage, last.as_deref(), n as usize + 1)?,
+    };
+    let mut link = Vec::new();
+    if names.len() > n as usize {
+        names.truncate(n as usize);
+        link.extend(names.last().map(|last| ("Link", Page::next("/v2/_catalog", n, last, None))));
+    }
+    let body = json_body(&Catalog { repositories: names });
+    Ok(Response::new(200).with_bytes("application/json", body).with_headers(link))
+}

@@ -1,0 +1,157 @@
+//! Which manifests are about a manifest: signatures, attestations, bills of materials.
+//!
+//! A push writes one key for each referrer, so that no two pushes get in each other's way. Three
+//! things find what was not pushed here: the fallback tag `<algorithm>-<hex>` that clients keep where
+//! a registry does not know referrers, and one look at every manifest of a repository that another
+//! registry filled, at the first time that somebody asks.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::clock;
+use crate::digest::{Algorithm, Digest};
+use crate::error::Result;
+use crate::keys;
+use crate::manifest::{Referrer, index_entries, media_type};
+use crate::repository::{Reference, Repository};
+use crate::storage::Storage;
+
+/// How many manifests are listed at a time where all of them are looked at.
+const BATCH: u32 = 1000;
+
+/// A referrer, as the answer lists it (OCI Image Spec, "Descriptors").
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    media_type: String,
+    digest: String,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<Box<RawValue>>,
+}
+
+impl Descriptor {
+    /// The referrer's digest.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+}
+
+/// Lists at most `limit` referrers of a subject, in the order of their digests, after one, and only
+/// those of an artifact type if one is given. `may_write` lets what was found by looking at every
+/// manifest be kept for the next time.
+pub fn list<S: Storage>(
+    repository: &Repository<S>,
+    subject: &Digest,
+    artifact_type: Option<&str>,
+    after: Option<&Digest>,
+    limit: usize,
+    may_write: bool,
+) -> Result<Vec<Descriptor>> {
+    let mut found_otherwise = fallback(repository, subject)?;
+    found_otherwise.extend(look_at_all(repository, subject, may_write)?);
+    let wanted = |descriptor: &Descriptor| {
+        artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted))
+    };
+    let mut referrers = Vec::new();
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+        let mut after = match after {
+            Some(after) if after.algorithm() == algorithm => Some(after.hex().to_owned()),
+            Some(after) if after.algorithm() == Algorithm::Sha512 => continue,
+            _ => None,
+        };
+        loop {
+            let prefix = keys::referrers(repository.name(), subject, algorithm);
+            let mut hexes = repository.storage().list(&prefix, after.as_deref(), BATCH)?;
+            let until = hexes.last().filter(|_| hexes.len() == BATCH as usize).cloned();
+            let others = found_otherwise.iter().filter(|other| other.algorithm() == algorithm);
+            for other in others.map(|other| other.hex().to_owned()) {
+                let in_batch = after.as_ref().is_none_or(|after| other > *after)
+                    && until.as_ref().is_none_or(|until| other <= *until);
+                if let (true, Err(place)) = (in_batch, hexes.binary_search(&other)) {
+                    hexes.insert(place, other);
+                }
+            }
+            for hex in hexes {
+                let Ok(digest) = Digest::parse(&format!("{}:{hex}", algorithm.as_str())) else { continue };
+                referrers.extend(describe(repository, &digest)?.filter(wanted));
+                if referrers.len() == limit {
+                    return Ok(referrers);
+                }
+            }
+            let Some(until) = until else { break };
+            after = Some(until);
+        }
+    }
+    Ok(referrers)
+}
+
+/// Describes a manifest, if the repository has it.
+fn describe<S: Storage>(repository: &Repository<S>, digest: &Digest) -> Result<Option<Descriptor>> {
+    let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
+        return Ok(None);
+    };
+    let content = repository.content(&manifest)?;
+    let Some(referrer) = Referrer::of(&content) else { return Ok(None) };
+    Ok(Some(Descriptor {
+        media_type: media_type(&content),
+        digest: digest.to_string(),
+        size: manifest.size,
+        artifact_type: referrer.artifact_type,
+        annotations: referrer.annotations,
+    }))
+}
+
+/// What the index under the subject's fallback tag names (OCI Distribution Spec, "Unavailable Referrers
+/// API").
+fn fallback<S: Storage>(repository: &Repository<S>, subject: &Digest) -> Result<Vec<Digest>> {
+    let tag = format!("{}-{}", subject.algorithm().as_str(), subject.hex());
+    match repository.manifest(&Reference::Tag(tag))? {
+        Some((_, index)) => Ok(index_entries(&repository.content(&index)?)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Looks at every manifest of a repository for its subject, unless that was done before, and returns
+/// those of one subject.
+fn look_at_all<S: Storage>(
+    repository: &Repository<S>,
+    subject: &Digest,
+    may_write: bool,
+) -> Result<Vec<Digest>> {
+    let (storage, name) = (repository.storage(), repository.name());
+    let complete = keys::referrers_complete(name);
+    if storage.get(&complete)?.is_some() || !repository.exists()? {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let hexes = storage.list(&keys::revisions(name, Algorithm::Sha256), after.as_deref(), BATCH)?;
+        for hex in &hexes {
+            let Ok(digest) = Digest::parse(&format!("sha256:{hex}")) else { continue };
+            let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
+                continue;
+            };
+            let Some(referrer) = Referrer::of(&repository.content(&manifest)?) else { continue };
+            let Some(its_subject) = referrer.subject else { continue };
+            if may_write {
+                let key = keys::referrer_link(name, &its_subject, &digest);
+                storage.set(&key, digest.as_str().as_bytes())?;
+            }
+            if its_subject == *subject {
+                found.push(digest);
+            }
+        }
+        if hexes.len() < BATCH as usize {
+            break;
+        }
+        after = hexes.last().cloned();
+    }
+    if may_write {
+        storage.set(&complete, clock::now().as_bytes())?;
+    }
+    Ok(found)
+}
