@@ -117,7 +117,7 @@ impl Toolchain {
         // The caller's flags are meant for this machine, and would replace those for the target.
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         cargo.envs(self.env.iter().map(|(name, value)| (name, value)));
-        // Where we look for what is compiled, wherever the caller has his other files.
+        // Where we look for what is compiled, wherever the caller keeps other builds.
         cargo.env("CARGO_TARGET_DIR", workspace("target"));
         cargo.arg(verb).args(["--target", TARGET]).args(&self.arguments);
         if !self.rustflags.is_empty() {
