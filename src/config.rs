@@ -93,17 +93,12 @@ impl Config {
     /// the variable whose value is none.
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
         let mut config = Self { delete: true, access_log: Some(Format::Text), ..Self::default() };
-        let mut access_log = true;
+        let (mut access_log, mut forwarded) = (true, false);
         for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
             match name.as_str() {
                 HTTP_SECRET => config.http_secret = Some(value),
                 HTTP_HOST => config.location = Location::Host(host(&value)?),
-                HTTP_RELATIVE_URLS if config.location == Location::Relative => {
-                    if !flag(&name, &value)? {
-                        config.location = Location::Forwarded;
-                    }
-                }
-                HTTP_RELATIVE_URLS => _ = flag(&name, &value)?,
+                HTTP_RELATIVE_URLS => forwarded = !flag(&name, &value)?,
                 HTTP_PREFIX => config.prefix = prefix(&value)?,
                 DELETE_ENABLED => config.delete = flag(&name, &value)?,
                 READ_ONLY => config.read_only = flag(&name, &value)?,
@@ -128,6 +123,9 @@ impl Config {
             }
         }
         config.access_log = config.access_log.filter(|_| access_log);
+        if forwarded && config.location == Location::Relative {
+            config.location = Location::Forwarded;
+        }
         Ok(config)
     }
 }

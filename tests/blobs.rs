@@ -169,7 +169,7 @@ fn a_part_that_is_not_there_is_refused() {
 
     {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the blob has 5 bytes"}]}
     "#);
-    for range in ["bytes=5-9", "bytes=99-", "bytes=-0"] {
+    for range in ["bytes=5-9", "bytes=99-", "bytes=-0", "bytes=3-1"] {
         let get = server.get(HELLO).header("Range", range).send();
         assert_eq!(get.status(), "416 Range Not Satisfiable", "{range}: {get}");
         assert_eq!(get.header("content-range"), "bytes */5", "{range}");
@@ -179,7 +179,7 @@ fn a_part_that_is_not_there_is_refused() {
 #[test]
 fn a_range_that_is_no_single_range_is_passed_over() {
     let server = server_with_hello();
-    for range in ["bytes=0-1,3-4", "bytes=3-1", "bytes=x-y", "bytes=-", "bytes=", "items=0-1", "0-1", ""] {
+    for range in ["bytes=0-1,3-4", "bytes=x-y", "bytes=-", "bytes=", "items=0-1", "0-1", ""] {
         let get = server.get(HELLO).header("Range", range).send();
         assert_eq!(get.status(), "200 OK", "{range}: {get}");
         assert_eq!(get.body, b"hello", "{range}");

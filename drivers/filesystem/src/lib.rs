@@ -20,6 +20,7 @@ mod directory;
 mod error;
 #[cfg(target_family = "wasm")]
 mod key_value;
+#[cfg(any(target_family = "wasm", test))]
 mod path;
 #[cfg(target_family = "wasm")]
 mod upload;

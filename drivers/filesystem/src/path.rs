@@ -15,7 +15,7 @@ pub(crate) fn nearest<'a>(given: impl Iterator<Item = &'a str>, root: &str) -> O
     let inside = |(index, path): (usize, &'a str)| {
         let path = path.trim_end_matches('/');
         let rest = root.strip_prefix(path)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| (path.len(), index, rest))
+        (rest.is_empty() || rest.starts_with('/')).then_some((path.len(), index, rest))
     };
     let (_, index, rest) = given.enumerate().filter_map(inside).max_by_key(|(length, ..)| *length)?;
     Some((index, rest.trim_start_matches('/').to_owned()))
