@@ -196,3 +196,6 @@ impl<B: Stream> Stream for Counted<B> {
         Ok(next)
     }
 }
+
+#[cfg(test)]
+mod tests;

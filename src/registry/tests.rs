@@ -1,0 +1,118 @@
+//! What whole requests cost and answer, over storage in memory.
+
+use super::*;
+use crate::digest::Algorithm;
+use crate::hash::digest;
+use crate::http::Body;
+use crate::storage::memory::Memory;
+use crate::storage::recorded::Recorded;
+
+/// A registry, and what its storage is asked.
+struct Bench {
+    storage: Recorded<Memory>,
+    config: Config,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let config = Config { http_secret: Some("s".to_owned()), delete: true, ..Config::default() };
+        Self { storage: Recorded::default(), config }
+    }
+
+    fn send(&self, method: Method, target: &str, body: &[u8]) -> Response<Vec<u8>> {
+        let headers = vec![("Content-Length".to_owned(), body.len().to_string().into_bytes())];
+        let request = Request::new(method, target, headers, body.to_vec());
+        Registry::new(self.storage.clone(), &self.config).handle(request).0
+    }
+
+    /// Sends a request and returns its status and the storage calls that it took.
+    fn cost(&self, method: Method, target: &str, body: &[u8]) -> (u16, String) {
+        self.storage.take_calls();
+        let status = self.send(method, target, body).status;
+        (status, self.storage.take_calls().join(" "))
+    }
+
+    fn started(&self) -> String {
+        location(&self.send(Post, "/v2/a/blobs/uploads/", b""))
+    }
+}
+
+fn location<C>(response: &Response<C>) -> String {
+    response.header("Location").unwrap().to_owned()
+}
+
+const CONFIG: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"; // {}
+const LAYER: &[u8] = b"a layer";
+
+fn manifest() -> String {
+    let layer = digest(Algorithm::Sha256, LAYER);
+    format!(r#"{{"schemaVersion":2,"config":{{"digest":"{CONFIG}"}},"layers":[{{"digest":"{layer}"}}]}}"#)
+}
+
+/// A registry that has an image, `a:v1`.
+fn with_image() -> Bench {
+    let bench = Bench::new();
+    for content in [&b"{}"[..], LAYER] {
+        let target = format!("/v2/a/blobs/uploads/?digest={}", digest(Algorithm::Sha256, content));
+        assert_eq!(bench.send(Post, &target, content).status, 201);
+    }
+    assert_eq!(bench.send(Put, "/v2/a/manifests/v1", manifest().as_bytes()).status, 201);
+    bench
+}
+
+/// Each call is at least one trip to the host. What a request may cost is written here: more is a
+/// decision, not an accident.
+#[test]
+fn a_request_costs_so_many_storage_calls() {
+    let bench = with_image();
+    let by_digest = format!("/v2/a/manifests/{}", digest(Algorithm::Sha256, manifest().as_bytes()));
+    let blob = format!("/v2/a/blobs/{CONFIG}");
+    for (method, target, status, calls) in [
+        (Get, "/v2/", 200, ""),
+        (Head, blob.as_str(), 200, "get stat"),
+        (Get, blob.as_str(), 200, "get stat read"),
+        (Get, by_digest.as_str(), 200, "get stat read"),
+        (Get, "/v2/a/manifests/v1", 200, "get get stat read"),
+        (Get, "/v2/a/tags/list?n=1", 200, "list get"),
+        (Post, "/v2/a/blobs/uploads/", 202, "set create-upload suspend"),
+    ] {
+        assert_eq!(bench.cost(method.clone(), target, b""), (status, calls.to_owned()), "{method} {target}");
+    }
+    let patch = bench.cost(Patch, &bench.started(), b"abc");
+    assert_eq!(patch, (202, "open-upload append suspend set".to_owned()));
+    let cancel = bench.cost(Delete, &bench.started(), b"");
+    assert_eq!(cancel, (204, "open-upload abort delete-prefix".to_owned()));
+    let put = bench.cost(Put, "/v2/a/manifests/v2", manifest().as_bytes());
+    assert_eq!(put, (201, "get stat get stat put set set set".to_owned()));
+}
+
+/// docker's way, containerd's way, and many chunks: the bytes are read again in none.
+#[test]
+fn a_push_costs_so_many_storage_calls() {
+    let bench = Bench::new();
+    let name = digest(Algorithm::Sha256, b"abcabc");
+    let target = format!("{}&digest={name}", bench.started());
+    assert_eq!(
+        bench.cost(Put, &target, b"abcabc"),
+        (201, "open-upload append commit set delete-prefix".to_owned())
+    );
+
+    let patched = location(&bench.send(Patch, &bench.started(), b"abc"));
+    let (status, calls) = bench.cost(Patch, &patched, b"abc");
+    assert_eq!((status, calls.as_str()), (202, "open-upload get append suspend set"));
+    let patched =
+        location(&bench.send(Patch, &location(&bench.send(Patch, &bench.started(), b"abc")), b"abc"));
+    let (status, calls) = bench.cost(Put, &format!("{patched}&digest={name}"), b"");
+    assert_eq!((status, calls.as_str()), (201, "open-upload get commit set delete-prefix"));
+}
+
+#[test]
+fn a_head_tells_the_length_and_sends_nothing() {
+    let bench = with_image();
+    for target in ["/v2/", "/v2/a/manifests/v1", "/v2/a/tags/list", "/v2/_catalog", "/v2/none"] {
+        let get = bench.send(Get, target, b"");
+        let head = bench.send(Head, target, b"");
+        assert_eq!((head.status, head.header("Content-Length")), (get.status, get.header("Content-Length")));
+        assert!(matches!(head.body, Body::Empty) && get.body.length() > 0, "{target}");
+    }
+}

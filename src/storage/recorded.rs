@@ -1,0 +1,125 @@
+//! Storage that writes down what is asked of it, for the tests that hold the cost of a request.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::{Result, Storage, Upload};
+
+/// Another storage, and the calls that were made to it since the last look.
+#[derive(Clone, Default)]
+pub(crate) struct Recorded<S> {
+    storage: S,
+    calls: Rc<RefCell<Vec<&'static str>>>,
+}
+
+impl<S> Recorded<S> {
+    /// Returns the calls since the last look, in their order.
+    pub(crate) fn take_calls(&self) -> Vec<&'static str> {
+        self.calls.take()
+    }
+
+    fn called(&self, name: &'static str) -> &S {
+        self.calls.borrow_mut().push(name);
+        &self.storage
+    }
+}
+
+impl<S: Storage> Storage for Recorded<S> {
+    type Content = S::Content;
+    type Upload = RecordedUpload<S::Upload>;
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.called("get").get(key)
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Result<()> {
+        self.called("set").set(key, value)
+    }
+
+    fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
+        self.called("create").create(key, value)
+    }
+
+    fn delete(&self, key: &str) -> Result<()> {
+        self.called("delete").delete(key)
+    }
+
+    fn delete_prefix(&self, prefix: &str) -> Result<()> {
+        self.called("delete-prefix").delete_prefix(prefix)
+    }
+
+    fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        self.called("list").list(prefix, after, limit)
+    }
+
+    fn stat(&self, key: &str) -> Result<Option<u64>> {
+        self.called("stat").stat(key)
+    }
+
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<S::Content> {
+        self.called("read").read(key, offset, length)
+    }
+
+    fn put(&self, key: &str, content: &[u8]) -> Result<()> {
+        self.called("put").put(key, content)
+    }
+
+    fn received(&self, id: &str) -> Result<Option<u64>> {
+        self.called("received").received(id)
+    }
+
+    fn create_upload(&self, id: &str) -> Result<Self::Upload> {
+        let upload = self.called("create-upload").create_upload(id)?;
+        Ok(RecordedUpload { upload, calls: Rc::clone(&self.calls) })
+    }
+
+    fn open_upload(&self, id: &str) -> Result<Self::Upload> {
+        let upload = self.called("open-upload").open_upload(id)?;
+        Ok(RecordedUpload { upload, calls: Rc::clone(&self.calls) })
+    }
+}
+
+/// The writer of an upload whose calls are written down too.
+pub(crate) struct RecordedUpload<U> {
+    upload: U,
+    calls: Rc<RefCell<Vec<&'static str>>>,
+}
+
+impl<U> RecordedUpload<U> {
+    fn called(&self, name: &'static str) {
+        self.calls.borrow_mut().push(name);
+    }
+}
+
+impl<U: Upload> Upload for RecordedUpload<U> {
+    type Content = U::Content;
+
+    fn offset(&self) -> u64 {
+        self.upload.offset()
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.called("append");
+        self.upload.append(bytes)
+    }
+
+    fn read(&self) -> Result<U::Content> {
+        self.called("read-upload");
+        self.upload.read()
+    }
+
+    fn suspend(self) -> Result<()> {
+        self.called("suspend");
+        self.upload.suspend()
+    }
+
+    fn commit(self, key: &str) -> Result<()> {
+        self.called("commit");
+        self.upload.commit(key)
+    }
+
+    fn abort(self) -> Result<()> {
+        self.called("abort");
+        self.upload.abort()
+    }
+}
