@@ -2,8 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 
+use crate::bench::Plan;
 use crate::serve::Site;
 use crate::toolchain::Way;
+use crate::workspace;
 
 /// What `cargo xtask help` prints.
 pub(crate) const HELP: &str = "\
@@ -20,6 +22,12 @@ Commands:
             --data DIRECTORY  where to keep everything; made if it is not there (./data)
   test    Build, then run all tests. What follows -- is passed on to them.
             --long            the long ones too
+  bench   Build, then measure Lighter beside distribution and what else is installed, and write a
+          report. Takes about half an hour, in which nothing else should run.
+            --rounds N           how often everything is done (5)
+            --size MIB           the size of the large blob (512)
+            --peer NAME=COMMAND  another registry; {port} and {data} in its command are filled in
+            --out DIRECTORY      where the report goes (target/bench)
   lint    Check the format, and lint for this machine and for WebAssembly.
   help    Print this text.
 
@@ -46,6 +54,8 @@ pub(crate) enum Task {
         /// What the test programs are told.
         arguments: Vec<String>,
     },
+    /// Measure beside other registries.
+    Bench(Plan),
     /// Check the format, and lint.
     Lint,
     /// Say how to use it.
@@ -70,6 +80,9 @@ impl Arguments {
             Some("build") => Task::Build,
             Some("serve") => Task::Serve(Site { listen: "127.0.0.1:5000".into(), data: "data".into() }),
             Some("test") => Task::Test { long: false, arguments: Vec::new() },
+            Some("bench") => {
+                Task::Bench(Plan { rounds: 5, size: 512, peers: Vec::new(), out: workspace("target/bench") })
+            }
             Some("lint") => Task::Lint,
             Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
         };
@@ -85,6 +98,10 @@ impl Arguments {
                 }
                 ("--listen", Task::Serve(site)) => site.listen = value()?,
                 ("--data", Task::Serve(site)) => site.data = value()?.into(),
+                ("--rounds", Task::Bench(plan)) => plan.rounds = number(&word, &value()?)?,
+                ("--size", Task::Bench(plan)) => plan.size = number(&word, &value()?)?,
+                ("--peer", Task::Bench(plan)) => plan.peers.push(value()?),
+                ("--out", Task::Bench(plan)) => plan.out = value()?.into(),
                 ("--long", Task::Test { long, .. }) => *long = true,
                 ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
                 _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
@@ -92,6 +109,11 @@ impl Arguments {
         }
         Ok(Self { task, toolchain })
     }
+}
+
+fn number(option: &str, value: &str) -> Result<usize> {
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.with_context(|| format!("{option} is a number, 1 or more, not `{value}`"))
 }
 
 #[cfg(test)]
@@ -145,6 +167,7 @@ mod tests {
         assert!(parse("lint -- x").unwrap_err().contains("`--`"));
         assert!(parse("build --fast").unwrap_err().contains("`--fast`"));
         assert!(parse("build --toolchain").unwrap_err().contains("needs a value"));
+        assert!(parse("bench --rounds 0").unwrap_err().contains("`0`"));
         assert!(parse("build --toolchain nightly").unwrap_err().contains("`nightly`"));
     }
 }

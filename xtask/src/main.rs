@@ -1,5 +1,6 @@
 //! Builds, composes, serves and tests Lighter.
 
+mod bench;
 mod check;
 mod cli;
 mod components;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use bench::bench;
 use check::{lint, test};
 use cli::{Arguments, HELP, Task};
 use components::build;
@@ -53,6 +55,10 @@ fn run(arguments: Arguments) -> Result<()> {
         Task::Test { long, arguments } => {
             let component = build(&toolchain()?)?;
             test(&wasmtime()?, &component, long, &arguments)?;
+        }
+        Task::Bench(plan) => {
+            let component = build(&toolchain()?)?;
+            bench(&wasmtime()?, &component, &plan)?;
         }
         Task::Lint => lint(&toolchain()?)?,
     }

@@ -1,0 +1,263 @@
+//! What a request costs as there is more and more.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use super::client::{Connection, Content};
+use super::curve::Picture;
+use super::peer::Peer;
+use super::work::{Blob, MANIFEST, Way, hammer, hex, push};
+
+/// How many tags, repositories or referrers there are.
+const COUNTS: [usize; 3] = [10, 1_000, 100_000];
+
+/// Each referrer is a manifest of its own, so that there are fewer.
+const REFERRERS: [usize; 3] = [10, 1_000, 10_000];
+
+/// In how many PATCHes a blob is pushed, and its size.
+const PATCHES: [usize; 4] = [1, 10, 100, 1_000];
+const PATCHED: usize = 64 << 20;
+
+/// The sizes of a blob, in MiB.
+const SIZES: [usize; 5] = [1, 16, 256, 1_024, 4_096];
+
+/// How long a request is sent over and over.
+const HAMMER: Duration = Duration::from_millis(500);
+
+/// A line of each picture, one for a registry.
+type Curves = Vec<(String, Vec<(f64, f64)>)>;
+
+/// Measures each curve, writes the pictures, and returns the text that shows them.
+pub(crate) fn grow(peers: &[Peer], scratch: &Path, out: &Path) -> Result<String> {
+    let compatible: Vec<&Peer> = peers.iter().filter(|peer| peer.is_compatible).collect();
+    let lighter: Vec<&Peer> = peers.iter().take(1).collect();
+    let everyone: Vec<&Peer> = peers.iter().collect();
+    let data = scratch.join("growth");
+    let filled = many_files(scratch);
+    let asked = |peers: &[&Peer], counts: &[usize], fill: Fill, target: &str| {
+        counts.iter().try_fold(empty(peers), |curves, count| {
+            fill(&filled, *count)?;
+            answer(peers, &filled, *count, &target.replace("{middle}", &name(count / 2)), curves)
+        })
+    };
+    let (time, memory) = sizes(&everyone, &data)?;
+    let pictures = [
+        (
+            "tags",
+            "GET of a manifest by tag",
+            "tags",
+            "ms, p50",
+            asked(&compatible, &COUNTS, tags, "/v2/grown/manifests/{middle}")?,
+        ),
+        (
+            "tags-page",
+            "GET of 100 tags, from the middle",
+            "tags",
+            "ms, p50",
+            asked(&compatible, &COUNTS, tags, "/v2/grown/tags/list?n=100&last={middle}")?,
+        ),
+        (
+            "catalog",
+            "GET of 100 repositories, from the middle",
+            "repositories",
+            "ms, p50",
+            asked(&compatible, &COUNTS, repositories, "/v2/_catalog?n=100&last=grown/{middle}")?,
+        ),
+        (
+            "referrers",
+            "GET of 100 referrers",
+            "referrers of one manifest",
+            "ms, p50",
+            asked(&lighter, &REFERRERS, referrers, &format!("/v2/grown/referrers/{}?n=100", subject()))?,
+        ),
+        ("patches", "push of 64 MiB in more and more PATCHes", "PATCHes", "s", patches(&everyone, &data)?),
+        ("sizes", "push of a blob in one PATCH, for each MiB", "MiB", "ms for each MiB", time),
+        ("memory", "the most memory held while a blob is pushed", "MiB", "MiB", memory),
+    ];
+    let mut text = String::new();
+    for (file, title, across, up, curves) in pictures {
+        let picture = Picture { title, across, up, curves };
+        let path = out.join(format!("{file}.svg"));
+        fs::write(&path, picture.svg()).with_context(|| format!("cannot write {}", path.display()))?;
+        text.push_str(&format!("\n![{title}]({file}.svg)\n"));
+        for (registry, points) in &picture.curves {
+            let figures: Vec<String> = points.iter().map(|(x, y)| format!("{x}: {y:.2}")).collect();
+            text.push_str(&format!("\n{title}, {up}, {registry}: {}.\n", figures.join(", ")));
+        }
+    }
+    fs::remove_dir_all(&filled)?;
+    fs::remove_dir_all(&data)?;
+    Ok(text)
+}
+
+/// Where hundreds of thousands of files are made and removed: in memory if there is such a place, since
+/// some disks take a millisecond to forget a file.
+fn many_files(scratch: &Path) -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        memory.join(format!("lighter-bench-{}", process::id()))
+    } else {
+        scratch.join("filled")
+    }
+}
+
+/// Fills a directory in distribution's layout with so many of something.
+type Fill = fn(&Path, usize) -> Result<()>;
+
+fn empty(peers: &[&Peer]) -> Curves {
+    peers.iter().map(|peer| (peer.name.clone(), Vec::new())).collect()
+}
+
+/// Adds to each registry's curve how long it takes to answer a request.
+fn answer(peers: &[&Peer], data: &Path, count: usize, target: &str, mut curves: Curves) -> Result<Curves> {
+    for (peer, (_, points)) in peers.iter().zip(&mut curves) {
+        let registry = peer.restart(data)?;
+        let accept = format!("Accept: {MANIFEST}\r\n");
+        let rate = hammer(&registry, 1, HAMMER, |connection| {
+            connection.ask("GET", target, &accept)?.expect(200, target).map(drop)
+        })?;
+        points.push((count as f64, rate.p50));
+    }
+    Ok(curves)
+}
+
+/// How long a blob takes in more and more PATCHes.
+fn patches(peers: &[&Peer], data: &Path) -> Result<Curves> {
+    let mut curves = empty(peers);
+    let mut blob = Blob::noise(2, PATCHED);
+    for count in PATCHES {
+        for (peer, (_, points)) in peers.iter().zip(&mut curves) {
+            let registry = peer.start(data)?;
+            blob.change(count);
+            let start = Instant::now();
+            push(&mut Connection::open(registry.address)?, "a", &blob, Way::Chunks(PATCHED.div_ceil(count)))?;
+            points.push((count as f64, start.elapsed().as_secs_f64()));
+        }
+    }
+    Ok(curves)
+}
+
+/// How long a blob takes for each MiB, and how much memory the registry has held by then.
+fn sizes(peers: &[&Peer], data: &Path) -> Result<(Curves, Curves)> {
+    let (mut times, mut memory) = (empty(peers), empty(peers));
+    let block = Blob::noise(3, 1 << 20);
+    for size in SIZES {
+        let mut hash = Sha256::new();
+        (0..size).for_each(|_| hash.update(&block.bytes));
+        let digest = hex(&hash.finalize());
+        for ((peer, (_, times)), (_, memory)) in peers.iter().zip(&mut times).zip(&mut memory) {
+            let registry = peer.start(data)?;
+            let mut connection = Connection::open(registry.address)?;
+            let start = Instant::now();
+            let location =
+                connection.ask("POST", "/v2/a/blobs/uploads/", "")?.expect(202, "POST")?.location()?;
+            let octets = "Content-Type: application/octet-stream\r\n";
+            let patch = connection.send(
+                "PATCH",
+                &location,
+                octets,
+                &Content::Repeated(&block.bytes, size),
+                |_| {},
+            )?;
+            let target = format!("{}&digest=sha256:{digest}", patch.expect(202, "PATCH")?.location()?);
+            connection.ask("PUT", &target, "")?.expect(201, "PUT")?;
+            times.push((size as f64, start.elapsed().as_secs_f64() * 1000.0 / size as f64));
+            memory.push((size as f64, registry.memory()?.1));
+        }
+    }
+    Ok((times, memory))
+}
+
+fn name(number: usize) -> String {
+    format!("n{number:06}")
+}
+
+/// One repository with so many tags of one image.
+fn tags(data: &Path, count: usize) -> Result<()> {
+    let image = fresh(data)?;
+    let repository = Repository::new(data, "grown");
+    repository.manifest(&image)?;
+    (0..count).try_for_each(|number| repository.tag(&name(number), &image))
+}
+
+/// So many repositories with one image.
+fn repositories(data: &Path, count: usize) -> Result<()> {
+    let image = fresh(data)?;
+    (0..count).try_for_each(|number| {
+        let repository = Repository::new(data, &format!("grown/{}", name(number)));
+        repository.manifest(&image)?;
+        repository.tag("latest", &image)
+    })
+}
+
+/// So many manifests about one.
+fn referrers(data: &Path, count: usize) -> Result<()> {
+    fresh(data)?;
+    let repository = Repository::new(data, "grown");
+    let config = Blob::of(b"{}".to_vec()).digest;
+    (0..count).try_for_each(|number| {
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","artifactType":"application/vnd.example","config":{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{config}","size":2}},"layers":[],"subject":{{"mediaType":"{MANIFEST}","digest":"{}","size":2}},"annotations":{{"number":"{number}"}}}}"#,
+            subject()
+        );
+        let manifest = Blob::of(manifest.into_bytes());
+        store(data, &manifest)?;
+        repository.manifest(&manifest)
+    })
+}
+
+fn subject() -> String {
+    Blob::of(b"the subject".to_vec()).digest
+}
+
+/// Empties the directory but for an image's content, and returns its manifest.
+fn fresh(data: &Path) -> Result<Blob> {
+    if data.exists() {
+        fs::remove_dir_all(data)?;
+    }
+    let config = Blob::of(b"{}".to_vec());
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":2}},"layers":[]}}"#,
+        config.digest
+    );
+    let manifest = Blob::of(manifest.into_bytes());
+    store(data, &config)?;
+    store(data, &manifest)?;
+    Ok(manifest)
+}
+
+fn store(data: &Path, blob: &Blob) -> Result<()> {
+    let hex = blob.digest.trim_start_matches("sha256:");
+    let shard = hex.get(..2).unwrap_or_default();
+    write(&data.join(format!("docker/registry/v2/blobs/sha256/{shard}/{hex}/data")), &blob.bytes)
+}
+
+/// A repository in distribution's layout.
+struct Repository(PathBuf);
+
+impl Repository {
+    fn new(data: &Path, name: &str) -> Self {
+        Self(data.join("docker/registry/v2/repositories").join(name).join("_manifests"))
+    }
+
+    fn manifest(&self, manifest: &Blob) -> Result<()> {
+        let hex = manifest.digest.trim_start_matches("sha256:");
+        write(&self.0.join(format!("revisions/sha256/{hex}/link")), manifest.digest.as_bytes())
+    }
+
+    fn tag(&self, tag: &str, manifest: &Blob) -> Result<()> {
+        write(&self.0.join(format!("tags/{tag}/current/link")), manifest.digest.as_bytes())
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}

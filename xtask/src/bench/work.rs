@@ -1,0 +1,260 @@
+//! What is done to each registry, as clients do it.
+
+use std::mem;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+use super::client::{Connection, Content};
+use super::peer::Running;
+
+/// How many connections a client pulls and pushes an image with.
+const PARALLEL: usize = 4;
+
+/// The sizes of an image's layers, in KiB: a base, what is installed on it, and what is small.
+const LAYERS: [usize; 9] = [40 << 10, 24 << 10, 12 << 10, 6 << 10, 2 << 10, 512, 64, 8, 1];
+
+/// Bytes with their digest.
+#[derive(Default)]
+pub(crate) struct Blob {
+    /// The bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// Their digest.
+    pub(crate) digest: String,
+}
+
+impl Blob {
+    /// Makes bytes that no other seed makes, and that do not compress.
+    pub(crate) fn noise(seed: u64, length: usize) -> Self {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut bytes = Vec::with_capacity(length + 8);
+        while bytes.len() < length {
+            // xorshift64*
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
+        }
+        bytes.truncate(length);
+        Self::of(bytes)
+    }
+
+    /// Takes bytes.
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        let digest = format!("sha256:{}", hex(&Sha256::digest(&bytes)));
+        Self { bytes, digest }
+    }
+
+    /// Becomes other bytes of the same length, which no registry has seen.
+    pub(crate) fn change(&mut self, seed: usize) {
+        for (byte, new) in self.bytes.iter_mut().zip(seed.to_le_bytes()) {
+            *byte = new;
+        }
+        *self = Self::of(mem::take(&mut self.bytes));
+    }
+}
+
+/// Writes bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// How a blob is pushed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Way {
+    /// In one streamed PATCH, as docker does.
+    Patch,
+    /// In the closing PUT, as containerd does.
+    Put,
+    /// In chunks of so many bytes.
+    Chunks(usize),
+}
+
+/// Pushes a blob.
+pub(crate) fn push(to: &mut Connection, name: &str, blob: &Blob, way: Way) -> Result<()> {
+    let octets = "Content-Type: application/octet-stream\r\n";
+    let start = to.ask("POST", &format!("/v2/{name}/blobs/uploads/"), "")?.expect(202, "POST")?;
+    let mut location = start.location()?;
+    let mut last = Content::None;
+    match way {
+        Way::Patch => {
+            let patch = to.send("PATCH", &location, octets, &Content::Streamed(&blob.bytes), |_| {})?;
+            location = patch.expect(202, "PATCH")?.location()?;
+        }
+        Way::Put => last = Content::Known(&blob.bytes),
+        Way::Chunks(size) => {
+            for (number, chunk) in blob.bytes.chunks(size).enumerate() {
+                let first = number * size;
+                let range = format!("{octets}Content-Range: {first}-{}\r\n", first + chunk.len() - 1);
+                let patch = to.send("PATCH", &location, &range, &Content::Known(chunk), |_| {})?;
+                location = patch.expect(202, "PATCH")?.location()?;
+            }
+        }
+    }
+    let separator = if location.contains('?') { '&' } else { '?' };
+    let target = format!("{location}{separator}digest={}", blob.digest);
+    to.send("PUT", &target, octets, &last, |_| {})?.expect(201, "PUT").map(drop)
+}
+
+/// Pulls a blob, in one piece or by ranges of so many bytes, and checks its digest.
+pub(crate) fn pull(from: &mut Connection, name: &str, blob: &Blob, range: Option<usize>) -> Result<Duration> {
+    let target = format!("/v2/{name}/blobs/{}", blob.digest);
+    let mut hash = Sha256::new();
+    let mut spent_hashing = Duration::ZERO;
+    // Hashing is ours, and no part of what the registry needs.
+    let mut sink = |bytes: &[u8]| {
+        let start = Instant::now();
+        hash.update(bytes);
+        spent_hashing += start.elapsed();
+    };
+    let start = Instant::now();
+    match range {
+        None => _ = from.send("GET", &target, "", &Content::None, &mut sink)?.expect(200, "GET")?,
+        Some(size) => {
+            for first in (0..blob.bytes.len()).step_by(size) {
+                let range = format!("Range: bytes={first}-{}\r\n", first + size - 1);
+                from.send("GET", &target, &range, &Content::None, &mut sink)?
+                    .expect(206, "GET of a range")?;
+            }
+        }
+    }
+    let took = start.elapsed();
+    ensure!(format!("sha256:{}", hex(&hash.finalize())) == blob.digest, "another blob came back");
+    Ok(took - spent_hashing)
+}
+
+/// An image: its layers and config, and the manifest that names them.
+pub(crate) struct Image {
+    blobs: Vec<Blob>,
+    manifest: Blob,
+}
+
+impl Image {
+    /// Makes an image that no other seed makes.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut layers: Vec<Blob> =
+            LAYERS.iter().zip(seed..).map(|(kib, seed)| Blob::noise(seed, kib << 10)).collect();
+        let describe = |blob: &Blob, kind: &str| {
+            let (digest, size) = (&blob.digest, blob.bytes.len());
+            format!(r#"{{"mediaType":"application/vnd.oci.image.{kind}","digest":"{digest}","size":{size}}}"#)
+        };
+        let config =
+            Blob::of(format!(r#"{{"architecture":"amd64","os":"linux","seed":{seed}}}"#).into_bytes());
+        let listed: Vec<String> = layers.iter().map(|layer| describe(layer, "layer.v1.tar")).collect();
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{},"layers":[{}]}}"#,
+            describe(&config, "config.v1+json"),
+            listed.join(",")
+        );
+        layers.push(config);
+        Self { blobs: layers, manifest: Blob::of(manifest.into_bytes()) }
+    }
+
+    /// The manifest's digest.
+    pub(crate) fn digest(&self) -> &str {
+        &self.manifest.digest
+    }
+
+    /// The digest of the smallest layer.
+    pub(crate) fn small_blob(&self) -> Result<&str> {
+        let smallest = self.blobs.iter().min_by_key(|blob| blob.bytes.len());
+        smallest.map(|blob| blob.digest.as_str()).context("an image has layers")
+    }
+
+    /// Pushes the image as docker does, with a few connections, and then its tags.
+    pub(crate) fn push(&self, to: &Running, name: &str, tags: &[String]) -> Result<()> {
+        self.each_blob(to, |connection, blob| {
+            let head = connection.ask("HEAD", &format!("/v2/{name}/blobs/{}", blob.digest), "")?;
+            if head.status == 404 { push(connection, name, blob, Way::Patch) } else { Ok(()) }
+        })?;
+        let mut connection = Connection::open(to.address)?;
+        let content_type = format!("Content-Type: {MANIFEST}\r\n");
+        for tag in tags {
+            let content = Content::Known(&self.manifest.bytes);
+            let target = format!("/v2/{name}/manifests/{tag}");
+            connection
+                .send("PUT", &target, &content_type, &content, |_| {})?
+                .expect(201, "PUT of a manifest")?;
+        }
+        Ok(())
+    }
+
+    /// Pulls the image by a tag, with a few connections.
+    pub(crate) fn pull(&self, from: &Running, name: &str, tag: &str) -> Result<()> {
+        let accept = format!("Accept: {MANIFEST}\r\n");
+        let mut connection = Connection::open(from.address)?;
+        connection
+            .ask("GET", &format!("/v2/{name}/manifests/{tag}"), &accept)?
+            .expect(200, "GET of a manifest")?;
+        self.each_blob(from, |connection, blob| {
+            let get = connection.ask("GET", &format!("/v2/{name}/blobs/{}", blob.digest), "")?;
+            ensure!(get.length == blob.bytes.len() as u64, "a layer came back short");
+            Ok(())
+        })
+    }
+
+    fn each_blob(
+        &self,
+        registry: &Running,
+        work: impl Fn(&mut Connection, &Blob) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let one_of = |part: usize| -> Result<()> {
+            let mut connection = Connection::open(registry.address)?;
+            self.blobs.iter().skip(part).step_by(PARALLEL).try_for_each(|blob| work(&mut connection, blob))
+        };
+        thread::scope(|scope| {
+            let parts: Vec<_> = (0..PARALLEL).map(|part| scope.spawn(move || one_of(part))).collect();
+            parts.into_iter().try_for_each(|part| part.join().unwrap_or_else(|_| Ok(())))
+        })
+    }
+}
+
+/// The media type of an image's manifest.
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// How fast requests were answered.
+pub(crate) struct Rate {
+    /// In requests a second.
+    pub(crate) per_second: f64,
+    /// The time that half of them took at most, in milliseconds.
+    pub(crate) p50: f64,
+    /// The time that all but one of a hundred took at most, in milliseconds.
+    pub(crate) p99: f64,
+}
+
+/// Sends a request over and over, over so many connections at once, for a while.
+pub(crate) fn hammer(
+    registry: &Running,
+    connections: usize,
+    time: Duration,
+    request: impl Fn(&mut Connection) -> Result<()> + Sync,
+) -> Result<Rate> {
+    let ready = Barrier::new(connections);
+    let run = || -> Result<Vec<Duration>> {
+        let mut connection = Connection::open(registry.address)?;
+        request(&mut connection)?;
+        ready.wait();
+        let start = Instant::now();
+        let mut times = Vec::new();
+        while start.elapsed() < time {
+            let before = Instant::now();
+            request(&mut connection)?;
+            times.push(before.elapsed());
+        }
+        Ok(times)
+    };
+    let mut times = thread::scope(|scope| {
+        let runs: Vec<_> = (0..connections).map(|_| scope.spawn(run)).collect();
+        let runs = runs.into_iter().map(|run| run.join().unwrap_or_else(|_| Ok(Vec::new())));
+        runs.collect::<Result<Vec<_>>>().map(|runs| runs.concat())
+    })?;
+    times.sort_unstable();
+    let at = |part: usize| {
+        let time = times.get((times.len() * part / 100).min(times.len().saturating_sub(1)));
+        time.map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+    };
+    Ok(Rate { per_second: times.len() as f64 / time.as_secs_f64(), p50: at(50), p99: at(99) })
+}
