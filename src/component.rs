@@ -15,7 +15,7 @@ use crate::bindings::Component;
 use crate::config::{Config, Format};
 use crate::http::{Body, Method, Request, Response};
 use crate::registry::{Registry, misconfigured};
-use crate::storage::driver::Driver;
+use crate::storage::driver::{Content, Driver};
 use crate::stream::Stream;
 
 /// How much of a stream is asked for at a time, in bytes.
@@ -88,7 +88,7 @@ fn receive(request: IncomingRequest) -> Request<Incoming> {
     Request::new(method, &target, headers, Incoming { stream, _body: body }).with_authority(authority)
 }
 
-fn send(response: Response<InputStream>, out: ResponseOutparam) -> Result<(), String> {
+fn send(response: Response<Content>, out: ResponseOutparam) -> Result<(), String> {
     let headers: Vec<(String, Vec<u8>)> =
         response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
     let fields = match Fields::from_list(&headers) {
@@ -113,7 +113,10 @@ fn send(response: Response<InputStream>, out: ResponseOutparam) -> Result<(), St
         match response.body {
             Body::Empty => {}
             Body::Bytes(bytes) => write(&stream, &bytes).map_err(said)?,
-            Body::Content(content, length) => splice(&stream, &content, length).map_err(said)?,
+            Body::Content(Content::Stream(content), length) => {
+                splice(&stream, &content, length).map_err(said)?;
+            }
+            Body::Content(mut content, length) => copy(&stream, &mut content, length)?,
         }
     }
     OutgoingBody::finish(body, None).map_err(|_| "the host does not take the end of the body".to_owned())
@@ -139,6 +142,17 @@ fn write(out: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
 fn splice(out: &OutputStream, content: &InputStream, mut length: u64) -> Result<(), StreamError> {
     while length > 0 {
         length -= out.blocking_splice(content, length)?;
+    }
+    Ok(())
+}
+
+/// Writes the bytes that a driver hands over.
+fn copy(out: &OutputStream, content: &mut Content, mut length: u64) -> Result<(), String> {
+    while length > 0 {
+        let mut bytes = content.next()?.ok_or("the content ends early")?;
+        bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        write(out, &bytes).map_err(said)?;
+        length -= bytes.len() as u64;
     }
     Ok(())
 }

@@ -1,15 +1,17 @@
 //! Storage by the driver that is composed with the registry.
 
-use wasi::io::streams::InputStream;
-
 use super::{Error, Result, Storage, Upload};
 use crate::bindings::lighter::storage::{blobs, key_value, types};
+use crate::stream::Stream;
+
+/// Stored bytes: a stream of the host's, or chunks of the driver's.
+pub use blobs::Content;
 
 /// The driver.
 pub struct Driver;
 
 impl Storage for Driver {
-    type Content = InputStream;
+    type Content = Content;
     type Upload = blobs::Upload;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -40,7 +42,7 @@ impl Storage for Driver {
         Ok(blobs::stat(key)?)
     }
 
-    fn read(&self, key: &str, offset: u64, length: u64) -> Result<InputStream> {
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
         Ok(blobs::read(key, offset, length)?)
     }
 
@@ -62,7 +64,7 @@ impl Storage for Driver {
 }
 
 impl Upload for blobs::Upload {
-    type Content = InputStream;
+    type Content = Content;
 
     fn offset(&self) -> u64 {
         blobs::Upload::offset(self)
@@ -72,7 +74,7 @@ impl Upload for blobs::Upload {
         Ok(blobs::Upload::append(self, bytes)?)
     }
 
-    fn read(&self) -> Result<InputStream> {
+    fn read(&self) -> Result<Content> {
         Ok(blobs::Upload::read(self)?)
     }
 
@@ -86,6 +88,15 @@ impl Upload for blobs::Upload {
 
     fn abort(self) -> Result<()> {
         Ok(blobs::Upload::abort(self)?)
+    }
+}
+
+impl Stream for Content {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        match self {
+            Self::Stream(stream) => stream.next(),
+            Self::Chunks(chunks) => chunks.next().map_err(|error| Error::from(error).to_string()),
+        }
     }
 }
 

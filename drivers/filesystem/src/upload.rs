@@ -3,9 +3,8 @@
 use std::cell::Cell;
 
 use wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags};
-use wasi::io::streams::InputStream;
 
-use crate::bindings::exports::lighter::storage::blobs::{Error, GuestUpload, Upload};
+use crate::bindings::exports::lighter::storage::blobs::{Content, Error, GuestUpload, Upload};
 use crate::claim::Claim;
 use crate::directory::{root, write_all};
 use crate::error::failed;
@@ -49,8 +48,8 @@ impl GuestUpload for Writer {
         Ok(())
     }
 
-    fn read(&self) -> Result<InputStream, Error> {
-        self.file.read_via_stream(0).map_err(failed("read", &self.path))
+    fn read(&self) -> Result<Content, Error> {
+        self.file.read_via_stream(0).map(Content::Stream).map_err(failed("read", &self.path))
     }
 
     fn suspend(writer: Upload) -> Result<(), Error> {
