@@ -36,6 +36,8 @@ mod deletes;
 mod digests;
 mod disk;
 mod distribution;
+mod habits;
+mod habits_of_tools;
 mod healing;
 mod host;
 mod kinds;
