@@ -52,6 +52,7 @@ mod referrers;
 mod secret;
 mod skopeo;
 mod state;
+mod tables;
 mod tags;
 mod uploads;
 mod writers;
