@@ -26,9 +26,10 @@ impl Guest for Component {
         static CONFIG: OnceLock<Result<Config, String>> = OnceLock::new();
         let start = Instant::now();
         let config = CONFIG.get_or_init(|| Config::from_environment(get_environment()));
+        let request = receive(request);
         let (format, (response, mut entry)) = match config {
-            Ok(config) => (config.access_log, Registry::new(Driver, config).handle(receive(request))),
-            Err(reason) => (Some(Format::Text), misconfigured(reason)),
+            Ok(config) => (config.access_log, Registry::new(Driver, config).handle(request)),
+            Err(reason) => (Some(Format::Text), misconfigured(reason, &request)),
         };
         if let Err(broken) = send(response, out) {
             // The client has gone, or what was promised could not be read. It sees a broken answer.

@@ -10,13 +10,20 @@ use crate::http::Request;
 /// Returns what goes before the path of a `Location`: nothing, a path prefix, or a scheme and host
 /// with one.
 pub fn base<B>(config: &Config, request: &Request<B>) -> String {
+    let origin = match &config.location {
+        Location::Relative => String::new(),
+        Location::Host(host) => host.clone(),
+        Location::Forwarded => origin(request).unwrap_or_default(),
+    };
+    origin + &prefix(config, request)
+}
+
+/// Returns what goes before the path of a `Link`. It stays relative: some clients follow no other,
+/// and some take nothing but the path from it.
+pub fn prefix<B>(config: &Config, request: &Request<B>) -> String {
     match &config.location {
-        Location::Relative => config.prefix.clone(),
-        Location::Host(host) => format!("{host}{}", config.prefix),
-        Location::Forwarded => match origin(request) {
-            Some(origin) => format!("{origin}{}{}", forwarded_prefix(request), config.prefix),
-            None => config.prefix.clone(),
-        },
+        Location::Relative | Location::Host(_) => config.prefix.clone(),
+        Location::Forwarded => forwarded_prefix(request) + &config.prefix,
     }
 }
 

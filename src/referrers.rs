@@ -137,6 +137,10 @@ fn look_at_all<S: Storage>(
             };
             let Some(referrer) = Referrer::of(&repository.content(&manifest)?) else { continue };
             let Some(its_subject) = referrer.subject else { continue };
+            // What was pushed by another digest is listed by that one.
+            if is_linked_otherwise(repository, &its_subject, &digest)? {
+                continue;
+            }
             if may_write {
                 let key = keys::referrer_link(name, &its_subject, &digest);
                 storage.set(&key, digest.as_str().as_bytes())?;
@@ -154,4 +158,20 @@ fn look_at_all<S: Storage>(
         storage.set(&complete, clock::now().as_bytes())?;
     }
     Ok(found)
+}
+
+/// Whether a subject's referrer, by its canonical digest, is known as one by another digest.
+fn is_linked_otherwise<S: Storage>(
+    repository: &Repository<S>,
+    subject: &Digest,
+    canonical: &Digest,
+) -> Result<bool> {
+    let prefix = keys::referrers(repository.name(), subject, Algorithm::Sha512);
+    for hex in repository.storage().list(&prefix, None, u32::MAX)? {
+        let link = repository.storage().get(&format!("{prefix}/{hex}/link"))?;
+        if link.is_some_and(|link| link.trim_ascii() == canonical.as_str().as_bytes()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

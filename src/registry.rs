@@ -35,26 +35,12 @@ impl<'a, S: Storage> Registry<'a, S> {
     /// Answers a request. Returns what to log of it, too.
     pub fn handle<B: Stream>(&self, request: Request<B>) -> (Response<S::Content>, Entry) {
         let mut request = request.map_body(Counted::new);
-        let mut entry =
-            Entry { method: request.method.to_string(), path: request.path.clone(), ..Entry::default() };
-        let response = match self.dispatch(&mut request) {
-            Ok(response) => response,
-            Err(error) => {
-                entry.code = Some(error.code().to_string());
-                entry.error = error.source().map(str::to_owned);
-                refuse(error)
-            }
-        };
+        let answer = self.dispatch(&mut request);
+        let (response, mut entry) = complete(answer, &request);
+        entry.received = request.body.bytes;
         let response = response
             .with_location_base(&location::base(self.config, &request))
-            .with_header("Docker-Distribution-API-Version", "registry/2.0");
-        let is_head = request.method == Method::Head;
-        let response = if is_head { response.without_body() } else { response.with_content_length() };
-        entry.status = response.status;
-        entry.received = request.body.bytes;
-        entry.sent = response.body.length();
-        entry.upload = response.header("Docker-Upload-UUID").map(str::to_owned);
-        entry.digest = response.header("Docker-Content-Digest").map(str::to_owned);
+            .with_link_base(&location::prefix(self.config, &request));
         (response, entry)
     }
 
@@ -115,7 +101,8 @@ impl<'a, S: Storage> Registry<'a, S> {
             && *method == Delete
             && matches!(route, Route::Blob { .. } | Route::Manifest { .. })
         {
-            return Err(not_allowed("GET, HEAD, PUT").detailed("deleting is switched off"));
+            let allow = if matches!(route, Route::Blob { .. }) { "GET, HEAD" } else { "GET, HEAD, PUT" };
+            return Err(not_allowed(allow).detailed("deleting is switched off"));
         }
         Ok(())
     }
@@ -152,15 +139,28 @@ fn stored_secret(secret: &[u8]) -> Result<Secret> {
 }
 
 /// Answers any request to a registry that is configured wrongly. The reason is for the log.
-pub fn misconfigured<C>(reason: &str) -> (Response<C>, Entry) {
+pub fn misconfigured<B, C>(reason: &str, request: &Request<B>) -> (Response<C>, Entry) {
     let error = Error::new(Code::Unavailable, "the registry is not configured rightly; its log says why");
-    let entry = Entry {
-        status: error.status(),
-        code: Some(error.code().to_string()),
-        error: Some(reason.to_owned()),
-        ..Entry::default()
-    };
-    (refuse(error).with_content_length(), entry)
+    complete(Err(error.log(reason)), request)
+}
+
+/// Gives an answer what every answer has, and says what to log of it.
+fn complete<B, C>(answer: Result<Response<C>>, request: &Request<B>) -> (Response<C>, Entry) {
+    let mut entry =
+        Entry { method: request.method.to_string(), path: request.path.clone(), ..Entry::default() };
+    let response = answer.unwrap_or_else(|error| {
+        entry.code = Some(error.code().to_string());
+        entry.error = error.source().map(str::to_owned);
+        refuse(error)
+    });
+    let response = response.with_header("Docker-Distribution-API-Version", "registry/2.0");
+    let is_head = request.method == Method::Head;
+    let response = if is_head { response.without_body() } else { response.with_content_length() };
+    entry.status = response.status;
+    entry.sent = response.body.length();
+    entry.upload = response.header("Docker-Upload-UUID").map(str::to_owned);
+    entry.digest = response.header("Docker-Content-Digest").map(str::to_owned);
+    (response, entry)
 }
 
 fn no_such_endpoint() -> Error {

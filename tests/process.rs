@@ -31,6 +31,11 @@ impl Process {
     pub(crate) fn wait_for(&self, text: &str) -> String {
         self.log.wait_for(text).unwrap_or_else(|| panic!("the process does not say {text:?}"))
     }
+
+    /// Everything that the process has written so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
+    }
 }
 
 impl Drop for Process {

@@ -106,6 +106,11 @@ impl Server {
     pub(crate) fn logged(&self, text: &str) -> String {
         self.process.wait_for(text)
     }
+
+    /// Everything that the server has written so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
 }
 
 impl Options {
@@ -117,6 +122,15 @@ impl Options {
     /// Starts on the data of another server, which may still run.
     pub(crate) fn on_data_of(mut self, other: &Server) -> Self {
         self.data = Arc::clone(&other.data);
+        self
+    }
+
+    /// Keeps the data in memory, where the machine has a directory for that. A disk may take a minute
+    /// to remove thousands of files.
+    pub(crate) fn in_memory(mut self) -> Self {
+        if let Ok(data) = TempDir::new_in("/dev/shm") {
+            self.data = Arc::new(data);
+        }
         self
     }
 

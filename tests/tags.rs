@@ -8,7 +8,7 @@ use crate::server::Server;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-fn tag(server: &Server, repository: &str, tag: &str) {
+pub(crate) fn tag(server: &Server, repository: &str, tag: &str) {
     let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[]}}"#);
     let put =
         server.put(&format!("/v2/{repository}/manifests/{tag}")).header("Content-Type", INDEX).body(index);

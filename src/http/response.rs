@@ -82,6 +82,15 @@ impl<C> Response<C> {
         self
     }
 
+    /// Puts a base before the path of the `Link`, if there is one.
+    #[must_use]
+    pub fn with_link_base(mut self, base: &str) -> Self {
+        if let Some((_, link)) = self.headers.iter_mut().find(|(name, _)| *name == "Link") {
+            *link = link.replacen("</", &format!("<{base}/"), 1);
+        }
+        self
+    }
+
     /// Takes the body away, as for a HEAD, and leaves the length that it had.
     #[must_use]
     pub fn without_body(self) -> Self {

@@ -1,0 +1,81 @@
+//! Variables that are wrong: the client learns that much, and the operator which one.
+
+use insta::assert_snapshot;
+
+use crate::server::Server;
+
+#[test]
+fn a_registry_that_is_configured_wrongly_serves_nothing() {
+    let server = Server::with_secret("s").env("REGISTRY_STORAGE_DELETE_ENABLED", "perhaps").start();
+    assert_snapshot!(server.get("/v2/").send(), @r#"
+    503 Service Unavailable
+    content-length: 136
+    content-type: application/json
+
+    {"errors":[{"code":"UNAVAILABLE","message":"service unavailable","detail":"the registry is not configured rightly; its log says why"}]}
+    "#);
+    assert_snapshot!(server.head("/v2/").send(), @"
+    503 Service Unavailable
+    content-length: 136
+    content-type: application/json
+    ");
+    for (method, target) in
+        [("GET", "/"), ("POST", "/v2/a/blobs/uploads/"), ("PUT", "/v2/a/manifests/v1"), ("GET", "/x")]
+    {
+        let answer = server.request(method, target).send();
+        assert_eq!(answer.status(), "503 Service Unavailable", "{method} {target}: {answer}");
+        assert!(!answer.text().contains("REGISTRY_"), "{method} {target}: {answer}");
+    }
+    let line = server.logged("PUT /v2/a/manifests/v1 status=503");
+    let reason = r#"REGISTRY_STORAGE_DELETE_ENABLED is `true` or `false`, not \"perhaps\""#;
+    assert!(line.contains(reason), "{line}");
+    assert!(!server.root().exists());
+}
+
+#[test]
+fn every_wrong_value_is_named() {
+    for (name, value) in [
+        ("REGISTRY_HTTP_HOST", "registry.example.com"),
+        ("REGISTRY_HTTP_PREFIX", "registry"),
+        ("REGISTRY_HTTP_RELATIVEURLS", "yes"),
+        ("REGISTRY_LOG_ACCESSLOG_DISABLED", "1"),
+        ("REGISTRY_LOG_FORMATTER", "logstash"),
+        ("REGISTRY_STORAGE_DELETE_ENABLED", "TRUE"),
+        ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "on"),
+        ("REGISTRY_VALIDATION_DISABLED", "no"),
+        ("REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS", "list"),
+    ] {
+        let server = Server::with_secret("s").env(name, value).start();
+        assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable", "{name}={value}");
+        server.logged(&format!("{name} is "));
+    }
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let server = Server::without_secret()
+        .env("REGISTRY_HTTP_SECRET", "")
+        .env("REGISTRY_HTTP_HOST", "")
+        .env("REGISTRY_STORAGE_DELETE_ENABLED", "")
+        .start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    assert!(started.location().starts_with("/v2/"), "{started}");
+    assert!(server.data().join("lighter/http-secret").is_file());
+}
+
+#[test]
+fn an_unknown_variable_is_told_with_the_nearest_name() {
+    let server = Server::with_secret("s")
+        .env("REGISTRY_HTTP_SECRETS", "the value of what is misspelt")
+        .env("REGISTRY_STORAGE_DELETE_ENABLE", "false")
+        .env("REGISTRY_REDIS_ADDR", "localhost:6379")
+        .start();
+    // It serves all the same: what is meant for distribution does no harm.
+    assert_eq!(server.get("/v2/").send().status(), "200 OK");
+    server.logged("REGISTRY_HTTP_SECRETS means nothing here; is it REGISTRY_HTTP_SECRET?");
+    server
+        .logged("REGISTRY_STORAGE_DELETE_ENABLE means nothing here; is it REGISTRY_STORAGE_DELETE_ENABLED?");
+    server.logged("REGISTRY_REDIS_ADDR means nothing here");
+    server.logged("GET /v2/ status=200");
+    assert!(!server.log().contains("misspelt"), "{}", server.log());
+}

@@ -1,0 +1,184 @@
+//! The tables of endpoints (`src/lib.rs`) and of error codes (`src/error.rs`), row by row.
+//!
+//! Both are read from the source, so that no row can be without a request here. Most answers are in
+//! full where their resource is tested; those that are nowhere else come first.
+
+use std::fmt::Write;
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::client::{Request, Response};
+use crate::content::sha256;
+use crate::images::MANIFEST;
+use crate::manifests::{image, put, server_with_blobs};
+use crate::server::Server;
+
+const UUID: &str = "5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c11";
+
+#[test]
+fn lists_have_heads() {
+    let server = server_with_blobs();
+    for tag in ["v1", "v2"] {
+        put(&server, tag, MANIFEST, &image());
+    }
+    assert_snapshot!(server.head("/").send(), @"
+    200 OK
+    cache-control: no-cache
+    content-length: 0
+    ");
+    assert_snapshot!(server.head("/v2/_catalog").send(), @"
+    200 OK
+    content-length: 25
+    content-type: application/json
+    ");
+    assert_snapshot!(server.head("/v2/a/b/tags/list?n=1").send(), @r#"
+    200 OK
+    content-length: 29
+    content-type: application/json
+    link: </v2/a/b/tags/list?last=v1&n=1>; rel="next"
+    "#);
+    assert_snapshot!(server.head(&format!("/v2/a/b/referrers/{}", sha256(b""))).send(), @"
+    200 OK
+    content-length: 89
+    content-type: application/vnd.oci.image.index.v1+json
+    ");
+}
+
+/// The cells of the rows of a table in a module's documentation.
+fn rows(source: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    let cells = |line: &'static str| line.split('|').map(str::trim).collect();
+    source.lines().filter_map(|line| line.strip_prefix("//! | `")).map(cells)
+}
+
+#[test]
+fn every_endpoint_answers_its_methods() {
+    let mut answers = String::new();
+    for row in rows(include_str!("../src/lib.rs")) {
+        let endpoint = row[0].trim_end_matches('`');
+        for method in row[1].split(' ') {
+            // A server for each, so that nothing depends on what was deleted before.
+            let server = server_with_blobs();
+            put(&server, "v1", MANIFEST, &image());
+            let answer = ask(&server, method, endpoint).send();
+            writeln!(answers, "{method} {endpoint}: {}", answer.status()).unwrap();
+        }
+    }
+    assert_snapshot!(answers, @"
+    GET /: 200 OK
+    HEAD /: 200 OK
+    GET /v2/: 200 OK
+    HEAD /v2/: 200 OK
+    POST /v2/<name>/blobs/uploads/: 202 Accepted
+    GET /v2/<name>/blobs/uploads/<uuid>: 204 No Content
+    HEAD /v2/<name>/blobs/uploads/<uuid>: 204 No Content
+    PATCH /v2/<name>/blobs/uploads/<uuid>: 202 Accepted
+    PUT /v2/<name>/blobs/uploads/<uuid>: 201 Created
+    DELETE /v2/<name>/blobs/uploads/<uuid>: 204 No Content
+    GET /v2/<name>/blobs/<digest>: 200 OK
+    HEAD /v2/<name>/blobs/<digest>: 200 OK
+    DELETE /v2/<name>/blobs/<digest>: 202 Accepted
+    GET /v2/<name>/manifests/<reference>: 200 OK
+    HEAD /v2/<name>/manifests/<reference>: 200 OK
+    PUT /v2/<name>/manifests/<reference>: 201 Created
+    DELETE /v2/<name>/manifests/<reference>: 202 Accepted
+    GET /v2/<name>/tags/list: 200 OK
+    HEAD /v2/<name>/tags/list: 200 OK
+    GET /v2/<name>/referrers/<digest>: 200 OK
+    HEAD /v2/<name>/referrers/<digest>: 200 OK
+    GET /v2/_catalog: 200 OK
+    HEAD /v2/_catalog: 200 OK
+    ");
+}
+
+/// A good request for a row of the endpoint table.
+fn ask(server: &Server, method: &str, endpoint: &str) -> Request {
+    let target = endpoint.replace("<name>", "a/b").replace("<reference>", "v1");
+    let target = target.replace("<digest>", &sha256(b"hello"));
+    match (method, endpoint) {
+        (_, "/v2/<name>/blobs/uploads/<uuid>") => {
+            let started = server.post("/v2/a/b/blobs/uploads/").send();
+            server.request(method, &started.completed_by(&sha256(b"abc"))).body(match method {
+                "PATCH" | "PUT" => "abc",
+                _ => "",
+            })
+        }
+        ("PUT", _) => server.put(&target).header("Content-Type", MANIFEST).body(image()),
+        _ => server.request(method, &target),
+    }
+}
+
+#[test]
+fn every_code_has_a_request_that_it_answers() {
+    let source = include_str!("../src/error.rs");
+    let codes = source.split("(\"").skip(1).filter_map(|rest| rest.split_once("\", "));
+    let codes: Vec<&str> = codes
+        .map(|(code, _)| code)
+        .filter(|code| code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+        .collect();
+    assert_eq!(codes.len(), 16, "{codes:?}");
+    let mut answers = String::new();
+    for code in codes {
+        let answer = provoke(code);
+        assert!(
+            answer.text().starts_with(&format!(r#"{{"errors":[{{"code":"{code}","message":""#)),
+            "{answer}"
+        );
+        assert_eq!(answer.header("content-type"), "application/json", "{answer}");
+        writeln!(answers, "{code}: {}", answer.status()).unwrap();
+    }
+    assert_snapshot!(answers, @"
+    BLOB_UNKNOWN: 404 Not Found
+    BLOB_UPLOAD_INVALID: 400 Bad Request
+    BLOB_UPLOAD_UNKNOWN: 404 Not Found
+    DIGEST_INVALID: 400 Bad Request
+    MANIFEST_BLOB_UNKNOWN: 400 Bad Request
+    MANIFEST_INVALID: 400 Bad Request
+    MANIFEST_UNKNOWN: 404 Not Found
+    NAME_INVALID: 400 Bad Request
+    NAME_UNKNOWN: 404 Not Found
+    PAGINATION_NUMBER_INVALID: 400 Bad Request
+    RANGE_INVALID: 416 Range Not Satisfiable
+    SIZE_INVALID: 400 Bad Request
+    TAG_INVALID: 400 Bad Request
+    UNAVAILABLE: 503 Service Unavailable
+    UNKNOWN: 500 Internal Server Error
+    UNSUPPORTED: 405 Method Not Allowed
+    ");
+}
+
+/// A request that is answered with a code.
+fn provoke(code: &str) -> Response {
+    let server = server_with_blobs();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let missing = sha256(b"nobody has this");
+    match code {
+        "BLOB_UNKNOWN" => server.get(&format!("/v2/a/b/blobs/{missing}")).send(),
+        "BLOB_UPLOAD_INVALID" => server.patch(&format!("/v2/a/b/blobs/uploads/{UUID}")).body("abc").send(),
+        "BLOB_UPLOAD_UNKNOWN" => server.get(&format!("/v2/a/b/blobs/uploads/{UUID}")).send(),
+        "DIGEST_INVALID" => server.put(&started.completed_by(&missing)).body("abc").send(),
+        "MANIFEST_BLOB_UNKNOWN" => put(&server, "v1", MANIFEST, &crate::images::manifest(b"missing")),
+        "MANIFEST_INVALID" => put(&server, "v1", MANIFEST, "{}"),
+        "MANIFEST_UNKNOWN" => server.get("/v2/a/b/manifests/v1").send(),
+        "NAME_INVALID" => server.get("/v2/A/tags/list").send(),
+        "NAME_UNKNOWN" => server.get("/v2/c/tags/list").send(),
+        "PAGINATION_NUMBER_INVALID" => server.get("/v2/_catalog?n=x").send(),
+        "RANGE_INVALID" => {
+            server.patch(&started.location()).header("Content-Range", "3-5").body("abc").send()
+        }
+        "SIZE_INVALID" => server.patch(&started.location()).header("Content-Range", "0-5").body("abc").send(),
+        "TAG_INVALID" => put(&server, "-v1", MANIFEST, &image()),
+        "UNAVAILABLE" => {
+            let nowhere =
+                Server::with_secret("s").env("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/nowhere");
+            nowhere.start().get("/v2/a/b/tags/list").send()
+        }
+        "UNKNOWN" => {
+            let link = format!("repositories/a/b/_layers/{}/link", missing.replace(':', "/"));
+            fs::create_dir_all(server.root().join(link)).unwrap();
+            server.get(&format!("/v2/a/b/blobs/{missing}")).send()
+        }
+        "UNSUPPORTED" => server.post("/v2/").send(),
+        code => panic!("no request here is answered with {code}"),
+    }
+}
