@@ -27,6 +27,7 @@ mod base;
 mod blobs;
 mod chunks;
 mod clients;
+mod contract;
 mod crash;
 mod digests;
 mod disk;

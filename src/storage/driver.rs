@@ -1,9 +1,13 @@
 //! Storage by the driver that is composed with the registry.
 
-use wasi::io::streams::InputStream;
+use wasi::io::streams::{InputStream, StreamError};
 
 use super::{Error, Result, Storage, Upload};
 use crate::bindings::lighter::storage::{blobs, key_value, types};
+use crate::stream::Stream;
+
+/// How much of a stream is asked for at a time, in bytes.
+const READ_SIZE: u64 = 1 << 20;
 
 /// The driver.
 pub struct Driver;
@@ -48,6 +52,10 @@ impl Storage for Driver {
         Ok(blobs::put(key, content)?)
     }
 
+    fn delete_blob(&self, key: &str) -> Result<()> {
+        Ok(blobs::delete(key)?)
+    }
+
     fn received(&self, id: &str) -> Result<Option<u64>> {
         Ok(blobs::received(id)?)
     }
@@ -86,6 +94,19 @@ impl Upload for blobs::Upload {
 
     fn abort(self) -> Result<()> {
         Ok(blobs::Upload::abort(self)?)
+    }
+}
+
+impl Stream for InputStream {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        loop {
+            match self.blocking_read(READ_SIZE) {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(StreamError::Closed) => return Ok(None),
+                Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
+            }
+        }
     }
 }
 

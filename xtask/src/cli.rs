@@ -20,6 +20,10 @@ Commands:
             --data DIRECTORY  where to keep everything; made if it is not there (./data)
   test    Build, then run all tests. What follows -- is passed on to them.
             --long            the long ones too
+  crash   Build, then kill the server again and again while clients push, and check that nothing that
+          was acknowledged is lost. Prints what happened.
+            --kills N         how often (200)
+            --seed S          what decides what is pushed, and about when the server is killed (1)
   lint    Check the format, and lint for this machine and for WebAssembly.
   help    Print this text.
 
@@ -46,6 +50,13 @@ pub(crate) enum Task {
         /// What the test programs are told.
         arguments: Vec<String>,
     },
+    /// Kill the server while clients push.
+    Crash {
+        /// How often.
+        kills: u64,
+        /// What decides the moments.
+        seed: u64,
+    },
     /// Check the format, and lint.
     Lint,
     /// Say how to use it.
@@ -70,6 +81,7 @@ impl Arguments {
             Some("build") => Task::Build,
             Some("serve") => Task::Serve(Site { listen: "127.0.0.1:5000".into(), data: "data".into() }),
             Some("test") => Task::Test { long: false, arguments: Vec::new() },
+            Some("crash") => Task::Crash { kills: 200, seed: 1 },
             Some("lint") => Task::Lint,
             Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
         };
@@ -86,12 +98,18 @@ impl Arguments {
                 ("--listen", Task::Serve(site)) => site.listen = value()?,
                 ("--data", Task::Serve(site)) => site.data = value()?.into(),
                 ("--long", Task::Test { long, .. }) => *long = true,
+                ("--kills", Task::Crash { kills, .. }) => *kills = number(&word, &value()?)?,
+                ("--seed", Task::Crash { seed, .. }) => *seed = number(&word, &value()?)?,
                 ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
                 _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
             }
         }
         Ok(Self { task, toolchain })
     }
+}
+
+fn number(option: &str, value: &str) -> Result<u64> {
+    value.parse().with_context(|| format!("{option} needs a number, not `{value}`"))
 }
 
 #[cfg(test)]
@@ -136,6 +154,13 @@ mod tests {
             parse("test --long -- push --long --").unwrap().task,
             told(true, &["push", "--long", "--"])
         );
+    }
+
+    #[test]
+    fn kills_are_counted() {
+        assert_eq!(parse("crash").unwrap().task, Task::Crash { kills: 200, seed: 1 });
+        assert_eq!(parse("crash --seed 7 --kills 3").unwrap().task, Task::Crash { kills: 3, seed: 7 });
+        assert!(parse("crash --kills many").unwrap_err().contains("`many`"));
     }
 
     #[test]
