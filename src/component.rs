@@ -18,9 +18,6 @@ use crate::registry::{Registry, misconfigured};
 use crate::storage::driver::{Content, Driver};
 use crate::stream::Stream;
 
-/// How much of a stream is asked for at a time, in bytes.
-const READ_SIZE: u64 = 1 << 20;
-
 impl Guest for Component {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         static CONFIG: OnceLock<Result<Config, String>> = OnceLock::new();
@@ -51,19 +48,6 @@ struct Incoming {
 impl Stream for Incoming {
     fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
         self.stream.as_mut().map_or(Ok(None), Stream::next)
-    }
-}
-
-impl Stream for InputStream {
-    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
-        loop {
-            match self.blocking_read(READ_SIZE) {
-                Ok(bytes) if bytes.is_empty() => {}
-                Ok(bytes) => return Ok(Some(bytes)),
-                Err(StreamError::Closed) => return Ok(None),
-                Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
-            }
-        }
     }
 }
 

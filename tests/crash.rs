@@ -1,122 +1,155 @@
-//! A server that is killed while clients push: what was acknowledged is there, and nothing is ever
-//! half there.
+//! A server that is killed again and again while clients push: what was acknowledged is there and
+//! whole, nothing is ever half there, and whatever was broken off can be taken up again.
+//!
+//! `cargo xtask test` kills a few times. `cargo xtask crash --kills N` goes on for longer and prints
+//! what happened.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::mpsc::{Sender, channel};
+mod history;
+mod pusher;
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::client::Request;
-use crate::content::{noise, sha256};
-use crate::images::{MANIFEST, manifest};
+use crate::content::sha256;
 use crate::server::{SECRET, Server};
+use history::History;
+use pusher::{Chance, Pusher, SHARED};
 
-const CLIENTS: u64 = 3;
-const ROUNDS: u64 = 5;
+const CLIENTS: u64 = 4;
 
-/// What a client did until the server was gone.
-#[derive(Default)]
-struct Pushed {
-    /// The layers that the registry said it has.
-    layers: Vec<Vec<u8>>,
-    /// The image that it said the tag points to.
-    tagged: Option<String>,
-    /// The layer that was on its way.
-    last: Vec<u8>,
-}
+/// How often a test kills that is not told otherwise.
+const KILLS: u64 = 6;
+
+/// Only ends what would otherwise hang for ever: the server answers far sooner, and a claim on an
+/// upload that a killed server left expires sooner.
+const HANG: Duration = Duration::from_secs(60);
 
 #[test]
 fn what_was_acknowledged_outlives_the_server() {
+    let kills = number("LIGHTER_KILLS").unwrap_or(KILLS);
+    let seed = number("LIGHTER_SEED").unwrap_or(1);
+    let started = Instant::now();
     let mut server = Server::start();
-    for round in 0..ROUNDS {
+    let mut clients: Vec<_> = (0..CLIENTS).map(|client| Pusher::new(seed, client)).collect();
+    let mut chance = Chance::new(seed);
+    for kill in 1..=kills {
         let next = Server::with_secret(SECRET).on_data_of(&server);
-        let address = server.address();
-        let (acknowledged, answers) = channel();
-        let pushed: Vec<Pushed> = thread::scope(|scope| {
-            let client = |number| {
-                let acknowledged = acknowledged.clone();
-                scope.spawn(move || push_until_the_end(address, round, number, &acknowledged))
-            };
-            let clients: Vec<_> = (0..CLIENTS).map(client).collect();
-            drop(acknowledged);
-            // It ends at another step in each round.
-            for _ in 0..20 + round {
-                answers.recv().unwrap();
-            }
-            drop(server);
-            clients.into_iter().map(|client| client.join().unwrap()).collect()
-        });
+        push_until_killed(server, &mut clients, &mut chance);
         server = next.start();
-        for (number, pushed) in (0..CLIENTS).zip(&pushed) {
-            check(&server, &repository(round, number), pushed);
+        check(&server, &mut clients, false);
+        if kill % 10 == 0 {
+            say(&format!("{kill} kills: {}", figures(&clients)));
         }
     }
+    take_up_the_rest(&server, &mut clients);
+    check(&server, &mut clients, true);
+    check_disk(&server);
+
+    let seconds = started.elapsed().as_secs();
+    say(&format!("{kills} kills in {seconds} s, seed {seed}: {}", figures(&clients)));
+    let losses: Vec<_> = clients.iter().flat_map(|client| &client.history.losses).collect();
+    assert!(losses.is_empty(), "{losses:#?}");
+    assert!(clients.iter().all(|client| client.history.pushes > 0), "a client got nothing done");
 }
 
-fn repository(round: u64, client: u64) -> String {
-    format!("r{round}/c{client}")
-}
-
-/// Pushes one image after the other under one tag, and says so at every answer.
-fn push_until_the_end(address: SocketAddr, round: u64, client: u64, acknowledged: &Sender<()>) -> Pushed {
-    let mut pushed = Pushed::default();
-    let repository = repository(round, client);
-    let uploads = format!("/v2/{repository}/blobs/uploads/");
-    let mut push = || -> io::Result<()> {
-        let request = |method: &str, target: &str| Request::new(address, method, target);
-        let config = request("POST", &format!("{uploads}?digest={}", sha256(b"{}"))).body("{}").try_send()?;
-        assert_eq!(config.status(), "201 Created", "{config}");
-        for number in 0.. {
-            pushed.last = noise(round * 10_000 + client * 1_000 + number, 200_000).into_bytes();
-            let started = request("POST", &uploads).try_send()?;
-            let _ = acknowledged.send(());
-            let patched = request("PATCH", &started.location()).body(pushed.last.clone()).try_send()?;
-            let _ = acknowledged.send(());
-            let put = request("PUT", &patched.completed_by(&sha256(&pushed.last))).try_send()?;
-            assert_eq!(put.status(), "201 Created", "{put}");
-            pushed.layers.push(pushed.last.clone());
-            let _ = acknowledged.send(());
-            let image = manifest(&pushed.last);
-            let put = request("PUT", &format!("/v2/{repository}/manifests/latest"));
-            let put = put.header("Content-Type", MANIFEST).body(image.clone()).try_send()?;
-            assert_eq!(put.status(), "201 Created", "{put}");
-            pushed.tagged = Some(image);
-            let _ = acknowledged.send(());
+/// Has all clients push, and kills the server at some moment after so many answers that every round
+/// gets something done.
+fn push_until_killed(server: Server, clients: &mut [Pusher], chance: &mut Chance) {
+    let address = server.address();
+    let (acknowledged, answers) = channel();
+    thread::scope(|scope| {
+        for client in clients {
+            let acknowledged = acknowledged.clone();
+            scope.spawn(move || client.push_until_the_end(address, &acknowledged));
         }
-        Ok(())
-    };
-    let _ = push().expect_err("the server is killed");
-    pushed
+        drop(acknowledged);
+        for _ in 0..chance.below(80) + 8 {
+            answers.recv_timeout(HANG).expect("the server goes on answering");
+        }
+        // The moment, not its outcome: somewhere within a request, or between two.
+        thread::sleep(Duration::from_micros(chance.below(20_000)));
+        drop(server);
+    });
 }
 
-fn check(server: &Server, repository: &str, pushed: &Pushed) {
-    for layer in &pushed.layers {
-        let blob = server.get(&format!("/v2/{repository}/blobs/{}", sha256(layer))).send();
-        assert_eq!(blob.status(), "200 OK", "{repository} lost a layer");
-        assert!(blob.body == *layer, "{repository} has a layer changed");
+/// Takes up all uploads that are left, as soon as their claims let it.
+fn take_up_the_rest(server: &Server, clients: &mut [Pusher]) {
+    let started = Instant::now();
+    while clients.iter().any(Pusher::has_interrupted) {
+        assert!(started.elapsed() < HANG, "an upload cannot be taken up: {}", figures(clients));
+        for client in &mut *clients {
+            client.take_up_now(server.address()).expect("nobody kills this server");
+        }
+        thread::sleep(Duration::from_millis(100));
     }
+}
 
-    // The last layer is there or not.
-    let digest = sha256(&pushed.last);
-    let target = format!("/v2/{repository}/blobs/{digest}");
-    let blob = server.get(&target).send();
-    assert!(blob.status() == "404 Not Found" || blob.body == pushed.last, "{repository} has half a layer");
-
-    // The tag points to the image that was acknowledged or to the one after it.
-    let image = server.get(&format!("/v2/{repository}/manifests/latest")).send();
-    let either = match image.status() {
-        "404 Not Found" => pushed.tagged.is_none(),
-        _ => Some(image.text()) == pushed.tagged || image.text() == manifest(&pushed.last),
+/// Checks what the clients pushed since the last time, or ever.
+fn check(server: &Server, clients: &mut [Pusher], ever: bool) {
+    for client in &mut *clients {
+        client.check(server, ever);
+    }
+    // The tag that all of them move: what one of them pushed last, or was about to.
+    let tag = server.get(&format!("/v2/{SHARED}/manifests/moving")).send();
+    let may_be: BTreeSet<_> = clients.iter().flat_map(|client| client.history.shared.may_be()).collect();
+    let must_be = clients.iter().any(|client| client.history.shared.last.is_some());
+    let digest = sha256(&tag.body);
+    let right = match tag.status() {
+        "200 OK" => may_be.contains(&digest),
+        "404 Not Found" => !must_be,
+        _ => false,
     };
-    assert!(either, "{repository}: {image}");
+    let history = &mut clients.first_mut().expect("a client").history;
+    history.expect(right, || format!("the tag of all is {digest}: {}", tag.status()));
 
-    // Whatever was broken off can be done again.
-    let again = server.post(&format!("/v2/{repository}/blobs/uploads/?digest={digest}"));
-    assert_eq!(again.body(pushed.last.clone()).send().status(), "201 Created");
-    assert!(server.get(&target).send().body == pushed.last, "{repository} has a layer changed");
-    let config = server.head(&format!("/v2/{repository}/blobs/{}", sha256(b"{}"))).send();
-    if config.status() == "200 OK" {
-        let put = server.put(&format!("/v2/{repository}/manifests/latest")).header("Content-Type", MANIFEST);
-        assert_eq!(put.body(manifest(&pushed.last)).send().status(), "201 Created");
+    let catalog = server.get("/v2/_catalog?n=1000").send();
+    history.expect(catalog.status() == "200 OK", || format!("the catalog is not listed: {catalog}"));
+    if must_be {
+        let tags = server.get(&format!("/v2/{SHARED}/tags/list")).send();
+        let listed = tags.text().contains("\"moving\"") && catalog.text().contains(SHARED);
+        history.expect(listed, || format!("the tag of all is not listed: {tags}"));
     }
+}
+
+/// Checks every blob on disk, whoever may see it.
+fn check_disk(server: &Server) {
+    let entries = |path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    for blob in entries(server.root().join("blobs/sha256")).flat_map(entries) {
+        // A directory without data is what a kill just before the rename leaves.
+        let Ok(content) = fs::read(blob.join("data")) else { continue };
+        assert!(
+            sha256(&content).ends_with(blob.file_name().unwrap().to_str().unwrap()),
+            "{}",
+            blob.display()
+        );
+    }
+}
+
+fn figures(clients: &[Pusher]) -> String {
+    let sum = |count: fn(&History) -> u64| clients.iter().map(|client| count(&client.history)).sum::<u64>();
+    format!(
+        "{} pushes of blobs, {} of manifests, {} uploads resumed, {} cancelled, {} that had ended, \
+         {} checks, {} losses",
+        sum(|history| history.pushes),
+        sum(|history| history.manifest_pushes),
+        sum(|history| history.resumed),
+        sum(|history| history.cancelled),
+        sum(|history| history.ended),
+        sum(|history| history.checks),
+        sum(|history| history.losses.len() as u64)
+    )
+}
+
+/// Prints a line, of a test that passes too.
+fn say(line: &str) {
+    io::stderr().write_all(format!("{line}\n").as_bytes()).expect("a stderr");
+}
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok().map(|value| value.parse().expect("a number"))
 }

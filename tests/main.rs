@@ -31,6 +31,7 @@ mod catalog;
 mod chunks;
 mod clients;
 mod configuration;
+mod contract;
 mod crash;
 mod deletes;
 mod digests;

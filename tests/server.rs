@@ -29,6 +29,7 @@ pub(crate) struct Options {
     data: Arc<TempDir>,
     environment: Vec<(String, String)>,
     requests_per_instance: u32,
+    component: PathBuf,
 }
 
 impl Server {
@@ -46,8 +47,9 @@ impl Server {
     pub(crate) fn without_secret() -> Options {
         // Not in /tmp, which may be memory: some tests store GBs.
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
+        let component = tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm");
         // The count is what the README recommends.
-        Options { data: Arc::new(data), environment: Vec::new(), requests_per_instance: 128 }
+        Options { data: Arc::new(data), environment: Vec::new(), requests_per_instance: 128, component }
     }
 
     pub(crate) fn get(&self, target: &str) -> Request {
@@ -140,6 +142,13 @@ impl Options {
         self
     }
 
+    /// Serves the checks of the storage contract over a driver, and no registry.
+    pub(crate) fn contract_of(mut self, driver: &str) -> Self {
+        self.component = tool("LIGHTER_CONTRACT", "target/components/contract").join(driver);
+        self.component.set_extension("wasm");
+        self
+    }
+
     /// The directory of the data, to fill it before the start.
     pub(crate) fn root(&self) -> PathBuf {
         self.data.path().join("docker/registry/v2")
@@ -155,7 +164,7 @@ impl Options {
         for (name, value) in &self.environment {
             command.arg("--env").arg(format!("{name}={value}"));
         }
-        command.arg(tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm"));
+        command.arg(self.component);
         let process = Process::start(command);
         let line = process.wait_for("Serving HTTP on http://");
         let address = line.trim_start_matches("Serving HTTP on http://").trim_end_matches('/');
@@ -169,6 +178,6 @@ fn tool(variable: &str, default: &str) -> PathBuf {
         Some(path) => PathBuf::from(path),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join(default),
     };
-    assert!(path.is_file(), "{} is not there: run `cargo xtask test`", path.display());
+    assert!(path.exists(), "{} is not there: run `cargo xtask test`", path.display());
     path
 }

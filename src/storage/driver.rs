@@ -1,11 +1,16 @@
 //! Storage by the driver that is composed with the registry.
 
+use wasi::io::streams::{InputStream, StreamError};
+
 use super::{Error, Result, Storage, Upload};
 use crate::bindings::lighter::storage::{blobs, key_value, types};
 use crate::stream::Stream;
 
 /// Stored bytes: a stream of the host's, or chunks of the driver's.
 pub use blobs::Content;
+
+/// How much of a stream is asked for at a time, in bytes.
+const READ_SIZE: u64 = 1 << 20;
 
 /// The driver.
 pub struct Driver;
@@ -48,6 +53,10 @@ impl Storage for Driver {
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
         Ok(blobs::put(key, content)?)
+    }
+
+    fn delete_blob(&self, key: &str) -> Result<()> {
+        Ok(blobs::delete(key)?)
     }
 
     fn received(&self, id: &str) -> Result<Option<u64>> {
@@ -96,6 +105,19 @@ impl Stream for Content {
         match self {
             Self::Stream(stream) => stream.next(),
             Self::Chunks(chunks) => chunks.next().map_err(|error| Error::from(error).to_string()),
+        }
+    }
+}
+
+impl Stream for InputStream {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        loop {
+            match self.blocking_read(READ_SIZE) {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(StreamError::Closed) => return Ok(None),
+                Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
+            }
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Storage in memory: what the registry's own tests and fuzzing run over.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Result, Storage, Upload};
 
-/// A store that lives as long as its clones do.
+/// A store that lives as long as its clones do. They may be in several threads.
 #[derive(Clone, Default)]
-pub struct Memory(Rc<RefCell<State>>);
+pub struct Memory(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -21,17 +20,32 @@ struct State {
 impl Memory {
     /// The keys of all values, blobs and uploads, in byte order.
     pub fn keys(&self) -> Vec<String> {
-        let state = self.0.borrow();
+        let state = self.state();
         let keys: BTreeSet<&String> =
             state.values.keys().chain(state.blobs.keys()).chain(state.uploads.keys()).collect();
         keys.into_iter().cloned().collect()
     }
 
-    fn hold(&self, id: &str) -> MemoryUpload {
-        let offset = self.0.borrow().uploads.get(id).map_or(0, |bytes| bytes.len() as u64);
-        self.0.borrow_mut().held.insert(id.to_owned());
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing here is ever left half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, to do something under a key.
+    fn at(&self, key: &str) -> Result<MutexGuard<'_, State>> {
+        if is_key(key) { Ok(self.state()) } else { Err(Error::Other(format!("{key:?} is not a key"))) }
+    }
+
+    fn writer(&self, id: &str, offset: u64) -> MemoryUpload {
         MemoryUpload { store: self.clone(), id: id.to_owned(), offset }
     }
+}
+
+/// Whether a key, or a prefix of keys, is of the form that `wit/types.wit` states.
+fn is_key(key: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed);
+    key.split('/').all(is_segment)
 }
 
 impl Storage for Memory {
@@ -39,36 +53,37 @@ impl Storage for Memory {
     type Upload = MemoryUpload;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.borrow().values.get(key).cloned())
+        Ok(self.at(key)?.values.get(key).cloned())
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.0.borrow_mut().values.insert(key.to_owned(), value.to_owned());
+        self.at(key)?.values.insert(key.to_owned(), value.to_owned());
         Ok(())
     }
 
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
-        let absent = self.get(key)?.is_none();
+        let mut state = self.at(key)?;
+        let absent = !state.values.contains_key(key);
         if absent {
-            self.set(key, value)?;
+            state.values.insert(key.to_owned(), value.to_owned());
         }
         Ok(absent)
     }
 
     fn delete(&self, key: &str) -> Result<()> {
-        self.0.borrow_mut().values.remove(key);
+        self.at(key)?.values.remove(key);
         Ok(())
     }
 
     fn delete_prefix(&self, prefix: &str) -> Result<()> {
-        let prefix = format!("{prefix}/");
-        self.0.borrow_mut().values.retain(|key, _| !key.starts_with(&prefix));
+        let below = format!("{prefix}/");
+        self.at(prefix)?.values.retain(|key, _| !key.starts_with(&below));
         Ok(())
     }
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        let state = self.at(prefix)?;
         let prefix = format!("{prefix}/");
-        let state = self.0.borrow();
         let below = state.values.keys().filter_map(|key| key.strip_prefix(&prefix)?.split_once('/'));
         let names: BTreeSet<&str> = below.map(|(name, _)| name).collect();
         let after = names.into_iter().filter(|name| after.is_none_or(|after| *name > after));
@@ -76,37 +91,43 @@ impl Storage for Memory {
     }
 
     fn stat(&self, key: &str) -> Result<Option<u64>> {
-        Ok(self.0.borrow().blobs.get(key).map(|bytes| bytes.len() as u64))
+        Ok(self.at(key)?.blobs.get(key).map(|bytes| bytes.len() as u64))
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
-        let state = self.0.borrow();
+        let state = self.at(key)?;
         let bytes = state.blobs.get(key).ok_or(Error::NotFound)?.iter();
         Ok(bytes.skip(offset as usize).take(length as usize).copied().collect())
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
-        self.0.borrow_mut().blobs.insert(key.to_owned(), content.to_owned());
+        self.at(key)?.blobs.insert(key.to_owned(), content.to_owned());
+        Ok(())
+    }
+
+    fn delete_blob(&self, key: &str) -> Result<()> {
+        self.at(key)?.blobs.remove(key);
         Ok(())
     }
 
     fn received(&self, id: &str) -> Result<Option<u64>> {
-        Ok(self.0.borrow().uploads.get(id).map(|bytes| bytes.len() as u64))
+        Ok(self.at(id)?.uploads.get(id).map(|bytes| bytes.len() as u64))
     }
 
     fn create_upload(&self, id: &str) -> Result<MemoryUpload> {
-        self.0.borrow_mut().uploads.insert(id.to_owned(), Vec::new());
-        Ok(self.hold(id))
+        let mut state = self.at(id)?;
+        state.uploads.insert(id.to_owned(), Vec::new());
+        state.held.insert(id.to_owned());
+        Ok(self.writer(id, 0))
     }
 
     fn open_upload(&self, id: &str) -> Result<MemoryUpload> {
-        if !self.0.borrow().uploads.contains_key(id) {
-            return Err(Error::NotFound);
-        }
-        if self.0.borrow().held.contains(id) {
+        let mut state = self.at(id)?;
+        let offset = state.uploads.get(id).ok_or(Error::NotFound)?.len() as u64;
+        if !state.held.insert(id.to_owned()) {
             return Err(Error::Busy);
         }
-        Ok(self.hold(id))
+        Ok(self.writer(id, offset))
     }
 }
 
@@ -125,14 +146,14 @@ impl Upload for MemoryUpload {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut state = self.store.0.borrow_mut();
+        let mut state = self.store.state();
         state.uploads.get_mut(&self.id).ok_or(Error::NotFound)?.extend_from_slice(bytes);
         self.offset += bytes.len() as u64;
         Ok(())
     }
 
     fn read(&self) -> Result<Vec<u8>> {
-        self.store.0.borrow().uploads.get(&self.id).cloned().ok_or(Error::NotFound)
+        self.store.state().uploads.get(&self.id).cloned().ok_or(Error::NotFound)
     }
 
     fn suspend(self) -> Result<()> {
@@ -140,20 +161,20 @@ impl Upload for MemoryUpload {
     }
 
     fn commit(self, key: &str) -> Result<()> {
-        let mut state = self.store.0.borrow_mut();
+        let mut state = self.store.at(key)?;
         let bytes = state.uploads.remove(&self.id).ok_or(Error::NotFound)?;
         state.blobs.insert(key.to_owned(), bytes);
         Ok(())
     }
 
     fn abort(self) -> Result<()> {
-        self.store.0.borrow_mut().uploads.remove(&self.id);
+        self.store.state().uploads.remove(&self.id);
         Ok(())
     }
 }
 
 impl Drop for MemoryUpload {
     fn drop(&mut self) {
-        self.store.0.borrow_mut().held.remove(&self.id);
+        self.store.state().held.remove(&self.id);
     }
 }

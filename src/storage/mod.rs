@@ -67,10 +67,12 @@ pub trait Storage {
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Self::Content>;
     /// Publishes small content.
     fn put(&self, key: &str, content: &[u8]) -> Result<()>;
+    /// Removes a blob, if it is there.
+    fn delete_blob(&self, key: &str) -> Result<()>;
 
     /// Returns how many bytes of an upload are stored, or none.
     fn received(&self, id: &str) -> Result<Option<u64>>;
-    /// Begins an upload and holds it.
+    /// Begins an upload under an id that nobody else knows.
     fn create_upload(&self, id: &str) -> Result<Self::Upload>;
     /// Holds an existing upload.
     fn open_upload(&self, id: &str) -> Result<Self::Upload>;

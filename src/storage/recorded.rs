@@ -64,6 +64,10 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("put").put(key, content)
     }
 
+    fn delete_blob(&self, key: &str) -> Result<()> {
+        self.called("delete-blob").delete_blob(key)
+    }
+
     fn received(&self, id: &str) -> Result<Option<u64>> {
         self.called("received").received(id)
     }

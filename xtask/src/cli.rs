@@ -1,5 +1,8 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
 use anyhow::{Context, Result, bail};
 
 use crate::bench::Plan;
@@ -28,6 +31,10 @@ Commands:
             --size MIB           the size of the large blob (512)
             --peer NAME=COMMAND  another registry; {port} and {data} in its command are filled in
             --out DIRECTORY      where the report goes (target/bench)
+  crash   Build, then kill the server again and again while clients push, and check that nothing that
+          was acknowledged is lost. Prints what happened.
+            --kills N         how often (200)
+            --seed S          what decides what is pushed, and about when the server is killed (1)
   lint    Check the format, and lint for this machine and for WebAssembly.
   help    Print this text.
 
@@ -56,6 +63,13 @@ pub(crate) enum Task {
     },
     /// Measure beside other registries.
     Bench(Plan),
+    /// Kill the server while clients push.
+    Crash {
+        /// How often.
+        kills: u64,
+        /// What decides the moments.
+        seed: u64,
+    },
     /// Check the format, and lint.
     Lint,
     /// Say how to use it.
@@ -83,6 +97,7 @@ impl Arguments {
             Some("bench") => {
                 Task::Bench(Plan { rounds: 5, size: 512, peers: Vec::new(), out: workspace("target/bench") })
             }
+            Some("crash") => Task::Crash { kills: 200, seed: 1 },
             Some("lint") => Task::Lint,
             Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
         };
@@ -98,11 +113,15 @@ impl Arguments {
                 }
                 ("--listen", Task::Serve(site)) => site.listen = value()?,
                 ("--data", Task::Serve(site)) => site.data = value()?.into(),
-                ("--rounds", Task::Bench(plan)) => plan.rounds = number(&word, &value()?)?,
-                ("--size", Task::Bench(plan)) => plan.size = number(&word, &value()?)?,
+                ("--rounds", Task::Bench(plan)) => {
+                    plan.rounds = number::<NonZeroUsize>(&word, &value()?)?.get()
+                }
+                ("--size", Task::Bench(plan)) => plan.size = number::<NonZeroUsize>(&word, &value()?)?.get(),
                 ("--peer", Task::Bench(plan)) => plan.peers.push(value()?),
                 ("--out", Task::Bench(plan)) => plan.out = value()?.into(),
                 ("--long", Task::Test { long, .. }) => *long = true,
+                ("--kills", Task::Crash { kills, .. }) => *kills = number(&word, &value()?)?,
+                ("--seed", Task::Crash { seed, .. }) => *seed = number(&word, &value()?)?,
                 ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
                 _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
             }
@@ -111,9 +130,8 @@ impl Arguments {
     }
 }
 
-fn number(option: &str, value: &str) -> Result<usize> {
-    let number = value.parse().ok().filter(|number| *number > 0);
-    number.with_context(|| format!("{option} is a number, 1 or more, not `{value}`"))
+fn number<N: FromStr>(option: &str, value: &str) -> Result<N> {
+    value.parse().ok().with_context(|| format!("{option} needs a number, not `{value}`"))
 }
 
 #[cfg(test)]
@@ -158,6 +176,13 @@ mod tests {
             parse("test --long -- push --long --").unwrap().task,
             told(true, &["push", "--long", "--"])
         );
+    }
+
+    #[test]
+    fn kills_are_counted() {
+        assert_eq!(parse("crash").unwrap().task, Task::Crash { kills: 200, seed: 1 });
+        assert_eq!(parse("crash --seed 7 --kills 3").unwrap().task, Task::Crash { kills: 3, seed: 7 });
+        assert!(parse("crash --kills many").unwrap_err().contains("`many`"));
     }
 
     #[test]

@@ -20,28 +20,25 @@ const DRIVERS: &[&str] = &["lighter-filesystem"];
 /// The driver that is served and tested.
 const DEFAULT_DRIVER: &str = "lighter-filesystem";
 
+/// The package that checks a driver in the registry's place.
+const CONTRACT: &str = "lighter-contract";
+
 /// A composed component has at most this many bytes: small enough for every edge host, and to be
 /// fetched at a cold start.
 const BUDGET: usize = 400_000;
 
 /// Returns the packages that are compiled to WebAssembly.
 pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
-    iter::once(REGISTRY).chain(DRIVERS.iter().copied())
+    [REGISTRY, CONTRACT].into_iter().chain(DRIVERS.iter().copied())
 }
 
 /// Compiles the registry and the drivers, and composes them. Returns the default component.
 pub(crate) fn build(toolchain: &Toolchain) -> Result<PathBuf> {
     step("compiling the registry and its drivers to WebAssembly", || {
-        packages().try_for_each(|package| compile(toolchain, package))
+        iter::once(&REGISTRY).chain(DRIVERS).try_for_each(|package| compile(toolchain, package))
     })?;
-    let registry = read(REGISTRY)?;
-    let directory = workspace("target/components");
-    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     for driver in DRIVERS {
-        let component =
-            compose(&registry, &read(driver)?).with_context(|| format!("cannot compose {driver}"))?;
-        let path = composed(driver);
-        fs::write(&path, &component).with_context(|| format!("cannot write {}", path.display()))?;
+        let (path, component) = composed(REGISTRY, driver, "target/components")?;
         println!("{}: {} bytes, imports only WASI", path.display(), component.len());
         ensure!(
             component.len() <= BUDGET,
@@ -49,7 +46,18 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<PathBuf> {
             component.len() - BUDGET
         );
     }
-    Ok(composed(DEFAULT_DRIVER))
+    Ok(workspace("target/components").join(DEFAULT_DRIVER).with_extension("wasm"))
+}
+
+/// Composes the checks of the storage contract with each driver, which is built. Returns the
+/// directory of the components.
+pub(crate) fn build_contract(toolchain: &Toolchain) -> Result<PathBuf> {
+    let directory = "target/components/contract";
+    step("compiling the checks of the drivers", || compile(toolchain, CONTRACT))?;
+    for driver in DRIVERS {
+        composed(CONTRACT, driver, directory)?;
+    }
+    Ok(workspace(directory))
 }
 
 /// Compiles one package, as a cdylib alone: with the rlib beside it cargo would leave out LTO.
@@ -63,6 +71,13 @@ fn read(package: &str) -> Result<Vec<u8>> {
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn composed(driver: &str) -> PathBuf {
-    workspace("target/components").join(driver).with_extension("wasm")
+/// Composes a package with a driver, and writes the component into a directory.
+fn composed(package: &str, driver: &str, directory: &str) -> Result<(PathBuf, Vec<u8>)> {
+    let directory = workspace(directory);
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let component =
+        compose(&read(package)?, &read(driver)?).with_context(|| format!("cannot compose {driver}"))?;
+    let path = directory.join(driver).with_extension("wasm");
+    fs::write(&path, &component).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok((path, component))
 }

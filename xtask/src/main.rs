@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use bench::bench;
-use check::{lint, test};
+use check::{crash, lint, test};
 use cli::{Arguments, HELP, Task};
-use components::build;
+use components::{build, build_contract};
 use serve::serve;
 use toolchain::Toolchain;
 use tools::wasmtime;
@@ -53,8 +53,13 @@ fn run(arguments: Arguments) -> Result<()> {
             serve(&wasmtime()?, &component, address, &site.data)?;
         }
         Task::Test { long, arguments } => {
+            let toolchain = toolchain()?;
+            let components = (build(&toolchain)?, build_contract(&toolchain)?);
+            test(&wasmtime()?, &components, long, &arguments)?;
+        }
+        Task::Crash { kills, seed } => {
             let component = build(&toolchain()?)?;
-            test(&wasmtime()?, &component, long, &arguments)?;
+            crash(&wasmtime()?, &component, kills, seed)?;
         }
         Task::Bench(plan) => {
             let component = build(&toolchain()?)?;

@@ -1,9 +1,9 @@
 //! The hold on an upload: of all writers in all instances and processes, one has it.
 //!
-//! There are no file locks in WASI, so a hold is a file that only one can create, `claim.1` beside
-//! the upload's data, and its modification time says that the holder is alive. A holder that
-//! crashed leaves it behind; once it is [`EXPIRY`] old, it is passed over by creating `claim.2`, and
-//! so on: the holder is who has the last one.
+//! There are no file locks in WASI, so a hold is a file that only one can create, `data.claim.1`
+//! beside the upload's `data`, and its modification time says that the holder is alive. A holder that
+//! crashed leaves it behind; once it is [`EXPIRY`] old, it is passed over by creating `data.claim.2`,
+//! and so on: the holder is who has the last one.
 //!
 //! Two rules make this safe against a holder that was only slow. Whoever passes over a claim looks at
 //! it *after* having created the next one, and gives up if it is not the old one any more. A holder
@@ -104,6 +104,5 @@ fn stat_of(directory: &Directory, upload: &str, number: u32) -> Result<Option<De
 }
 
 fn path(upload: &str, number: u32) -> String {
-    let directory = upload.rsplit_once('/').map_or("", |(directory, _)| directory);
-    format!("{directory}/claim.{number}")
+    format!("{upload}.claim.{number}")
 }

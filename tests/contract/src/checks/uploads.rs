@@ -1,0 +1,127 @@
+//! Uploads, for a caller that is alone.
+
+use super::{Check, Party, all, bytes};
+use crate::storage::{Error, Storage, Upload};
+
+pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
+    vec![
+        Check { name: "an-upload-goes-on-after-its-writer", parties: 1, run: an_upload_goes_on },
+        Check { name: "an-upload-becomes-a-blob", parties: 1, run: an_upload_becomes_a_blob },
+        Check { name: "a-commit-replaces-what-was-broken", parties: 1, run: a_commit_replaces },
+        Check { name: "an-aborted-upload-is-gone", parties: 1, run: an_aborted_upload_is_gone },
+        Check { name: "a-writer-that-is-dropped-lets-go", parties: 1, run: a_dropped_writer_lets_go },
+        Check { name: "an-upload-that-is-not-there", parties: 1, run: an_upload_that_is_not_there },
+        Check { name: "uploads-are-apart", parties: 1, run: uploads_are_apart },
+    ]
+}
+
+fn an_upload_goes_on<S: Storage>(party: &Party<S>) {
+    let (storage, id) = (party.storage, party.key("an/upload/data"));
+    let content = bytes(2_500_000);
+    let mut upload = storage.create_upload(&id).unwrap();
+    assert_eq!(upload.offset(), 0);
+    assert_eq!(all(upload.read().unwrap()), b"");
+    upload.append(b"").unwrap();
+    assert_eq!(upload.offset(), 0);
+    upload.suspend().unwrap();
+    assert_eq!(storage.received(&id), Ok(Some(0)));
+    let mut offset = 0;
+    for length in [1, 4_095, 1, 1_500_000, 0, 995_903] {
+        let mut upload = storage.open_upload(&id).unwrap();
+        assert_eq!(upload.offset(), offset as u64);
+        for part in content[offset..offset + length].chunks(1_000_000) {
+            upload.append(part).unwrap();
+            offset += part.len();
+            assert_eq!(upload.offset(), offset as u64);
+        }
+        assert_eq!(storage.received(&id), Ok(Some(offset as u64)), "while a writer holds it");
+        assert!(all(upload.read().unwrap()) == content[..offset], "the bytes are others");
+        upload.suspend().unwrap();
+        assert_eq!(storage.received(&id), Ok(Some(offset as u64)));
+    }
+    // It is no blob before it is committed.
+    assert_eq!(storage.stat(&party.key("a/blob/data")), Ok(None));
+}
+
+fn an_upload_becomes_a_blob<S: Storage>(party: &Party<S>) {
+    for (name, content) in [("empty", Vec::new()), ("small", bytes(10)), ("large", bytes(1_100_000))] {
+        let (storage, id) = (party.storage, party.key(&format!("{name}/upload/data")));
+        let blob = party.key(&format!("{name}/blob/data"));
+        let mut upload = storage.create_upload(&id).unwrap();
+        upload.append(&content).unwrap();
+        upload.suspend().unwrap();
+        let upload = storage.open_upload(&id).unwrap();
+        assert_eq!(storage.stat(&blob), Ok(None));
+        upload.commit(&blob).unwrap();
+        assert_eq!(storage.stat(&blob), Ok(Some(content.len() as u64)));
+        assert!(party.blob(&blob, 0, u64::MAX).unwrap() == content, "the {name} blob is another");
+        assert_eq!(storage.received(&id), Ok(None));
+        assert_eq!(storage.open_upload(&id).err(), Some(Error::NotFound));
+    }
+}
+
+fn a_commit_replaces<S: Storage>(party: &Party<S>) {
+    let (storage, id) = (party.storage, party.key("an/upload/data"));
+    let blob = party.key("a/blob/data");
+    storage.put(&blob, b"bro").unwrap();
+    let mut upload = storage.create_upload(&id).unwrap();
+    upload.append(b"whole").unwrap();
+    upload.commit(&blob).unwrap();
+    assert_eq!(party.blob(&blob, 0, 9), Ok(b"whole".to_vec()));
+}
+
+fn an_aborted_upload_is_gone<S: Storage>(party: &Party<S>) {
+    let (storage, id) = (party.storage, party.key("an/upload/data"));
+    let mut upload = storage.create_upload(&id).unwrap();
+    upload.append(b"bytes").unwrap();
+    upload.suspend().unwrap();
+    storage.open_upload(&id).unwrap().abort().unwrap();
+    assert_eq!(storage.received(&id), Ok(None));
+    assert_eq!(storage.open_upload(&id).err(), Some(Error::NotFound));
+
+    let mut upload = storage.create_upload(&party.key("another/upload/data")).unwrap();
+    upload.append(b"bytes").unwrap();
+    upload.abort().unwrap();
+    assert_eq!(storage.received(&party.key("another/upload/data")), Ok(None));
+}
+
+fn a_dropped_writer_lets_go<S: Storage>(party: &Party<S>) {
+    let (storage, id) = (party.storage, party.key("an/upload/data"));
+    let mut upload = storage.create_upload(&id).unwrap();
+    upload.append(b"by").unwrap();
+    drop(upload);
+    let mut upload = storage.open_upload(&id).unwrap();
+    assert_eq!(storage.open_upload(&id).err(), Some(Error::Busy));
+    upload.append(b"tes").unwrap();
+    drop(upload);
+    let upload = storage.open_upload(&id).unwrap();
+    assert_eq!(upload.offset(), 5);
+    upload.commit(&party.key("a/blob/data")).unwrap();
+    assert_eq!(party.blob(&party.key("a/blob/data"), 0, 9), Ok(b"bytes".to_vec()));
+}
+
+fn an_upload_that_is_not_there<S: Storage>(party: &Party<S>) {
+    let storage = party.storage;
+    // A directory that is there, too.
+    storage.set(&party.key("an/upload/startedat"), b"now").unwrap();
+    for id in ["an/upload/data", "another/upload/data"] {
+        assert_eq!(storage.received(&party.key(id)), Ok(None));
+        assert_eq!(storage.open_upload(&party.key(id)).err(), Some(Error::NotFound));
+    }
+}
+
+fn uploads_are_apart<S: Storage>(party: &Party<S>) {
+    let (storage, ids) = (party.storage, ["uploads/1", "uploads/2"].map(|id| party.key(id)));
+    for id in &ids {
+        storage.create_upload(id).unwrap().suspend().unwrap();
+    }
+    let mut writers = ids.each_ref().map(|id| storage.open_upload(id).unwrap());
+    for (writer, content) in writers.iter_mut().zip([b"one", b"two"]) {
+        writer.append(content).unwrap();
+    }
+    for (number, writer) in writers.into_iter().enumerate() {
+        writer.commit(&party.key(&format!("blobs/{number}"))).unwrap();
+    }
+    assert_eq!(party.blob(&party.key("blobs/0"), 0, 9), Ok(b"one".to_vec()));
+    assert_eq!(party.blob(&party.key("blobs/1"), 0, 9), Ok(b"two".to_vec()));
+}
