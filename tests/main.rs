@@ -41,6 +41,7 @@ mod names;
 mod secret;
 mod skopeo;
 mod state;
+mod storage;
 mod tags;
 mod uploads;
 mod writers;
