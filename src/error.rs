@@ -219,11 +219,12 @@ impl From<Code> for Error {
 impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         match error {
-            storage::Error::NoSpace(_) => {
-                Self::new(Code::Unavailable, "the registry's storage is full").log(error.to_string())
-            }
+            storage::Error::NoSpace(_) => Self::new(Code::Unavailable, "the registry's storage is full")
+                .log(format!("{error}; make room or collect garbage, and clients go on where they stopped")),
             storage::Error::AccessDenied(_) => {
-                Self::new(Code::Unavailable, "the registry's storage refuses access").log(error.to_string())
+                Self::new(Code::Unavailable, "the registry's storage refuses access").log(format!(
+                    "{error}; see that the storage is there, and that the server may write to it"
+                ))
             }
             // Only who stood still for long loses an upload in the middle of a request.
             storage::Error::Busy => {

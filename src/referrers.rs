@@ -119,7 +119,7 @@ fn fallback<S: Storage>(repository: &Repository<S>, subject: &Digest) -> Result<
 fn look_at_all<S: Storage>(
     repository: &Repository<S>,
     subject: &Digest,
-    may_write: bool,
+    mut may_write: bool,
 ) -> Result<Vec<Digest>> {
     let (storage, name) = (repository.storage(), repository.name());
     let complete = keys::referrers_complete(name);
@@ -143,7 +143,8 @@ fn look_at_all<S: Storage>(
             }
             if may_write {
                 let key = keys::referrer_link(name, &its_subject, &digest);
-                storage.set(&key, digest.as_str().as_bytes())?;
+                // Nobody who reads is in need of that: storage may be full, or not be written to.
+                may_write = storage.set(&key, digest.as_str().as_bytes()).is_ok();
             }
             if its_subject == *subject {
                 found.push(digest);
@@ -155,7 +156,7 @@ fn look_at_all<S: Storage>(
         after = hexes.last().cloned();
     }
     if may_write {
-        storage.set(&complete, clock::now().as_bytes())?;
+        let _ = storage.set(&complete, clock::now().as_bytes());
     }
     Ok(found)
 }

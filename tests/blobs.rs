@@ -149,6 +149,18 @@ fn a_part_is_served() {
 }
 
 #[test]
+fn a_part_is_of_the_blob_that_the_client_has() {
+    let server = server_with_hello();
+    let (_, digest) = HELLO.rsplit_once('/').unwrap();
+    let part = |tag: &str| server.get(HELLO).header("Range", "bytes=1-2").header("If-Range", tag).send();
+    assert_eq!(part(&format!("\"{digest}\"")).text(), "el");
+    for other in ["\"sha256:00\"", &format!("W/\"{digest}\""), "Wed, 21 Oct 2026 07:28:00 GMT"] {
+        let whole = part(other);
+        assert_eq!((whole.status(), whole.text().as_str()), ("200 OK", "hello"), "{other}");
+    }
+}
+
+#[test]
 fn a_part_ends_with_the_blob() {
     let server = server_with_hello();
     for (range, part) in [("bytes=4-5", "o"), ("bytes=0-99", "hello"), ("bytes=-99", "hello")] {

@@ -54,6 +54,7 @@ mod secret;
 mod skopeo;
 mod state;
 mod tables;
+mod storage;
 mod tags;
 mod uploads;
 mod writers;

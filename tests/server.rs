@@ -142,6 +142,11 @@ impl Options {
         self
     }
 
+    /// The directory that is the registry's `/var/lib/registry`.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
+    }
+
     /// Serves the checks of the storage contract over a driver, and no registry.
     pub(crate) fn contract_of(mut self, driver: &str) -> Self {
         self.component = tool("LIGHTER_CONTRACT", "target/components/contract").join(driver);

@@ -8,6 +8,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use insta::assert_snapshot;
+
 use crate::client::{Response, write_chunk};
 use crate::content::{noise, push_blob, sha256};
 use crate::server::{SECRET, Server};
@@ -84,6 +86,14 @@ fn while_one_writes_another_is_refused() {
     assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
     let refused = server.put(&status.completed_by(&sha256(&content))).send();
     assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
+    // Nor is there anything to go on with for who would cancel it.
+    assert_snapshot!(server.delete(&status.location()).send(), @r#"
+    409 Conflict
+    content-length: 210
+    content-type: application/json
+
+    {"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload invalid","detail":"another request is writing to this upload; cancel it when that one has ended, which takes a minute at most if it broke off"}]}
+    "#);
 
     write_chunk(&mut stream, b"the end").unwrap();
     write_chunk(&mut stream, b"").unwrap();

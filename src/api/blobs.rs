@@ -35,7 +35,8 @@ pub fn get<S: Storage, B>(
     if request.has_current(&etag) {
         return Ok(headers(304));
     }
-    let (status, offset, length) = match wanted(request.header("range"), blob.size) {
+    let range = request.header("range").filter(|_| request.may_have_range(&etag));
+    let (status, offset, length) = match wanted(range, blob.size) {
         Wanted::All => (200, 0, blob.size),
         Wanted::Part { offset, length } => (206, offset, length),
         Wanted::Nothing => {

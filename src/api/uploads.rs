@@ -154,7 +154,12 @@ pub fn cancel<S: Storage, B>(
     request: &Request<B>,
 ) -> Result<Response<S::Content>> {
     let state = required_state(repository, secret, id, request)?;
-    resume(repository, secret, &state)?.abort()?;
+    match Upload::resume(repository, &state.uuid) {
+        Ok(upload) => upload.abort()?,
+        Err(storage::Error::NotFound) => return Err(unknown()),
+        Err(storage::Error::Busy) => return Err(busy()),
+        Err(error) => return Err(error.into()),
+    }
     Ok(Response::new(204).with_header("Docker-Upload-UUID", state.uuid))
 }
 
@@ -300,6 +305,13 @@ fn resume<'a, S: Storage>(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// An upload that is being written to is not cancelled under its writer.
+fn busy() -> Error {
+    let detail = "another request is writing to this upload; cancel it when that one has ended, which takes \
+                  a minute at most if it broke off";
+    Error::new(Code::BlobUploadInvalid, detail).with_status(409)
 }
 
 /// The bytes do not continue the upload. The headers let the client go on from where it stands.

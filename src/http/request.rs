@@ -82,6 +82,12 @@ impl<B> Request<B> {
         self.header("content-length")?.parse().ok()
     }
 
+    /// Whether `If-Range` lets a range be sent of what has an entity tag: it is absent or names that
+    /// tag, and no weak one. Nothing here has the other validator, a date.
+    pub fn may_have_range(&self, etag: &str) -> bool {
+        self.header("if-range").is_none_or(|tag| tag.trim_matches('"') == etag.trim_matches('"'))
+    }
+
     /// Whether `If-None-Match` names an entity tag. Clients send it quoted, weak or bare.
     pub fn has_current(&self, etag: &str) -> bool {
         let bare = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned();
@@ -120,5 +126,17 @@ mod tests {
         }
         assert!(!request("If-None-Match", "\"sha256:a\"").has_current(etag));
         assert!(!request("X", "*").has_current(etag));
+    }
+
+    #[test]
+    fn a_range_is_of_what_the_client_has() {
+        let etag = "\"sha256:ab\"";
+        for header in ["\"sha256:ab\"", "sha256:ab"] {
+            assert!(request("If-Range", header).may_have_range(etag), "{header}");
+        }
+        for header in ["\"sha256:a\"", "W/\"sha256:ab\"", "*", "Wed, 21 Oct 2026 07:28:00 GMT", ""] {
+            assert!(!request("If-Range", header).may_have_range(etag), "{header}");
+        }
+        assert!(request("X", "y").may_have_range(etag));
     }
 }

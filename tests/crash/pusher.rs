@@ -178,7 +178,8 @@ impl Pusher {
     /// Puts off the current upload, which is held by a server that was killed; or else complains.
     fn refused(&mut self, answer: &Response) -> io::Result<()> {
         let Some(mut upload) = self.current.take() else { return Ok(()) };
-        let held = upload.later.is_some() && answer.status() == "416 Range Not Satisfiable";
+        let busy = ["409 Conflict", "416 Range Not Satisfiable"].contains(&answer.status());
+        let held = upload.later.is_some() && busy;
         self.history.expect(held, || format!("an upload is refused: {answer}"));
         if held {
             upload.ending = false;

@@ -37,9 +37,7 @@ impl Guest for Driver {
 
     fn put(key: String, content: Vec<u8>) -> Result<(), Error> {
         let root = root()?;
-        let path = root.path(&key)?;
-        let temporary = root.write_temporary(&path, &content)?;
-        root.publish(&temporary, &path)
+        root.replace(&root.path(&key)?, &content)
     }
 
     fn delete(key: String) -> Result<(), Error> {

@@ -22,6 +22,10 @@ const ROOT_VARIABLE: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 /// was about to use. Each time somebody else's operation went through.
 const TRIES: u32 = 100;
 
+/// So many entries may vanish while a directory is listed. It only ends what a host might repeat for
+/// ever.
+const VANISHED_MAX: u32 = 1 << 20;
+
 /// Reads of values that are mostly links.
 const READ_SIZE: u64 = 4096;
 
@@ -59,14 +63,15 @@ impl Directory {
         Ok(if self.inside.is_empty() { key.to_owned() } else { format!("{}/{key}", self.inside) })
     }
 
-    /// Opens a file.
+    /// Opens a file, or what a link leads to. The host keeps links from leading out of the directory
+    /// that it gives.
     pub(crate) fn open(
         &self,
         path: &str,
         create: OpenFlags,
         access: DescriptorFlags,
     ) -> core::result::Result<Descriptor, ErrorCode> {
-        self.given.open_at(PathFlags::empty(), path, create, access)
+        self.given.open_at(PathFlags::SYMLINK_FOLLOW, path, create, access)
     }
 
     /// Creates a file that is not there, and the directories that lead to it.
@@ -78,7 +83,7 @@ impl Directory {
 
     /// Returns what there is under a path, or none.
     pub(crate) fn stat(&self, path: &str) -> core::result::Result<Option<DescriptorStat>, ErrorCode> {
-        match self.given.stat_at(PathFlags::empty(), path) {
+        match self.given.stat_at(PathFlags::SYMLINK_FOLLOW, path) {
             Ok(stat) => Ok(Some(stat)),
             Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(None),
             Err(code) => Err(code),
@@ -112,6 +117,17 @@ impl Directory {
                 return Ok(Some(content));
             }
         }
+    }
+
+    /// Puts a file with some content at a path, durably, in place of what was there.
+    pub(crate) fn replace(&self, path: &str, content: &[u8]) -> Result<()> {
+        let temporary = self.write_temporary(path, content)?;
+        let published = self.publish(&temporary, path);
+        if published.is_err() {
+            // It may be there no more.
+            let _ = self.unlink(&temporary);
+        }
+        published
     }
 
     /// Writes a temporary file for a path, durably, and returns its own path.
@@ -170,9 +186,9 @@ impl Directory {
     /// there. What others put into it meanwhile goes too.
     fn remove_children(&self, path: &str) -> Result<bool> {
         for _ in 0..TRIES {
-            for (name, is_directory) in self.entries(path)? {
+            for (name, kind) in self.entries(path)? {
                 let child = format!("{path}/{name}");
-                if is_directory {
+                if kind == DescriptorType::Directory {
                     self.remove_children(&child)?;
                 } else {
                     self.unlink(&child).map_err(failed("remove", &child))?;
@@ -191,8 +207,8 @@ impl Directory {
     /// Lists at most `limit` directories in a directory, in byte order, after a name.
     pub(crate) fn directories(&self, path: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         let mut least = BinaryHeap::new();
-        for (name, is_directory) in self.entries(path)? {
-            if is_directory && after.is_none_or(|after| name.as_str() > after) {
+        for (name, kind) in self.entries(path)? {
+            if after.is_none_or(|after| name.as_str() > after) && self.is_directory(path, &name, kind)? {
                 least.push(name);
                 if least.len() > limit {
                     least.pop();
@@ -202,8 +218,18 @@ impl Directory {
         Ok(least.into_sorted_vec())
     }
 
-    /// The names in a directory, and which of them are directories. None if it is not there.
-    fn entries(&self, path: &str) -> Result<Vec<(String, bool)>> {
+    /// Whether an entry of a directory is one itself, or a link that leads to one.
+    fn is_directory(&self, path: &str, name: &str, kind: DescriptorType) -> Result<bool> {
+        if kind != DescriptorType::SymbolicLink {
+            return Ok(kind == DescriptorType::Directory);
+        }
+        let path = format!("{path}/{name}");
+        let stat = self.stat(&path).map_err(failed("stat", &path))?;
+        Ok(stat.is_some_and(|stat| stat.type_ == DescriptorType::Directory))
+    }
+
+    /// The names in a directory, and what they are. None if it is not there.
+    fn entries(&self, path: &str) -> Result<Vec<(String, DescriptorType)>> {
         let stream = self
             .open(path, OpenFlags::DIRECTORY, DescriptorFlags::READ)
             .and_then(|directory| directory.read_directory());
@@ -212,11 +238,16 @@ impl Directory {
             Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => return Ok(Vec::new()),
             Err(code) => return Err(failed("list", path)(code)),
         };
-        let mut entries = Vec::new();
-        while let Some(entry) = stream.read_directory_entry().map_err(failed("list", path))? {
-            entries.push((entry.name, entry.type_ == DescriptorType::Directory));
+        let (mut entries, mut vanished) = (Vec::new(), 0);
+        loop {
+            match stream.read_directory_entry() {
+                Ok(Some(entry)) => entries.push((entry.name, entry.type_)),
+                Ok(None) => return Ok(entries),
+                // The host looks at each, and this one went before it could: others write and remove.
+                Err(ErrorCode::NoEntry) if vanished < VANISHED_MAX => vanished += 1,
+                Err(code) => return Err(failed("list", path)(code)),
+            }
         }
-        Ok(entries)
     }
 
     /// Runs an operation that may find the parent directories missing, and makes them.
@@ -231,7 +262,9 @@ impl Directory {
                 done => return done,
             }
         }
+        // If that is no other request's doing, it is the root directory that is not there.
         operation()
+            .map_err(|code| if matches!(code, ErrorCode::NoEntry) { ErrorCode::NoDevice } else { code })
     }
 
     /// Makes the directories that lead to a path, each durably.

@@ -11,6 +11,9 @@ pub(crate) fn failed(what: &'static str, path: &str) -> impl Fn(ErrorCode) -> Er
         match code {
             ErrorCode::NoEntry => Error::NotFound,
             ErrorCode::InsufficientSpace | ErrorCode::Quota => Error::NoSpace(text),
+            // What hosts say of a read-only file system, too.
+            ErrorCode::Io => Error::AccessDenied(format!("{text}, an I/O error or a read-only file system")),
+            ErrorCode::NoDevice => Error::AccessDenied(format!("{text}: the directory is gone")),
             ErrorCode::Access | ErrorCode::NotPermitted | ErrorCode::ReadOnly => Error::AccessDenied(text),
             _ => Error::Other(text),
         }

@@ -12,9 +12,7 @@ impl Guest for Driver {
 
     fn set(key: String, value: Vec<u8>) -> Result<(), Error> {
         let root = root()?;
-        let path = root.path(&key)?;
-        let temporary = root.write_temporary(&path, &value)?;
-        root.publish(&temporary, &path)
+        root.replace(&root.path(&key)?, &value)
     }
 
     fn create(key: String, value: Vec<u8>) -> Result<bool, Error> {
