@@ -94,20 +94,7 @@ pub fn append<S: Storage, B: Stream>(
             Error::new(Code::BlobUploadInvalid, detail).log(format!("PATCH of type {content_type:?}"))
         );
     }
-    let chunk = chunk(repository, secret, &state, request)?;
-    let mut upload = resume(repository, secret, &state)?;
-    let expected = chunk.map_or(state.offset, |chunk| chunk.first);
-    if expected != upload.offset() {
-        return Err(out_of_order(secret, state, upload.suspend()?));
-    }
-    upload.hash_with(announced(&state))?;
-    let received = upload.receive(&mut request.body);
-    // What did arrive is kept, whether or not the client is still there to hear of it.
-    let offset = upload.suspend()?;
-    let received = received?;
-    if chunk.is_some_and(|chunk| chunk.length() != received) {
-        return Err(wrong_length(progress(secret, state, offset)));
-    }
+    let offset = receive(repository, secret, &state, request, announced(&state))?.suspend()?;
     Ok(Response::new(202).with_headers(progress(secret, state, offset)))
 }
 
@@ -122,28 +109,35 @@ pub fn complete<S: Storage, B: Stream>(
     let state = required_state(repository, secret, id, request)?;
     let missing = || Error::new(Code::DigestInvalid, "complete the upload with the parameter digest");
     let digest = digest(request.query.get("digest").ok_or_else(missing)?)?;
-    let chunk = chunk(repository, secret, &state, request)?;
-    let mut upload = resume(repository, secret, &state)?;
-    if chunk.map_or(state.offset, |chunk| chunk.first) != upload.offset() {
-        // Without a body nothing is appended, and it does not matter what the client believes.
-        if chunk.is_some() || next(&mut request.body)?.is_some() {
-            return Err(out_of_order(secret, state, upload.suspend()?));
-        }
+    receive(repository, secret, &state, request, digest.algorithm())?.commit(&digest)?;
+    Ok(created(repository.name(), &digest))
+}
+
+/// Receives the bytes of a request into an upload. If they do not continue it, break off, or are not as
+/// many as was said, the upload keeps what did arrive, and the error says from where to go on.
+fn receive<'a, S: Storage, B: Stream>(
+    repository: &'a Repository<'a, S>,
+    secret: &Secret,
+    state: &UploadState,
+    request: &mut Request<B>,
+    algorithm: Algorithm,
+) -> Result<Upload<'a, S>> {
+    let chunk = chunk(repository, secret, state, request)?;
+    let mut upload = resume(repository, secret, state)?;
+    let first = chunk.map_or(state.offset, |chunk| chunk.first);
+    // Where nothing is appended, it does not matter what the client believes.
+    if first != upload.offset() && (chunk.is_some() || next(&mut request.body)?.is_some()) {
+        return Err(out_of_order(secret, state.clone(), upload.suspend()?));
     }
-    upload.hash_with(digest.algorithm())?;
-    let received = match upload.receive(&mut request.body) {
-        Ok(received) => received,
+    upload.hash_with(algorithm)?;
+    match upload.receive(&mut request.body) {
+        Ok(received) if chunk.is_none_or(|chunk| chunk.length() == received) => Ok(upload),
+        Ok(_) => Err(wrong_length(progress(secret, state.clone(), upload.suspend()?))),
         Err(error) => {
             upload.suspend()?;
-            return Err(error);
+            Err(error)
         }
-    };
-    if chunk.is_some_and(|chunk| chunk.length() != received) {
-        let offset = upload.suspend()?;
-        return Err(wrong_length(progress(secret, state, offset)));
     }
-    upload.commit(&digest)?;
-    Ok(created(repository.name(), &digest))
 }
 
 /// `DELETE`: cancels an upload (OCI Distribution Spec, end-14).
