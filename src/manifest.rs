@@ -1,5 +1,7 @@
 //! Manifests: what they are and what they refer to. Their bytes are never changed.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -173,10 +175,10 @@ fn is_header_value(text: &str) -> bool {
 }
 
 fn digests(descriptors: impl IntoIterator<Item = Descriptor>) -> Result<Vec<Digest>, String> {
-    let mut digests: Vec<Digest> = Vec::new();
+    let (mut digests, mut seen) = (Vec::new(), BTreeSet::new());
     for descriptor in descriptors {
         let digest = Digest::parse(&descriptor.digest)?;
-        if !digests.contains(&digest) {
+        if seen.insert(descriptor.digest) {
             digests.push(digest);
         }
     }

@@ -1,0 +1,258 @@
+//! What bad input is given to, and what must hold whatever it is. The property tests and the fuzz
+//! targets share it: both make bytes, and the bytes decide on requests.
+
+use lighter::config::Config;
+use lighter::digest::Digest;
+use lighter::http::query::{decode, encode};
+use lighter::http::range::{Chunk, Wanted, wanted};
+use lighter::http::{Body, Method, Query, Request};
+use lighter::manifest::{Manifest, Referrer, index_entries, media_type};
+use lighter::name::{Name, is_tag};
+use lighter::registry::Registry;
+use lighter::route::Route;
+use lighter::storage::memory::Memory;
+use lighter::stream::Stream;
+use lighter::upload_state::Secret;
+
+const REQUESTS_MAX: usize = 24;
+
+/// Parts that requests are made of, besides any text: what is nearly right goes deeper than noise.
+const PARTS: [&str; 44] = [
+    "/v2/",
+    "a",
+    "a/b",
+    "/blobs/",
+    "/blobs/uploads/",
+    "/manifests/",
+    "/tags/list",
+    "/referrers/",
+    "_catalog",
+    "v1",
+    "sha256:",
+    "sha512:",
+    HELLO,
+    EMPTY,
+    "..",
+    "/../",
+    "%2e%2e",
+    "%2f",
+    "%00",
+    "%",
+    "?",
+    "&",
+    "=",
+    "digest=",
+    "mount=",
+    "from=",
+    "_state=",
+    "n=",
+    "last=",
+    "tag=",
+    "artifactType=",
+    "0",
+    "18446744073709551615",
+    "-",
+    "bytes=",
+    "bytes ",
+    "/*",
+    "\u{202e}",
+    "ä",
+    "\0",
+    " ",
+    "\\",
+    "_uploads",
+    "link",
+];
+const HELLO: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+const HEADERS: [&str; 12] = [
+    "Content-Range",
+    "Content-Length",
+    "Content-Type",
+    "Range",
+    "If-Range",
+    "If-None-Match",
+    "Accept",
+    "Host",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "Forwarded",
+    "Authorization",
+];
+
+const BODIES: [&str; 6] = [
+    "hello",
+    "",
+    "{}",
+    r#"{"schemaVersion":2,"config":{"digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}}"#,
+    r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"subject":{"digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"},"annotations":{"a":1}}"#,
+    r#"{"schemaVersion":2,"mediaType":"a\r\nX: y","manifests":[[[{}]]]}"#,
+];
+
+/// Bytes that decide.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*byte)
+    }
+
+    fn bytes(&mut self) -> &'a [u8] {
+        let length = usize::from(self.byte().unwrap_or(0)).min(self.0.len());
+        let (bytes, rest) = self.0.split_at(length);
+        self.0 = rest;
+        bytes
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[usize::from(self.byte().unwrap_or(0)) % choices.len()]
+    }
+
+    /// A text of parts, or any.
+    fn text(&mut self) -> String {
+        match self.byte().unwrap_or(0) {
+            255 => String::from_utf8_lossy(self.bytes()).into_owned(),
+            parts => (0..parts % 8).map(|_| self.of(&PARTS)).collect(),
+        }
+    }
+
+    /// A request, mostly for something that there is.
+    fn request(&mut self, locations: &[String]) -> Option<Request<Broken>> {
+        let method = match self.byte()? % 8 {
+            0 | 1 => Method::Get,
+            2 => Method::Head,
+            3 => Method::Post,
+            4 => Method::Put,
+            5 => Method::Patch,
+            6 => Method::Delete,
+            _ => Method::Other(self.text()),
+        };
+        let target = match self.byte()? % 8 {
+            0 => self.text(),
+            1 => format!("/v2/{}/blobs/uploads/{}", self.text(), self.text()),
+            2 => format!("/v2/a/blobs/{HELLO}"),
+            3 => format!("/v2/a/manifests/{}", self.text()),
+            4 => "/v2/a/blobs/uploads/".to_owned(),
+            5 => format!("/v2/a/blobs/uploads/?digest={HELLO}"),
+            _ if locations.is_empty() => "/v2/_catalog".to_owned(),
+            _ => {
+                let location = &locations[usize::from(self.byte()?) % locations.len()];
+                let joint = if location.contains('?') { "&digest=" } else { "?digest=" };
+                [location.as_str(), joint, self.of(&[HELLO, EMPTY, "x"])].concat()
+            }
+        };
+        let mut headers = Vec::new();
+        for _ in 0..self.byte()? % 4 {
+            let value = if self.byte()? < 200 { self.text().into_bytes() } else { self.bytes().to_vec() };
+            headers.push((self.of(&HEADERS).to_owned(), value));
+        }
+        let content = if self.byte()? < 200 { self.of(&BODIES).as_bytes() } else { self.bytes() };
+        let broken = self.byte()? == 255;
+        Some(Request::new(method, &target, headers, Broken { content: content.to_vec(), broken }))
+    }
+}
+
+/// A body that may break off.
+struct Broken {
+    content: Vec<u8>,
+    broken: bool,
+}
+
+impl Stream for Broken {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        match self.content.next()? {
+            None if self.broken => Err("the client has gone".to_owned()),
+            next => Ok(next),
+        }
+    }
+}
+
+/// Sends the requests that some bytes decide on to one registry, one after the other.
+pub(crate) fn session(data: &[u8]) {
+    let storage = Memory::default();
+    let config = Config { http_secret: Some("secret".to_owned()), delete: true, ..Config::default() };
+    let registry = Registry::new(storage.clone(), &config);
+    let mut input = Input(data);
+    let mut locations = Vec::new();
+    for _ in 0..REQUESTS_MAX {
+        let Some(request) = input.request(&locations) else { break };
+        let line = format!("{} {}", request.method, request.path);
+        let (mut response, entry) = registry.handle(request);
+        assert!((200..500).contains(&response.status), "{line}: {} {:?}", response.status, entry.error);
+        for (name, value) in &response.headers {
+            let safe = value.bytes().all(|b| (b' '..=b'~').contains(&b));
+            assert!(safe, "{line}: {name}: {value:?} is no header");
+        }
+        if let Body::Bytes(body) = &response.body
+            && response.status >= 400
+        {
+            let envelope: serde_json::Value = serde_json::from_slice(body).expect("an envelope of JSON");
+            assert!(envelope["errors"][0]["code"].is_string(), "{line}: {envelope}");
+        }
+        if let Body::Content(content, length) = &mut response.body {
+            assert_eq!(content.len() as u64, *length, "{line}");
+        }
+        if let Some(location) = response.header("Location") {
+            locations.push(location.to_owned());
+        }
+    }
+    for key in storage.keys() {
+        assert!(is_key(&key), "{key:?} is stored");
+    }
+}
+
+/// Whether a key is as `wit/types.wit` has it, and begins as ours do.
+fn is_key(key: &str) -> bool {
+    let ours = key.starts_with("docker/registry/v2/") || key.starts_with("lighter/");
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let segment = |s: &str| !matches!(s, "" | "." | "..") && s.bytes().all(allowed);
+    ours && key.split('/').all(segment)
+}
+
+/// Gives a text to everything that reads texts.
+pub(crate) fn texts(text: &str) {
+    if let Some(route) = Route::parse(text)
+        && let Some(name) = route.name()
+    {
+        assert!(text.contains(name));
+    }
+    if let Ok(name) = Name::parse(text) {
+        assert!(is_key(&format!("lighter/{name}")) && name.as_str().len() <= 255, "{text:?} is a name");
+    }
+    if is_tag(text) {
+        assert!(is_key(&format!("lighter/{text}")), "{text:?} is a tag");
+    }
+    if let Ok(digest) = Digest::parse(text) {
+        assert!(digest.hex().bytes().all(|b| b.is_ascii_hexdigit()) && digest.as_str() == text);
+    }
+    if let Some(chunk) = Chunk::parse(text) {
+        assert!(chunk.first <= chunk.last && chunk.length() > 0);
+    }
+    for size in [0, 1, 10, u64::MAX] {
+        if let Wanted::Part { offset, length } = wanted(Some(text), size) {
+            assert!(
+                length > 0 && offset.checked_add(length).is_some_and(|end| end <= size),
+                "{text:?} of {size}"
+            );
+        }
+    }
+    assert!(Secret::new(b"secret").open(text).is_err(), "{text:?} is signed");
+    assert_eq!(decode(&encode(text)).as_deref(), Some(text));
+    let _ = (decode(text), Query::parse(text));
+}
+
+/// Reads bytes as a manifest.
+pub(crate) fn manifests(content: &[u8]) {
+    let media_type = media_type(content);
+    assert!(media_type.bytes().all(|b| (b' '..=b'~').contains(&b)), "{media_type:?} is no header");
+    for content_type in [None, Some(media_type.as_str()), Some("application/vnd.oci.image.index.v1+json")] {
+        if let Ok(manifest) = Manifest::parse(content, content_type) {
+            assert!(serde_json::from_slice::<serde_json::Value>(content).is_ok(), "it is no JSON");
+            let _ = manifest.media_type();
+        }
+    }
+    let _ = (Referrer::of(content), index_entries(content));
+}
