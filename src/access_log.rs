@@ -12,7 +12,7 @@ use crate::config::Format;
 pub struct Entry {
     /// The request's method.
     pub method: String,
-    /// The request's path, as it came.
+    /// The request's path, still percent-encoded.
     pub path: String,
     /// The answer's status.
     pub status: u16,
@@ -37,6 +37,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Begins the entry of a request. A `_state` that a client has put into the path, where it is no
+    /// good, is left out with what follows.
+    pub fn of(method: &str, path: &str) -> Self {
+        let state = ["_state=", "_state%3"].iter().filter_map(|state| path.find(state)).min();
+        let path = state.and_then(|state| path.get(..state)).unwrap_or(path);
+        Self { method: method.to_owned(), path: path.to_owned(), ..Self::default() }
+    }
+
     /// Writes the entry as a line, without its end.
     #[must_use]
     pub fn line(mut self, format: Format, took: Duration) -> String {
@@ -81,6 +89,14 @@ mod tests {
             error: Some("storage: write \"x\"\n: io".into()),
             ..Entry::default()
         }
+    }
+
+    #[test]
+    fn a_state_in_the_path_is_left_out() {
+        let path = |path| Entry::of("GET", path).path;
+        assert_eq!(path("/v2/a/blobs/uploads/u%3F_state=AAAA"), "/v2/a/blobs/uploads/u%3F");
+        assert_eq!(path("/v2/a/blobs/uploads/u%3F_state%3DAAAA"), "/v2/a/blobs/uploads/u%3F");
+        assert_eq!(path("/v2/the_state/tags/list"), "/v2/the_state/tags/list");
     }
 
     #[test]

@@ -118,7 +118,8 @@ impl<'a, S: Storage> Registry<'a, S> {
         }
         let mut secret = [0; SECRET_LENGTH];
         getrandom::fill(&mut secret).map_err(|error| Error::internal(error.to_string()))?;
-        if self.storage.create(keys::HTTP_SECRET, &secret)? {
+        // Nothing that is signed in a read-only registry can be used there, so that it need not be kept.
+        if self.config.read_only || self.storage.create(keys::HTTP_SECRET, &secret)? {
             return Ok(Secret::new(&secret));
         }
         stored_secret(&self.storage.get(keys::HTTP_SECRET)?.unwrap_or_default())
@@ -146,8 +147,7 @@ pub fn misconfigured<B, C>(reason: &str, request: &Request<B>) -> (Response<C>, 
 
 /// Gives an answer what every answer has, and says what to log of it.
 fn complete<B, C>(answer: Result<Response<C>>, request: &Request<B>) -> (Response<C>, Entry) {
-    let mut entry =
-        Entry { method: request.method.to_string(), path: request.path.clone(), ..Entry::default() };
+    let mut entry = Entry::of(&request.method.to_string(), &request.path);
     let response = answer.unwrap_or_else(|error| {
         entry.code = Some(error.code().to_string());
         entry.error = error.source().map(str::to_owned);

@@ -79,3 +79,20 @@ fn an_unknown_variable_is_told_with_the_nearest_name() {
     server.logged("GET /v2/ status=200");
     assert!(!server.log().contains("misspelt"), "{}", server.log());
 }
+
+#[test]
+fn the_documentation_has_every_variable_that_is_read() {
+    let sources = [include_str!("../src/config.rs"), include_str!("../drivers/filesystem/src/directory.rs")];
+    let constant = |line: &'static str| {
+        let (_, value) = line.strip_prefix("const ")?.split_once(": &str = \"REGISTRY_")?;
+        value.strip_suffix("\";")
+    };
+    let mut read: Vec<&str> = sources.iter().flat_map(|source| source.lines()).filter_map(constant).collect();
+    read.sort_unstable();
+    let documented: Vec<&str> = include_str!("../docs/configuration.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `REGISTRY_")?.split('`').next())
+        .collect();
+    assert_eq!(documented, read);
+    assert!(read.len() > 10, "{read:?}");
+}

@@ -56,10 +56,10 @@ fn every_endpoint_answers_its_methods() {
     let mut answers = String::new();
     for row in rows(include_str!("../src/lib.rs")) {
         let endpoint = row[0].trim_end_matches('`');
+        // A server for each, so that nothing depends on what the row before has deleted.
+        let server = server_with_blobs();
+        put(&server, "v1", MANIFEST, &image());
         for method in row[1].split(' ') {
-            // A server for each, so that nothing depends on what was deleted before.
-            let server = server_with_blobs();
-            put(&server, "v1", MANIFEST, &image());
             let answer = ask(&server, method, endpoint).send();
             writeln!(answers, "{method} {endpoint}: {}", answer.status()).unwrap();
         }
@@ -117,9 +117,10 @@ fn every_code_has_a_request_that_it_answers() {
         .filter(|code| code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
         .collect();
     assert_eq!(codes.len(), 16, "{codes:?}");
+    let server = server_with_blobs();
     let mut answers = String::new();
     for code in codes {
-        let answer = provoke(code);
+        let answer = provoke(&server, code);
         assert!(
             answer.text().starts_with(&format!(r#"{{"errors":[{{"code":"{code}","message":""#)),
             "{answer}"
@@ -148,8 +149,7 @@ fn every_code_has_a_request_that_it_answers() {
 }
 
 /// A request that is answered with a code.
-fn provoke(code: &str) -> Response {
-    let server = server_with_blobs();
+fn provoke(server: &Server, code: &str) -> Response {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let missing = sha256(b"nobody has this");
     match code {
@@ -157,8 +157,8 @@ fn provoke(code: &str) -> Response {
         "BLOB_UPLOAD_INVALID" => server.patch(&format!("/v2/a/b/blobs/uploads/{UUID}")).body("abc").send(),
         "BLOB_UPLOAD_UNKNOWN" => server.get(&format!("/v2/a/b/blobs/uploads/{UUID}")).send(),
         "DIGEST_INVALID" => server.put(&started.completed_by(&missing)).body("abc").send(),
-        "MANIFEST_BLOB_UNKNOWN" => put(&server, "v1", MANIFEST, &crate::images::manifest(b"missing")),
-        "MANIFEST_INVALID" => put(&server, "v1", MANIFEST, "{}"),
+        "MANIFEST_BLOB_UNKNOWN" => put(server, "v1", MANIFEST, &crate::images::manifest(b"missing")),
+        "MANIFEST_INVALID" => put(server, "v1", MANIFEST, "{}"),
         "MANIFEST_UNKNOWN" => server.get("/v2/a/b/manifests/v1").send(),
         "NAME_INVALID" => server.get("/v2/A/tags/list").send(),
         "NAME_UNKNOWN" => server.get("/v2/c/tags/list").send(),
@@ -167,7 +167,7 @@ fn provoke(code: &str) -> Response {
             server.patch(&started.location()).header("Content-Range", "3-5").body("abc").send()
         }
         "SIZE_INVALID" => server.patch(&started.location()).header("Content-Range", "0-5").body("abc").send(),
-        "TAG_INVALID" => put(&server, "-v1", MANIFEST, &image()),
+        "TAG_INVALID" => put(server, "-v1", MANIFEST, &image()),
         "UNAVAILABLE" => {
             let nowhere =
                 Server::with_secret("s").env("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/nowhere");
