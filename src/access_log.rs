@@ -65,6 +65,12 @@ impl Entry {
     }
 }
 
+/// Writes a line to the log at once: two writes could have another instance's line between them.
+pub fn log(mut line: String) {
+    line.push('\n');
+    eprint!("{line}");
+}
+
 /// Writes what may hold anything in quotes, on one line.
 fn quoted(text: String) -> String {
     serde_json::to_string(&text).unwrap_or(text)

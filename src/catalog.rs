@@ -7,7 +7,7 @@ use crate::storage::{Result, Storage};
 /// How many names are listed at a time.
 const BATCH: u32 = 1000;
 
-/// Lists at most `limit` repositories that have manifests, after one.
+/// Lists at most `limit` repositories that manifests were pushed to, after one.
 ///
 /// The order is distribution's: by components, so that what is below a repository comes right after
 /// it. No more is read than the page needs.

@@ -11,6 +11,7 @@ use wasi::http::types::{
 };
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
+use crate::access_log::log;
 use crate::bindings::Component;
 use crate::config::{Config, Format};
 use crate::http::{Body, Method, Request, Response};
@@ -34,7 +35,7 @@ impl Guest for Component {
         }
         // What went wrong is told even where requests are not.
         if let Some(format) = format.or(entry.error.is_some().then_some(Format::Text)) {
-            eprintln!("{}", entry.line(format, start.elapsed()));
+            log(entry.line(format, start.elapsed()));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A request on its way to its answer: route, check, dispatch, and the one place where an error
 //! becomes a response.
 
-use crate::access_log::Entry;
+use crate::access_log::{Entry, log};
 use crate::api::{base, blobs, catalog, manifests, referrers, tags, uploads};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
@@ -59,7 +59,7 @@ impl<'a, S: Storage> Registry<'a, S> {
                 (Route::Health, Get | Head) => Ok(base::health()),
                 (Route::Base, Get | Head) => {
                     // The first request of nearly every client, and few of all requests.
-                    self.config.unknown.iter().for_each(|unknown| eprintln!("{unknown}"));
+                    self.config.unknown.iter().for_each(|unknown| log(unknown.clone()));
                     Ok(base::version())
                 }
                 (Route::Catalog, Get | Head) => catalog::list(&self.storage, request),
