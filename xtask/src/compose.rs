@@ -4,6 +4,8 @@ use anyhow::{Context, Result, ensure};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions};
 
+use crate::names::without_names;
+
 /// The package of the interfaces through which the registry and a driver meet.
 const STORAGE: &str = "lighter:storage/";
 
@@ -52,7 +54,8 @@ fn check(component: &[u8]) -> Result<()> {
 }
 
 fn package(name: &str, component: &[u8], graph: &mut CompositionGraph) -> Result<Package> {
-    Package::from_bytes(name, None, component, graph.types_mut())
+    without_names(component)
+        .and_then(|component| Package::from_bytes(name, None, component, graph.types_mut()))
         .with_context(|| format!("{name} cannot be composed"))
 }
 

@@ -6,6 +6,7 @@ mod cli;
 mod components;
 mod compose;
 mod debian;
+mod names;
 mod process;
 mod serve;
 mod toolchain;
