@@ -313,7 +313,8 @@ impl Pusher {
         for digest in digests {
             self.fetch(server, &format!("/v2/{name}/blobs/{digest}"), &digest);
         }
-        for digest in self.history.manifests[manifests..].to_vec() {
+        let manifests = self.history.manifests[manifests..].to_vec();
+        for digest in manifests {
             self.fetch(server, &format!("/v2/{name}/manifests/{digest}"), &digest);
         }
 

@@ -5,6 +5,10 @@ use crate::storage::{Error, Storage, Upload};
 
 const ROUNDS: usize = 20;
 
+/// Takes as long as a writer holds an upload that it does nothing with. Storage in memory has no
+/// writers that vanish, and they hold for ever.
+pub(super) const STANDS_STILL: &str = "a-writer-that-stands-still-loses-its-hold";
+
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
         Check { name: "of-many-that-create-one-does", parties: 6, run: of_many_that_create_one_does },
@@ -17,6 +21,7 @@ pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
         Check { name: "of-many-that-open-one-does", parties: 6, run: of_many_that_open_one_does },
         Check { name: "while-one-writes-others-are-refused", parties: 3, run: while_one_writes },
         Check { name: "of-many-that-commit-one-does", parties: 4, run: of_many_that_commit_one_does },
+        Check { name: STANDS_STILL, parties: 2, run: a_writer_that_stands_still },
     ]
 }
 
@@ -253,4 +258,31 @@ fn of_many_that_commit_one_does<S: Storage>(party: &Party<S>) {
         assert!(party.blob(&blob, 0, u64::MAX).unwrap() == content, "the blob is another");
         assert_eq!(party.storage.received(&id), Ok(None));
     }
+}
+
+fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
+    let (id, blob) = (party.key("an/upload/data"), party.key("a/blob/data"));
+    if party.number == 0 {
+        party.storage.create_upload(&id).unwrap().suspend().unwrap();
+        let mut upload = party.storage.open_upload(&id).unwrap();
+        upload.append(b"be").unwrap();
+        party.meet("held");
+        party.meet("taken");
+        assert_eq!(upload.append(b"no"), Err(Error::Busy));
+        assert_eq!(upload.commit(&party.key("another/blob/data")), Err(Error::Busy));
+        assert_eq!(party.storage.stat(&party.key("another/blob/data")), Ok(None));
+        party.meet("refused");
+        return;
+    }
+    party.meet("held");
+    assert_eq!(party.storage.open_upload(&id).err(), Some(Error::Busy));
+    // As much as whoever held it before has left.
+    let mut upload = party.wait("the upload", || party.storage.open_upload(&id).ok());
+    assert_eq!(upload.offset(), 2);
+    party.meet("taken");
+    party.meet("refused");
+    assert_eq!(party.storage.open_upload(&id).err(), Some(Error::Busy));
+    upload.append(b"gun").unwrap();
+    upload.commit(&blob).unwrap();
+    assert_eq!(party.blob(&blob, 0, 9), Ok(b"begun".to_vec()));
 }
