@@ -46,8 +46,10 @@ impl Server {
     pub(crate) fn without_secret() -> Options {
         // Not in /tmp, which may be memory: some tests store GBs.
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
+        // The tests wait for a streamed upload's bytes to be stored, and a chunk is stored when it is full.
+        let environment = vec![("REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE".into(), "100000".into())];
         // The count is what the README recommends.
-        Options { data: Arc::new(data), environment: Vec::new(), requests_per_instance: 128 }
+        Options { data: Arc::new(data), environment, requests_per_instance: 128 }
     }
 
     pub(crate) fn get(&self, target: &str) -> Request {
