@@ -41,5 +41,6 @@ mod secret;
 mod skopeo;
 mod state;
 mod tags;
+mod together;
 mod uploads;
 mod writers;
