@@ -10,6 +10,11 @@ fn the_filesystem_driver_keeps_the_contract() {
     keeps_the_contract(Server::without_secret().contract_of("lighter-filesystem"));
 }
 
+#[test]
+fn the_key_value_driver_keeps_the_contract() {
+    keeps_the_contract(Server::without_secret().contract_of("lighter-keyvalue"));
+}
+
 /// Runs every check, and those that take several parties with as many requests at once.
 fn keeps_the_contract(driver: Options) {
     let server = driver.start();

@@ -56,5 +56,6 @@ mod state;
 mod storage;
 mod tables;
 mod tags;
+mod together;
 mod uploads;
 mod writers;

@@ -48,8 +48,10 @@ impl Server {
         // Not in /tmp, which may be memory: some tests store GBs.
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
         let component = tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm");
+        // The tests wait for a streamed upload's bytes to be stored, and a chunk is stored when it is full.
+        let environment = vec![("REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE".into(), "100000".into())];
         // The count is what the README recommends.
-        Options { data: Arc::new(data), environment: Vec::new(), requests_per_instance: 128, component }
+        Options { data: Arc::new(data), environment, requests_per_instance: 128, component }
     }
 
     pub(crate) fn get(&self, target: &str) -> Request {

@@ -7,21 +7,24 @@ use wac_graph::{CompositionGraph, EncodeOptions};
 use crate::names::without_names;
 
 /// The package of the interfaces through which the registry and a driver meet.
-const STORAGE: &str = "lighter:storage/";
+pub(crate) const STORAGE: &str = "lighter:storage/";
+
+/// The package of the interfaces through which the key-value driver and a store meet.
+pub(crate) const KEY_VALUE: &str = "wasi:keyvalue/";
 
 /// What every host calls.
 const HANDLER: &str = "wasi:http/incoming-handler@";
 
-/// Plugs the driver's exports into the registry's storage imports.
+/// Plugs the driver's exports into the registry's imports of one package.
 ///
 /// Unlike `wac plug`, which skips what does not fit and leaves the failure to the host, this names
 /// each misfit, and makes sure that nothing but WASI is left to import.
-pub(crate) fn compose(registry: &[u8], driver: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn compose(registry: &[u8], driver: &[u8], met_at: &str) -> Result<Vec<u8>> {
     let mut graph = CompositionGraph::new();
     let registry = package("lighter:registry", registry, &mut graph)?;
     let driver = package("lighter:driver", driver, &mut graph)?;
     let (imports, exports) = world(&graph, &registry);
-    let plugs = plugs(&imports, &world(&graph, &driver).1)?;
+    let plugs = plugs(&imports, &world(&graph, &driver).1, met_at)?;
     let handler = handler(&exports)?;
 
     let registry = graph.register_package(registry)?;
@@ -65,11 +68,11 @@ fn world(graph: &CompositionGraph, package: &Package) -> (Vec<String>, Vec<Strin
     (world.imports.keys().cloned().collect(), world.exports.keys().cloned().collect())
 }
 
-/// Returns the storage imports of the registry, all of which the driver must export.
-fn plugs<'a>(imports: &'a [String], exports: &[String]) -> Result<Vec<&'a str>> {
+/// Returns the registry's imports of a package, all of which the driver must export.
+fn plugs<'a>(imports: &'a [String], exports: &[String], package: &str) -> Result<Vec<&'a str>> {
     let wanted: Vec<_> =
-        imports.iter().map(String::as_str).filter(|name| name.starts_with(STORAGE)).collect();
-    ensure!(!wanted.is_empty(), "the registry imports nothing of {STORAGE}");
+        imports.iter().map(String::as_str).filter(|name| name.starts_with(package)).collect();
+    ensure!(!wanted.is_empty(), "the registry imports nothing of {package}");
     let missing: Vec<_> =
         wanted.iter().copied().filter(|name| !exports.iter().any(|export| export == name)).collect();
     ensure!(missing.is_empty(), "the driver does not export {}", missing.join(", "));
@@ -84,10 +87,14 @@ fn handler(exports: &[String]) -> Result<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check, compose};
+    use super::{STORAGE, check};
 
     /// The type of a storage interface with one function.
     const STORE: &str = r#"(export "size" (func (result u64)))"#;
+
+    fn compose(registry: &[u8], driver: &[u8]) -> anyhow::Result<Vec<u8>> {
+        super::compose(registry, driver, STORAGE)
+    }
 
     fn component(text: &str) -> Vec<u8> {
         wat::parse_str(format!("(component {text})")).unwrap()

@@ -21,7 +21,7 @@ use anyhow::Result;
 use bench::bench;
 use check::{crash, lint, test};
 use cli::{Arguments, HELP, Task};
-use components::{build, build_contract};
+use components::{build, build_tested};
 use serve::serve;
 use toolchain::Toolchain;
 use tools::wasmtime;
@@ -54,9 +54,8 @@ fn run(arguments: Arguments) -> Result<()> {
             serve(&wasmtime()?, &component, address, &site.data)?;
         }
         Task::Test { long, arguments } => {
-            let toolchain = toolchain()?;
-            let components = (build(&toolchain)?, build_contract(&toolchain)?);
-            test(&wasmtime()?, &components, long, &arguments)?;
+            let tested = build_tested(&toolchain()?)?;
+            test(&wasmtime()?, &tested, long, &arguments)?;
         }
         Task::Crash { kills, seed } => {
             let component = build(&toolchain()?)?;

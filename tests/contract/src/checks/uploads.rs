@@ -34,7 +34,9 @@ fn an_upload_goes_on<S: Storage>(party: &Party<S>) {
             offset += part.len();
             assert_eq!(upload.offset(), offset as u64);
         }
-        assert_eq!(storage.received(&id), Ok(Some(offset as u64)), "while a writer holds it");
+        // A driver may keep the last bytes back until they are worth storing.
+        let stored = storage.received(&id).unwrap().expect("an upload, while a writer holds it");
+        assert!(stored <= offset as u64, "{stored} of {offset} bytes are stored");
         assert!(all(upload.read().unwrap()) == content[..offset], "the bytes are others");
         upload.suspend().unwrap();
         assert_eq!(storage.received(&id), Ok(Some(offset as u64)));

@@ -1,0 +1,51 @@
+//! What the driver asks of a store.
+
+/// Why an operation failed. The texts are for the log.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Error {
+    /// There is no such blob or upload.
+    NotFound,
+    /// Another writer holds the upload.
+    Busy,
+    /// The store does not allow it.
+    AccessDenied(String),
+    /// Anything else.
+    Other(String),
+}
+
+pub(crate) type Result<T> = core::result::Result<T, Error>;
+
+/// A store of values.
+pub(crate) trait Bucket {
+    /// Returns a value, or none.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// Whether there is a value.
+    fn exists(&self, key: &str) -> Result<bool>;
+    /// Stores a value in place of what was there.
+    fn set(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Removes a value, if it is there.
+    fn delete(&self, key: &str) -> Result<()>;
+    /// Removes values, in any order.
+    fn delete_many(&self, keys: &[String]) -> Result<()>;
+    /// Adds to a counter, which begins at 0, and returns what it is then: atomic everywhere.
+    fn increment(&self, key: &str) -> Result<i64>;
+    /// Replaces a value by what becomes of it, unless that is none or another replaces it meanwhile.
+    /// Whether it was replaced can only be read. Nothing is stored where there is nothing.
+    fn swap(&self, key: &str, change: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<()>;
+}
+
+/// Removes any number of values.
+pub(crate) fn delete_all(bucket: &impl Bucket, keys: impl Iterator<Item = String>) -> Result<()> {
+    /// So many keys are less than any store's limit to one call.
+    const AT_ONCE: usize = 64;
+    let mut batch = Vec::with_capacity(AT_ONCE);
+    for key in keys {
+        batch.push(key);
+        if batch.len() == AT_ONCE {
+            bucket.delete_many(&batch)?;
+            batch.clear();
+        }
+    }
+    // Some stores refuse an empty batch.
+    if batch.is_empty() { Ok(()) } else { bucket.delete_many(&batch) }
+}

@@ -1,0 +1,138 @@
+//! The hold on an upload: of all writers in all instances, one has it.
+//!
+//! The writers of an upload are numbered. Each has a state of its own that nobody else writes, so that
+//! one who has lost the upload without knowing cannot spoil what came after. Writer `n + 1` is the
+//! first to increment the counter of that number, once writer `n` has let go or has shown no sign of
+//! life for a while; whatever `n` had stored by then is what it goes on from.
+//!
+//! A writer that makes something known writes it down first and then looks whether the next number
+//! is taken. If it is not, the next writer will see what was written.
+
+use crate::bucket::{Bucket, Error, Result, delete_all};
+use crate::key::{numbered, stored};
+use crate::state::State;
+use crate::time::{EXPIRY, now};
+
+const HINT: char = 'u';
+const STATE: char = 'u';
+const COUNTER: char = 'h';
+const TAKEN_AT: char = 't';
+
+/// Returns the state of an upload, whoever holds it.
+pub(crate) fn look(bucket: &impl Bucket, upload: &str) -> Result<Option<State>> {
+    Ok(current(bucket, upload)?.map(|(_, _, state)| state))
+}
+
+/// Begins an upload that nobody else knows of, and holds it. Returns the number of the writer.
+pub(crate) fn begin(bucket: &impl Bucket, upload: &str, state: &State) -> Result<u32> {
+    write(bucket, upload, 1, state)?;
+    Ok(1)
+}
+
+/// Takes hold of an upload. Returns the number of the writer, and the state that it goes on from.
+pub(crate) fn take(bucket: &impl Bucket, upload: &str) -> Result<(u32, State)> {
+    let (last, of, state) = current(bucket, upload)?.ok_or(Error::NotFound)?;
+    let is_held =
+        if of == last { state.held && is_recent(state.time) } else { is_taken(bucket, upload, last)? };
+    if is_held {
+        return Err(Error::Busy);
+    }
+    let own = last + 1;
+    // Before the number is taken, so that there is never one that does not expire.
+    bucket.set(&numbered(TAKEN_AT, upload, own), now().to_string().as_bytes())?;
+    if bucket.increment(&numbered(COUNTER, upload, own))? != 1 {
+        return Err(Error::Busy);
+    }
+    bucket.set(&stored(HINT, upload), own.to_string().as_bytes())?;
+    let Some((of, state)) = latest(bucket, upload, last)? else {
+        // It has ended meanwhile.
+        end(bucket, upload, own, core::iter::empty())?;
+        return Err(Error::NotFound);
+    };
+    let state = State { time: now(), held: true, ..state };
+    write(bucket, upload, own, &state)?;
+    bucket.delete(&numbered(STATE, upload, of))?;
+    Ok((own, state))
+}
+
+/// Stores what a writer has done, and fails if another has taken the upload from it.
+pub(crate) fn keep(bucket: &impl Bucket, upload: &str, own: u32, state: &State) -> Result<()> {
+    check(bucket, upload, own)?;
+    write(bucket, upload, own, state)?;
+    check(bucket, upload, own)
+}
+
+/// Fails if another has taken the upload from a writer.
+pub(crate) fn check(bucket: &impl Bucket, upload: &str, own: u32) -> Result<()> {
+    // The next one removes the state that it goes on from, and all counters when it ends the upload.
+    let lost = !bucket.exists(&numbered(STATE, upload, own))?
+        || bucket.exists(&numbered(COUNTER, upload, own + 1))?;
+    if lost { Err(Error::Busy) } else { Ok(()) }
+}
+
+/// Ends an upload: removes everything of it, and some more keys, but the chunks.
+pub(crate) fn end(
+    bucket: &impl Bucket,
+    upload: &str,
+    own: u32,
+    more: impl Iterator<Item = String>,
+) -> Result<()> {
+    // The states first: without one there is no upload to be taken.
+    delete_all(bucket, (1..=own).map(|number| numbered(STATE, upload, number)).chain(more))?;
+    let rest = (2..=own).flat_map(|number| [COUNTER, TAKEN_AT].map(|kind| numbered(kind, upload, number)));
+    delete_all(bucket, rest.chain([stored(HINT, upload)]))
+}
+
+/// Stores what a writer has done.
+pub(crate) fn write(bucket: &impl Bucket, upload: &str, own: u32, state: &State) -> Result<()> {
+    bucket.set(&numbered(STATE, upload, own), &state.write())
+}
+
+/// Finds the number of the last writer. The hint may be late, but never early.
+fn last(bucket: &impl Bucket, upload: &str) -> Result<u32> {
+    let mut last = number(bucket, &stored(HINT, upload))?.and_then(|last| last.try_into().ok()).unwrap_or(1);
+    while bucket.exists(&numbered(COUNTER, upload, last + 1))? {
+        last += 1;
+    }
+    Ok(last)
+}
+
+/// Finds the last writer, and the state that was written last.
+fn current(bucket: &impl Bucket, upload: &str) -> Result<Option<(u32, u32, State)>> {
+    let mut number = last(bucket, upload)?;
+    loop {
+        if let Some((of, state)) = latest(bucket, upload, number)? {
+            return Ok(Some((number, of, state)));
+        }
+        // The next one may just have removed the state that it goes on from.
+        let before = core::mem::replace(&mut number, last(bucket, upload)?);
+        if number <= before {
+            return Ok(None);
+        }
+    }
+}
+
+/// Finds the state that was written last, and by whom: perhaps not by the last writer, if it has
+/// crashed or is only about to.
+fn latest(bucket: &impl Bucket, upload: &str, last: u32) -> Result<Option<(u32, State)>> {
+    for number in (1..=last).rev() {
+        if let Some(stored) = bucket.get(&numbered(STATE, upload, number))? {
+            let state = State::read(&stored);
+            let state = state.ok_or_else(|| Error::Other(format!("the state of {upload} is broken")))?;
+            return Ok(Some((number, state)));
+        }
+    }
+    Ok(None)
+}
+
+fn is_taken(bucket: &impl Bucket, upload: &str, last: u32) -> Result<bool> {
+    Ok(number(bucket, &numbered(TAKEN_AT, upload, last))?.is_some_and(is_recent))
+}
+
+fn is_recent(time: u64) -> bool {
+    now().saturating_sub(time) <= EXPIRY
+}
+
+fn number(bucket: &impl Bucket, key: &str) -> Result<Option<u64>> {
+    Ok(bucket.get(key)?.and_then(|text| str::from_utf8(&text).ok()?.parse().ok()))
+}

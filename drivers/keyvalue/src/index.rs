@@ -1,0 +1,193 @@
+//! The index: for each prefix a page of the names that are directly under it, so that listing reads
+//! one value.
+//!
+//! A page changes only by a swap, and whoever swaps reads it until the change is there. It is first
+//! stored by [`cell::create`]. Across pages, two orders keep a name from being lost:
+//!
+//! - A writer stores its value first and looks after it into the pages, from its own up to the first
+//!   that has the name. What is missing it adds from the top down, and then looks again, from the
+//!   bottom up, whether what it built on is still there.
+//! - Whoever deletes marks the name first, so that writers no longer see it, and deletes after it what
+//!   was under the name. So either it sees what the writer has added, or the writer sees the mark.
+//!
+//! What is written and deleted at once may leave a name that has nothing under it; none is ever lost.
+//!
+//! The mark also says, after a crash, what is left to be deleted. A page with nothing in it is closed
+//! by a swap before it is deleted: a writer that meets a closed page waits for it to be gone.
+
+use uuid::Uuid;
+
+use crate::bucket::{Bucket, Error, Result};
+use crate::cell;
+use crate::key::{split, stored};
+use crate::page::Page;
+use crate::time::{Patience, pause};
+
+const KIND: char = 'i';
+
+/// How often a change is tried while others change the same page. Each time one of them succeeds.
+const TRIES: u32 = 1000;
+
+/// Lists the names of prefixes directly under a prefix, in byte order, after one.
+pub(crate) fn list(
+    bucket: &impl Bucket,
+    prefix: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<String>> {
+    let page = page(bucket, prefix)?.unwrap_or_default();
+    let names = page.prefixes().into_iter().filter(|name| after.is_none_or(|after| *name > after));
+    Ok(names.take(limit as usize).map(str::to_owned).collect())
+}
+
+/// Makes sure that a value which was just stored is found under every prefix of its key.
+pub(crate) fn add_value(bucket: &impl Bucket, key: &str) -> Result<()> {
+    let (directory, name) = split(key);
+    add(bucket, directory, name.to_owned())
+}
+
+/// Makes sure that the prefix which a blob is directly under is found.
+pub(crate) fn add_prefix(bucket: &impl Bucket, prefix: &str) -> Result<()> {
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    let (directory, name) = split(prefix);
+    add(bucket, directory, format!("{name}/"))
+}
+
+fn add<'a>(bucket: &impl Bucket, mut directory: &'a str, mut entry: String) -> Result<()> {
+    // The pages that lack a name, from the bottom up, and then the one that has it.
+    let mut path: Vec<(&'a str, String)> = Vec::new();
+    loop {
+        let found = has(bucket, directory, &entry)?;
+        path.push((directory, entry));
+        if found || directory.is_empty() {
+            break;
+        }
+        let (parent, name) = split(directory);
+        (directory, entry) = (parent, format!("{name}/"));
+    }
+    loop {
+        for (directory, entry) in path.iter().rev() {
+            insert(bucket, directory, entry)?;
+        }
+        let mut complete = true;
+        for (directory, entry) in path.iter().skip(1) {
+            complete = complete && has(bucket, directory, entry)?;
+        }
+        if complete {
+            return Ok(());
+        }
+    }
+}
+
+fn insert(bucket: &impl Bucket, directory: &str, entry: &str) -> Result<()> {
+    let patience = Patience::new();
+    for round in 0..TRIES {
+        match page(bucket, directory)? {
+            Some(page) if page.has(entry) => return Ok(()),
+            Some(page) if page.is_closed() && !patience.is_over() => pause(round),
+            Some(_) => {
+                // Only after a crash is one still closed by now.
+                let reopens = patience.is_over();
+                swap(bucket, directory, |page| {
+                    let open = reopens || !page.is_closed();
+                    (open && !page.has(entry)).then(|| page.with(entry))
+                })?;
+                pause(round);
+            }
+            None => {
+                let first = Page::default().with(entry).into_bytes();
+                if cell::create(bucket, KIND, directory, &first)? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Err(contended(directory))
+}
+
+/// Takes a prefix and all that is under it out of the index. `delete` deletes each value.
+pub(crate) fn remove<B: Bucket>(bucket: &B, prefix: &str, delete: &dyn Fn(&str) -> Result<()>) -> Result<()> {
+    let (directory, name) = split(prefix);
+    let entry = format!("{name}/");
+    for round in 0..TRIES {
+        if !has(bucket, directory, &entry)? {
+            // Not shown, or not any more. What a crash has left there goes too.
+            clear(bucket, prefix, delete)?;
+            return forget(bucket, directory, &[entry]);
+        }
+        swap(bucket, directory, |page| page.has(&entry).then(|| page.delete(|live| live == entry)))?;
+        pause(round);
+    }
+    Err(contended(directory))
+}
+
+/// Deletes all that is under a prefix, which its parent does not show any more.
+fn clear<B: Bucket>(bucket: &B, prefix: &str, delete: &dyn Fn(&str) -> Result<()>) -> Result<()> {
+    for round in 0..TRIES {
+        let Some(found) = page(bucket, prefix)?.filter(|page| !page.is_closed()) else { return Ok(()) };
+        if found.is_empty() {
+            return close(bucket, prefix);
+        }
+        let entries: Vec<String> = found.live().chain(found.deleted()).map(str::to_owned).collect();
+        if found.live().next().is_some() {
+            swap(bucket, prefix, |page| page.live().next().map(|_| page.delete(|_| true)))?;
+            let page = page(bucket, prefix)?.unwrap_or_default();
+            if entries.iter().any(|entry| page.has(entry)) {
+                pause(round);
+                continue;
+            }
+        }
+        // All of these: the marks of some may be gone already, taken away by another who deletes them,
+        // and who may not have seen what came under them since.
+        for entry in &entries {
+            match entry.strip_suffix('/') {
+                Some(name) => clear(bucket, &format!("{prefix}/{name}"), delete)?,
+                None => delete(&format!("{prefix}/{entry}"))?,
+            }
+        }
+        forget(bucket, prefix, &entries)?;
+    }
+    Err(contended(prefix))
+}
+
+/// Takes the marks of entries away, after what was under them.
+fn forget(bucket: &impl Bucket, directory: &str, entries: &[String]) -> Result<()> {
+    let is_one = |deleted: &str| entries.iter().any(|entry| entry == deleted);
+    for round in 0..TRIES {
+        match page(bucket, directory)? {
+            Some(page) if page.deleted().any(is_one) => {}
+            _ => return Ok(()),
+        }
+        swap(bucket, directory, |page| page.deleted().any(is_one).then(|| page.forget(is_one)))?;
+        pause(round);
+    }
+    Err(contended(directory))
+}
+
+/// Deletes the page of a prefix if it is still empty, and nobody else is about to.
+fn close(bucket: &impl Bucket, prefix: &str) -> Result<()> {
+    let closed = Page::closed_by(&Uuid::new_v4().simple().to_string());
+    swap(bucket, prefix, |page| page.is_empty().then(|| closed.clone()))?;
+    if page(bucket, prefix)?.as_ref() == Some(&closed) {
+        cell::delete(bucket, KIND, prefix)?;
+    }
+    Ok(())
+}
+
+fn has(bucket: &impl Bucket, directory: &str, entry: &str) -> Result<bool> {
+    Ok(page(bucket, directory)?.is_some_and(|page| page.has(entry)))
+}
+
+fn page(bucket: &impl Bucket, directory: &str) -> Result<Option<Page>> {
+    Ok(bucket.get(&stored(KIND, directory))?.map(|bytes| Page::read(&bytes)))
+}
+
+fn swap(bucket: &impl Bucket, directory: &str, change: impl Fn(Page) -> Option<Page>) -> Result<()> {
+    bucket.swap(&stored(KIND, directory), &|bytes| change(Page::read(bytes)).map(Page::into_bytes))
+}
+
+fn contended(directory: &str) -> Error {
+    Error::Other(format!("others keep changing the index of {directory:?}"))
+}

@@ -1,0 +1,80 @@
+//! A store in memory for the tests, with what is wrong with the real ones.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::bucket::{Bucket, Error, Result};
+
+/// A store that all its clones share.
+#[derive(Clone, Default)]
+pub(crate) struct Memory {
+    values: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+}
+
+impl Memory {
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.values.lock().unwrap().keys().cloned().collect()
+    }
+
+    /// The keys of chunks.
+    pub(crate) fn chunks(&self) -> usize {
+        self.keys().iter().filter(|key| key.starts_with("c/")).count()
+    }
+
+    /// Does an operation, and lets others do theirs before and after it.
+    fn during<T>(&self, key: &str, operation: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> Result<T> {
+        if key.len() > 255 {
+            return Err(Error::AccessDenied("the key is too long".into()));
+        }
+        thread::yield_now();
+        let result = operation(&mut self.values.lock().unwrap());
+        thread::yield_now();
+        Ok(result)
+    }
+}
+
+impl Bucket for Memory {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.during(key, |values| values.get(key).cloned())
+    }
+
+    fn exists(&self, key: &str) -> Result<bool> {
+        self.during(key, |values| values.contains_key(key))
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Result<()> {
+        self.during(key, |values| values.insert(key.to_owned(), value.to_owned()))?;
+        Ok(())
+    }
+
+    fn delete(&self, key: &str) -> Result<()> {
+        self.during(key, |values| values.remove(key))?;
+        Ok(())
+    }
+
+    fn delete_many(&self, keys: &[String]) -> Result<()> {
+        assert!(!keys.is_empty(), "Redis refuses that");
+        keys.iter().rev().try_for_each(|key| self.delete(key))
+    }
+
+    fn increment(&self, key: &str) -> Result<i64> {
+        self.during(key, |values| {
+            let bytes = values.get(key).map_or([0; 8], |bytes| bytes.as_slice().try_into().unwrap());
+            let number = i64::from_le_bytes(bytes) + 1;
+            values.insert(key.to_owned(), number.to_le_bytes().to_vec());
+            number
+        })
+    }
+
+    /// A swap that fails is not told, as of Redis.
+    fn swap(&self, key: &str, change: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<()> {
+        let Some(current) = self.get(key)? else { return Ok(()) };
+        let Some(new) = change(&current) else { return Ok(()) };
+        self.during(key, |values| {
+            if values.get(key) == Some(&current) {
+                values.insert(key.to_owned(), new);
+            }
+        })
+    }
+}

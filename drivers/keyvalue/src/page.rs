@@ -1,0 +1,110 @@
+//! The text of a directory: a line for each name that is directly under a prefix.
+//!
+//! The name of a further prefix ends in `/`, that of a value does not. A line that begins with `~`
+//! is of what is being deleted. A page of one line that begins with `!` is itself about to be deleted, by
+//! the one whom the line names.
+
+use std::collections::BTreeSet;
+
+const DELETED: &str = "~";
+const CLOSED: &str = "!";
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Page(String);
+
+impl Page {
+    pub(crate) fn closed_by(whom: &str) -> Self {
+        Self(format!("{CLOSED}{whom}\n"))
+    }
+
+    /// Reads a page. What is no text is no page of ours.
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.starts_with(CLOSED)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn has(&self, entry: &str) -> bool {
+        self.0.lines().any(|line| line == entry)
+    }
+
+    /// Adds an entry, in place of all else if the page was closed.
+    pub(crate) fn with(mut self, entry: &str) -> Self {
+        if self.is_closed() {
+            self.0.clear();
+        }
+        self.0.push_str(entry);
+        self.0.push('\n');
+        self
+    }
+
+    /// The names of the further prefixes, in byte order.
+    pub(crate) fn prefixes(&self) -> BTreeSet<&str> {
+        self.live().filter_map(|line| line.strip_suffix('/')).collect()
+    }
+
+    pub(crate) fn live(&self) -> impl Iterator<Item = &str> {
+        self.0.lines().filter(|line| !line.starts_with(DELETED) && !line.starts_with(CLOSED))
+    }
+
+    /// The entries that are being deleted.
+    pub(crate) fn deleted(&self) -> impl Iterator<Item = &str> {
+        self.0.lines().filter_map(|line| line.strip_prefix(DELETED))
+    }
+
+    /// Marks entries as being deleted.
+    pub(crate) fn delete(&self, which: impl Fn(&str) -> bool) -> Self {
+        let kept = self.live().filter(|entry| !which(entry)).map(str::to_owned);
+        let gone: BTreeSet<&str> = self.live().filter(|entry| which(entry)).chain(self.deleted()).collect();
+        Self::from_lines(kept.chain(gone.into_iter().map(|entry| format!("{DELETED}{entry}"))))
+    }
+
+    /// Forgets entries that were deleted.
+    pub(crate) fn forget(&self, which: impl Fn(&str) -> bool) -> Self {
+        let keeps = |line: &&str| !line.strip_prefix(DELETED).is_some_and(&which);
+        Self::from_lines(self.0.lines().filter(keeps).map(str::to_owned))
+    }
+
+    fn from_lines(lines: impl Iterator<Item = String>) -> Self {
+        Self(lines.map(|line| line + "\n").collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_and_go() {
+        let page = Page::default().with("b/").with("b-c/").with("link");
+        assert!(page.has("b/") && !page.has("b") && !page.has("c"));
+        assert_eq!(page.prefixes().into_iter().collect::<Vec<_>>(), ["b", "b-c"]);
+        let page = page.delete(|entry| entry == "b/");
+        assert!(!page.has("b/") && page.has("link"));
+        assert_eq!(page.deleted().collect::<Vec<_>>(), ["b/"]);
+        // It came again while it was being deleted.
+        let page = page.with("b/").forget(|entry| entry == "b/");
+        assert!(page.has("b/"));
+        assert_eq!(page.deleted().count(), 0);
+        assert!(page.delete(|_| true).forget(|_| true).is_empty());
+    }
+
+    #[test]
+    fn a_closed_page_has_nothing() {
+        let closed = Page::closed_by("me");
+        assert_eq!(closed.prefixes().len(), 0);
+        assert_eq!(closed.live().count(), 0);
+        assert_eq!(closed.clone().with("a"), Page::default().with("a"));
+        assert!(Page::read(&closed.into_bytes()).is_closed());
+    }
+}

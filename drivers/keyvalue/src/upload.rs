@@ -1,0 +1,200 @@
+//! The writer of an upload: chunks that become a blob by being named.
+
+use crate::blob::{self, Blob, FEW};
+use crate::bucket::{Bucket, Error, Result};
+use crate::content::{Reader, Run};
+use crate::hold;
+use crate::state::State;
+use crate::time::now;
+
+/// A writer shows a sign of life before it does something, if the last one is so many seconds ago.
+const RENEWAL: u64 = 2;
+
+/// Returns how many bytes of an upload are stored, or none.
+pub(crate) fn received(bucket: &impl Bucket, id: &str) -> Result<Option<u64>> {
+    match hold::look(bucket, id)? {
+        Some(state) if !is_published(bucket, &state)? => Ok(Some(state.size())),
+        _ => Ok(None),
+    }
+}
+
+/// An open upload.
+pub(crate) struct Writer<'a, B: Bucket> {
+    bucket: &'a B,
+    upload: String,
+    number: u32,
+    /// The size of a chunk.
+    chunk: usize,
+    /// What is stored. The tail is what is not, once something was appended.
+    state: State,
+    /// How many chunks this writer has written.
+    written: u64,
+    open: bool,
+}
+
+impl<'a, B: Bucket> Writer<'a, B> {
+    pub(crate) fn create(bucket: &'a B, id: &str, chunk: usize) -> Result<Self> {
+        let state = State::new(now());
+        let number = hold::begin(bucket, id, &state)?;
+        Ok(Self { bucket, upload: id.to_owned(), number, chunk, state, written: 0, open: true })
+    }
+
+    pub(crate) fn open(bucket: &'a B, id: &str, chunk: usize) -> Result<Self> {
+        let (number, state) = hold::take(bucket, id)?;
+        let mut writer = Self { bucket, upload: id.to_owned(), number, chunk, state, written: 0, open: true };
+        if is_published(bucket, &writer.state)? {
+            // By one who then crashed.
+            writer.end()?;
+            return Err(Error::NotFound);
+        }
+        writer.state.target = None;
+        Ok(writer)
+    }
+
+    pub(crate) fn offset(&self) -> u64 {
+        self.state.size()
+    }
+
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let room = self.chunk.saturating_sub(self.state.tail.len());
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            bytes = later;
+            if now.len() == self.chunk {
+                // A whole chunk needs no copy.
+                self.write(now)?;
+                continue;
+            }
+            self.state.tail.extend_from_slice(now);
+            if self.state.tail.len() >= self.chunk {
+                self.flush()?;
+            }
+        }
+        self.renew()
+    }
+
+    /// Opens the upload's bytes from the first on.
+    pub(crate) fn read(&self) -> Reader {
+        let State { content, tail, .. } = &self.state;
+        Reader::new(Some(content.clone()), tail.clone(), 0, u64::MAX)
+    }
+
+    pub(crate) fn suspend(mut self) -> Result<()> {
+        self.release()
+    }
+
+    pub(crate) fn commit(mut self, key: &str) -> Result<()> {
+        let blob = if self.state.content.runs.is_empty() && self.state.tail.len() <= FEW {
+            Blob::Inline(self.state.tail.clone())
+        } else {
+            self.flush()?;
+            Blob::Chunked(self.state.content.clone())
+        };
+        // From here on, whoever finds this upload after a crash looks for the blob before it touches a
+        // chunk.
+        self.state.target = Some(key.to_owned());
+        self.keep()?;
+        let is_used = blob::publish(self.bucket, key, &blob)?;
+        self.end()?;
+        if is_used { Ok(()) } else { blob.delete_chunks(self.bucket) }
+    }
+
+    pub(crate) fn abort(mut self) -> Result<()> {
+        hold::check(self.bucket, &self.upload, self.number)?;
+        self.end()?;
+        self.state.content.delete(self.bucket)
+    }
+
+    /// Stores the bytes that wait for more.
+    fn flush(&mut self) -> Result<()> {
+        if self.state.tail.is_empty() {
+            return Ok(());
+        }
+        let tail = core::mem::take(&mut self.state.tail);
+        self.write(&tail)?;
+        // The memory is used again.
+        self.state.tail = tail;
+        self.state.tail.clear();
+        Ok(())
+    }
+
+    /// Stores a chunk, and that it is there.
+    fn write(&mut self, chunk: &[u8]) -> Result<()> {
+        self.renew()?;
+        let content = &mut self.state.content;
+        self.bucket.set(&content.chunk(self.number, self.written), chunk)?;
+        let bytes = chunk.len() as u64;
+        match content.runs.last_mut().filter(|run| run.writer == self.number) {
+            Some(run) => run.bytes += bytes,
+            None => content.runs.push(Run { writer: self.number, chunk: self.chunk as u64, bytes }),
+        }
+        self.written += 1;
+        self.state.time = now();
+        self.store(Vec::new())
+    }
+
+    /// Shows a sign of life, if it is time for one, and fails if the upload was lost.
+    fn renew(&mut self) -> Result<()> {
+        if now().saturating_sub(self.state.time) < RENEWAL {
+            return Ok(());
+        }
+        self.keep()
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        self.state.time = now();
+        if self.state.tail.len() > FEW {
+            self.store(Vec::new())?;
+            return hold::check(self.bucket, &self.upload, self.number);
+        }
+        hold::keep(self.bucket, &self.upload, self.number, &self.state)
+    }
+
+    /// Stores the state with another tail.
+    fn store(&mut self, tail: Vec<u8>) -> Result<()> {
+        let own = core::mem::replace(&mut self.state.tail, tail);
+        let stored = hold::write(self.bucket, &self.upload, self.number, &self.state);
+        self.state.tail = own;
+        stored
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.open = false;
+        if self.state.tail.len() > FEW {
+            self.flush()?;
+        }
+        self.state.held = false;
+        self.keep()
+    }
+
+    /// Removes all of the upload but the chunks.
+    fn end(&mut self) -> Result<()> {
+        self.open = false;
+        let content = &self.state.content;
+        // A writer that crashed may have written one chunk more than it has told of.
+        let stray = (1..=self.number).map(|number| {
+            let run = content.runs.iter().find(|run| run.writer == number);
+            content.chunk(number, run.map_or(0, Run::chunks))
+        });
+        hold::end(self.bucket, &self.upload, self.number, stray)
+    }
+}
+
+impl<B: Bucket> Drop for Writer<'_, B> {
+    /// Keeps what was appended, if that is possible.
+    fn drop(&mut self) {
+        if self.open {
+            let _ = self.release();
+        }
+    }
+}
+
+/// Whether the blob that an upload was about to become is there, and is of this upload.
+fn is_published(bucket: &impl Bucket, state: &State) -> Result<bool> {
+    let Some(target) = &state.target else { return Ok(false) };
+    Ok(match blob::find(bucket, target)? {
+        Some(Blob::Chunked(content)) => content.id == state.content.id,
+        Some(Blob::Inline(bytes)) => state.content.runs.is_empty() && bytes == state.tail,
+        None => false,
+    })
+}
