@@ -1,10 +1,11 @@
 //! The checks of a change: tests and lints.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Result;
 
-use crate::components::{key_value_for_tests, packages};
+use crate::components::{KEY_VALUE_DRIVER, composed, key_value_for_tests, packages};
 use crate::process::{run, step};
 use crate::toolchain::{Toolchain, cargo};
 
@@ -22,7 +23,7 @@ const OF_FILES: &[&str] = &[
 ];
 
 /// Runs every test. Those over HTTP start wasmtime with the component, and then once more with the
-/// key-value driver's.
+/// key-value driver's; and where there is `spin`, it with the key-value driver's.
 pub(crate) fn test(wasmtime: &Path, component: &Path, long: bool, arguments: &[String]) -> Result<()> {
     let tests = |component: &Path, selection: &[&str]| {
         let mut tests = cargo();
@@ -35,9 +36,18 @@ pub(crate) fn test(wasmtime: &Path, component: &Path, long: bool, arguments: &[S
     };
     step("running the tests", || run(&mut tests(component, &["--workspace"])))?;
     eprintln!("xtask: left out of what follows, since it looks at files: {}", OF_FILES.join(" "));
+    let integration = ["--package", "lighter", "--test", "integration"];
+    let left_out = OF_FILES.iter().flat_map(|name| ["--skip", name]);
     step("running the integration tests over the key-value driver", || {
-        let mut tests = tests(&key_value_for_tests()?, &["--package", "lighter", "--test", "integration"]);
-        run(tests.args(OF_FILES.iter().flat_map(|name| ["--skip", name])))
+        run(tests(&key_value_for_tests()?, &integration).args(left_out.clone()))
+    })?;
+    if Command::new("spin").arg("--version").output().is_err() {
+        eprintln!("xtask: there is no spin here: the integration tests are not run on it");
+        return Ok(());
+    }
+    step("running the integration tests on Spin", || {
+        let mut tests = tests(&composed(KEY_VALUE_DRIVER), &integration);
+        run(tests.env("LIGHTER_SPIN", "spin").args(left_out))
     })
 }
 

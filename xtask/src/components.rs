@@ -21,7 +21,8 @@ const DRIVERS: &[(&str, usize)] = &[(DEFAULT_DRIVER, 400_000), (KEY_VALUE_DRIVER
 /// The driver that is served.
 const DEFAULT_DRIVER: &str = "lighter-filesystem";
 
-const KEY_VALUE_DRIVER: &str = "lighter-keyvalue";
+/// The driver for hosts with a key-value store.
+pub(crate) const KEY_VALUE_DRIVER: &str = "lighter-keyvalue";
 
 /// The package that is a key-value store over files, for tests on hosts that have none.
 const KEY_VALUE_HOST: &str = "keyvalue-host";
@@ -76,6 +77,7 @@ fn read(package: &str) -> Result<Vec<u8>> {
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn composed(driver: &str) -> PathBuf {
+/// Returns where the component with a driver is.
+pub(crate) fn composed(driver: &str) -> PathBuf {
     workspace("target/components").join(driver).with_extension("wasm")
 }
