@@ -99,7 +99,10 @@ impl Server {
 
     /// The most memory that the server has held so far, in MiB.
     pub(crate) fn peak_memory(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.process.id());
+        // `spin up` serves in a process that it starts.
+        let id = self.process.id().to_string();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let path = format!("/proc/{}/status", children.split_whitespace().last().unwrap_or(&id));
         let status = fs::read_to_string(path).expect("the status of a running process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line VmHWM");
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
@@ -162,6 +165,17 @@ impl Options {
     }
 
     pub(crate) fn start(self) -> Server {
+        let process = Process::start(match env::var_os("LIGHTER_SPIN") {
+            Some(spin) => self.spin(Path::new(&spin)),
+            None => self.wasmtime(),
+        });
+        let line = process.wait_for("http://127.0.0.1:");
+        let (_, address) = line.split_once("http://").expect("a URL");
+        let address = address.trim_end_matches('/').parse().expect("an address");
+        Server { process, address, data: self.data }
+    }
+
+    fn wasmtime(&self) -> Command {
         let mut command = Command::new(tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime"));
         command
             .args(["serve", "-Scli", "--addr", "127.0.0.1:0"])
@@ -171,12 +185,29 @@ impl Options {
         for (name, value) in &self.environment {
             command.arg("--env").arg(format!("{name}={value}"));
         }
-        command.arg(self.component);
-        let process = Process::start(command);
-        let line = process.wait_for("Serving HTTP on http://");
-        let address = line.trim_start_matches("Serving HTTP on http://").trim_end_matches('/');
-        let address = address.parse().expect("an address");
-        Server { process, address, data: self.data }
+        command.arg(&self.component);
+        command
+    }
+
+    /// Spin on the component of the key-value driver, with its store in the directory.
+    fn spin(&self, spin: &Path) -> Command {
+        let manifest = self.data.path().join("spin.toml");
+        let text = format!(
+            concat!(
+                "spin_manifest_version = 2\n[application]\nname = \"tests\"\n",
+                "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"registry\"\n",
+                "[component.registry]\nsource = {:?}\nkey_value_stores = [\"default\"]\n"
+            ),
+            self.component
+        );
+        fs::write(&manifest, text).expect("a manifest");
+        let mut command = Command::new(spin);
+        command.arg("up").arg("--from").arg(&manifest).args(["--listen", "127.0.0.1:0"]);
+        command.arg("--state-dir").arg(self.data.path());
+        for (name, value) in &self.environment {
+            command.arg("--env").arg(format!("{name}={value}"));
+        }
+        command
     }
 }
 

@@ -1,11 +1,13 @@
 //! What whole requests cost and answer, over storage in memory.
 
+mod recorded;
+
+use self::recorded::Recorded;
 use super::*;
 use crate::digest::Algorithm;
 use crate::hash::digest;
 use crate::http::Body;
 use crate::storage::memory::Memory;
-use crate::storage::recorded::Recorded;
 
 /// A registry, and what its storage is asked.
 struct Bench {

@@ -8,8 +8,6 @@ use crate::stream::Stream;
 #[cfg(target_family = "wasm")]
 pub mod driver;
 pub mod memory;
-#[cfg(test)]
-pub(crate) mod recorded;
 
 /// Why a storage operation failed. The texts are for the log.
 #[derive(Debug, PartialEq, Eq)]

@@ -20,13 +20,18 @@ const OF_FILES: &[&str] = &[
     "healing::",
     "host::the_storage_may_be_another_directory",
     "host::without_storage_the_registry_says_so",
+    "names::no_path_leads_out_of_the_storage",
     "state::an_upload_that_distribution_began_is_finished",
     "tags::a_page_has_at_most_1000_tags",
     "writers::a_server_that_was_killed_goes_on_from_what_is_stored",
 ];
 
+/// The integration test that Spin fails: an answer that comes before the request's body is read loses
+/// its own body on the way.
+const NOT_ON_SPIN: &str = "writers::of_two_writers_at_once_one_wins";
+
 /// Runs every test. Those over HTTP start wasmtime with the component, and then once more with the
-/// key-value driver's.
+/// key-value driver's; and where there is `spin`, it with the key-value driver's.
 pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[String]) -> Result<()> {
     let selected = |component: &Path, selection: &[&str]| {
         let mut tests = tests(wasmtime, component);
@@ -39,9 +44,19 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
     };
     step("running the tests", || run(&mut selected(&tested.registry, &["--workspace"])))?;
     eprintln!("xtask: left out of what follows, since it looks at files: {}", OF_FILES.join(" "));
+    let integration = ["--package", "lighter", "--test", "integration"];
+    let left_out = OF_FILES.iter().flat_map(|name| ["--skip", name]);
     step("running the integration tests over the key-value driver", || {
-        let mut tests = selected(&tested.key_value, &["--package", "lighter", "--test", "integration"]);
-        run(tests.args(OF_FILES.iter().flat_map(|name| ["--skip", name])))
+        run(selected(&tested.over_files, &integration).args(left_out.clone()))
+    })?;
+    if Command::new("spin").arg("--version").output().is_err() {
+        eprintln!("xtask: there is no spin here: the integration tests are not run on it");
+        return Ok(());
+    }
+    eprintln!("xtask: left out of what follows as well, since Spin fails it: {NOT_ON_SPIN}");
+    step("running the integration tests on Spin", || {
+        let mut tests = selected(&tested.key_value, &integration);
+        run(tests.env("LIGHTER_SPIN", "spin").args(left_out).args(["--skip", NOT_ON_SPIN]))
     })
 }
 

@@ -21,6 +21,7 @@ const DRIVERS: &[(&str, usize)] = &[(DEFAULT_DRIVER, 400_000), (KEY_VALUE_DRIVER
 /// The driver that is served.
 const DEFAULT_DRIVER: &str = "lighter-filesystem";
 
+/// The driver for hosts with a key-value store.
 const KEY_VALUE_DRIVER: &str = "lighter-keyvalue";
 
 /// The package that checks a driver in the registry's place.
@@ -33,8 +34,10 @@ const KEY_VALUE_HOST: &str = "keyvalue-host";
 pub(crate) struct Tested {
     /// The registry with the driver that is served.
     pub(crate) registry: PathBuf,
-    /// The registry with the key-value driver, over files.
+    /// The registry with the key-value driver.
     pub(crate) key_value: PathBuf,
+    /// The same over files, for hosts that have no key-value store.
+    pub(crate) over_files: PathBuf,
     /// The directory of the checks, with each driver.
     pub(crate) contract: PathBuf,
 }
@@ -86,10 +89,11 @@ pub(crate) fn build_tested(toolchain: &Toolchain) -> Result<Tested> {
         }
         write(&component, &contract.join(driver).with_extension("wasm"))?;
     }
-    let path = product(KEY_VALUE_DRIVER);
-    let product = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let key_value = workspace("target/components/over-files").join(KEY_VALUE_DRIVER).with_extension("wasm");
-    Ok(Tested { registry, key_value: write(&over_files(&product)?, &key_value)?, contract })
+    let key_value = product(KEY_VALUE_DRIVER);
+    let component = fs::read(&key_value).with_context(|| format!("cannot read {}", key_value.display()))?;
+    let path = workspace("target/components/over-files").join(KEY_VALUE_DRIVER).with_extension("wasm");
+    let over_files = write(&over_files(&component)?, &path)?;
+    Ok(Tested { registry, key_value, over_files, contract })
 }
 
 /// Compiles one package, as a cdylib alone: with the rlib beside it cargo would leave out LTO.
