@@ -121,17 +121,47 @@ impl Directory {
 
     /// Puts a file with some content at a path, durably, in place of what was there.
     pub(crate) fn replace(&self, path: &str, content: &[u8]) -> Result<()> {
-        let temporary = self.write_temporary(path, content)?;
-        let published = self.publish(&temporary, path);
-        if published.is_err() {
-            // It may be there no more.
-            let _ = self.unlink(&temporary);
+        self.put(path, content, |temporary| self.given.rename_at(temporary, &self.given, path))
+    }
+
+    /// Puts a file with some content at a path, durably, if there is none. Returns whether it did.
+    pub(crate) fn put_new(&self, path: &str, content: &[u8]) -> Result<bool> {
+        self.put(path, content, |temporary| {
+            let created = match self.given.link_at(PathFlags::empty(), temporary, &self.given, path) {
+                Ok(()) => true,
+                Err(ErrorCode::Exist) => false,
+                Err(code) => return Err(code),
+            };
+            self.unlink(temporary)?;
+            Ok(created)
+        })
+    }
+
+    /// Writes a temporary file beside a path and has it moved there, durably.
+    fn put<T>(
+        &self,
+        path: &str,
+        content: &[u8],
+        publish: impl Fn(&str) -> core::result::Result<T, ErrorCode>,
+    ) -> Result<T> {
+        for _ in 0..TRIES {
+            let temporary = self.write_temporary(path, content)?;
+            match publish(&temporary) {
+                Ok(done) => return self.sync_parent(path).map(|()| done),
+                // Another request has removed the directory with the temporary file in it.
+                Err(ErrorCode::NoEntry) => {}
+                Err(code) => {
+                    // The error that is told is the first one.
+                    let _ = self.unlink(&temporary);
+                    return Err(failed("put", path)(code));
+                }
+            }
         }
-        published
+        Err(Error::Other(format!("put {path}: others keep removing its directory")))
     }
 
     /// Writes a temporary file for a path, durably, and returns its own path.
-    pub(crate) fn write_temporary(&self, path: &str, content: &[u8]) -> Result<String> {
+    fn write_temporary(&self, path: &str, content: &[u8]) -> Result<String> {
         let temporary = format!("{path}.{}.tmp", Uuid::new_v4());
         let file = self.create(&temporary)?;
         let written = write_all(&file, content, 0).and_then(|()| file.sync_data());
@@ -148,16 +178,6 @@ impl Directory {
         self.with_parents(to, || self.given.rename_at(from, &self.given, to))
             .map_err(failed("rename to", to))?;
         self.sync_parent(to)
-    }
-
-    /// Gives a file that is synced a second name, durably, if there is no file of that name. Returns
-    /// whether it did.
-    pub(crate) fn publish_new(&self, from: &str, to: &str) -> Result<bool> {
-        match self.given.link_at(PathFlags::empty(), from, &self.given, to) {
-            Ok(()) => self.sync_parent(to).map(|()| true),
-            Err(ErrorCode::Exist) => Ok(false),
-            Err(code) => Err(failed("link", to)(code)),
-        }
     }
 
     /// Removes a file, if it is there.

@@ -17,11 +17,7 @@ impl Guest for Driver {
 
     fn create(key: String, value: Vec<u8>) -> Result<bool, Error> {
         let root = root()?;
-        let path = root.path(&key)?;
-        let temporary = root.write_temporary(&path, &value)?;
-        let created = root.publish_new(&temporary, &path);
-        root.remove(&temporary)?;
-        created
+        root.put_new(&root.path(&key)?, &value)
     }
 
     fn delete(key: String) -> Result<(), Error> {

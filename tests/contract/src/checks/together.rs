@@ -85,26 +85,31 @@ fn a_value_is_never_half_there<S: Storage>(party: &Party<S>) {
 }
 
 fn a_blob_is_never_half_there<S: Storage>(party: &Party<S>) {
-    let (key, over, contents) = (party.key("blob"), party.key("over"), contents(1_000_000));
+    // As by clients that push the same layer at once, while others pull it.
+    let (key, over, content) = (party.key("blob"), party.key("over"), bytes(1_000_000));
     if party.number == 0 {
-        party.storage.put(&key, &contents[0]).unwrap();
+        party.storage.put(&key, &content).unwrap();
     }
     party.meet("start");
     if party.number == 0 {
         for round in 0..ROUNDS {
-            party.storage.put(&key, &contents[round % 2]).unwrap();
+            if round % 2 == 0 {
+                party.storage.put(&key, &content).unwrap();
+            } else {
+                let mut upload =
+                    party.storage.create_upload(&party.key(&format!("up/{round}/data"))).unwrap();
+                upload.append(&content).unwrap();
+                upload.commit(&key).unwrap();
+            }
         }
         party.storage.set(&over, b"").unwrap();
         return;
     }
     party.look_until(&over, || {
         let size = party.storage.stat(&key).unwrap().expect("a blob that is replaced is always there");
-        assert!(
-            contents.iter().any(|content| content.len() as u64 == size),
-            "{size} bytes are no whole blob"
-        );
+        assert_eq!(size, content.len() as u64);
         let blob = party.blob(&key, 0, u64::MAX).unwrap();
-        assert!(contents.contains(&blob), "{} bytes are no whole blob", blob.len());
+        assert!(blob == content, "{} bytes are no whole blob", blob.len());
     });
 }
 
@@ -224,7 +229,8 @@ fn while_one_writes<S: Storage>(party: &Party<S>) {
     for round in 0..ROUNDS {
         party.meet(&format!("written-{round}"));
         assert_eq!(party.storage.open_upload(&id).err(), Some(Error::Busy));
-        assert_eq!(party.storage.received(&id), Ok(Some((round as u64 + 1) * 10_000)));
+        let received = party.storage.received(&id).unwrap();
+        assert!(received.is_some_and(|bytes| bytes <= (round as u64 + 1) * 10_000), "{received:?}");
         party.meet(&format!("asked-{round}"));
     }
     party.meet("end");
@@ -276,13 +282,14 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     }
     party.meet("held");
     assert_eq!(party.storage.open_upload(&id).err(), Some(Error::Busy));
-    // As much as whoever held it before has left.
     let mut upload = party.wait("the upload", || party.storage.open_upload(&id).ok());
-    assert_eq!(upload.offset(), 2);
+    // As much as whoever held it before has stored.
+    let stored = usize::try_from(upload.offset()).unwrap();
+    assert!(stored <= b"be".len(), "{stored} bytes are stored");
     party.meet("taken");
     party.meet("refused");
     assert_eq!(party.storage.open_upload(&id).err(), Some(Error::Busy));
-    upload.append(b"gun").unwrap();
+    upload.append(&b"begun"[stored..]).unwrap();
     upload.commit(&blob).unwrap();
     assert_eq!(party.blob(&blob, 0, 9), Ok(b"begun".to_vec()));
 }
