@@ -45,6 +45,9 @@ pub(crate) fn take(bucket: &impl Bucket, upload: &str) -> Result<(u32, State)> {
     }
     bucket.set(&stored(HINT, upload), own.to_string().as_bytes())?;
     let Some((of, state)) = latest(bucket, upload, last)? else {
+        if bucket.exists(&numbered(COUNTER, upload, own + 1))? {
+            return Err(Error::Busy);
+        }
         // It has ended meanwhile.
         end(bucket, upload, own, core::iter::empty())?;
         return Err(Error::NotFound);
@@ -104,7 +107,7 @@ fn current(bucket: &impl Bucket, upload: &str) -> Result<Option<(u32, u32, State
         if let Some((of, state)) = latest(bucket, upload, number)? {
             return Ok(Some((number, of, state)));
         }
-        // The next one may just have removed the state that it goes on from.
+        // It has moved further up meanwhile, or has ended.
         let before = core::mem::replace(&mut number, last(bucket, upload)?);
         if number <= before {
             return Ok(None);
@@ -115,7 +118,8 @@ fn current(bucket: &impl Bucket, upload: &str) -> Result<Option<(u32, u32, State
 /// Finds the state that was written last, and by whom: perhaps not by the last writer, if it has
 /// crashed or is only about to.
 fn latest(bucket: &impl Bucket, upload: &str, last: u32) -> Result<Option<(u32, State)>> {
-    for number in (1..=last).rev() {
+    // It is at the top, mostly. But it moves up, and whoever looks downwards may pass it by.
+    for number in (1..=last).rev().chain(1..=last) {
         if let Some(stored) = bucket.get(&numbered(STATE, upload, number))? {
             let state = State::read(&stored);
             let state = state.ok_or_else(|| Error::Other(format!("the state of {upload} is broken")))?;
