@@ -24,7 +24,9 @@ impl Guest for Component {
         static CONFIG: OnceLock<Result<Config, String>> = OnceLock::new();
         let start = Instant::now();
         let config = CONFIG.get_or_init(|| Config::from_environment(get_environment()));
-        let request = receive(request);
+        let method = method(&request);
+        let mut body = Incoming::of(&request, &method);
+        let request = receive(&request, method, &mut body);
         let (format, (response, mut entry)) = match config {
             Ok(config) => (config.access_log, Registry::new(Driver, config).handle(request)),
             Err(reason) => (Some(Format::Text), misconfigured(reason, &request)),
@@ -33,6 +35,7 @@ impl Guest for Component {
             // The client has gone, or what was promised could not be read. It sees a broken answer.
             entry.error = Some(broken);
         }
+        body.drain();
         // What went wrong is told even where requests are not.
         if let Some(format) = format.or(entry.error.is_some().then_some(Format::Text)) {
             log(entry.line(format, start.elapsed()));
@@ -40,20 +43,47 @@ impl Guest for Component {
     }
 }
 
-/// A request's body. The stream is a child of the body, and goes first.
+/// A request's body, until it has ended. The stream is a child of the body, and goes first.
 struct Incoming {
     stream: Option<InputStream>,
     _body: Option<IncomingBody>,
 }
 
-impl Stream for Incoming {
-    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
-        self.stream.as_mut().map_or(Ok(None), Stream::next)
+impl Incoming {
+    fn of(request: &IncomingRequest, method: &Method) -> Self {
+        // Neither can fail for a request whose body nobody has taken yet. Two methods have none.
+        let body = (!matches!(method, Method::Get | Method::Head)).then(|| request.consume().ok()).flatten();
+        let stream = body.as_ref().and_then(|body| body.stream().ok());
+        Self { stream, _body: body }
+    }
+
+    /// Takes what a client still sends that was answered before its body was read, up to a limit, as
+    /// distribution's server does. Hosts close the connection on what is left, and a client may then
+    /// lose the answer.
+    fn drain(&mut self) {
+        const LIMIT: usize = 1024 * 1024;
+        let mut taken = 0;
+        while let Ok(Some(bytes)) = self.next() {
+            taken += bytes.len();
+            if taken > LIMIT {
+                return;
+            }
+        }
     }
 }
 
-fn receive(request: IncomingRequest) -> Request<Incoming> {
-    let method = match request.method() {
+impl Stream for Incoming {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let next = self.stream.as_mut().map_or(Ok(None), Stream::next);
+        if !matches!(next, Ok(Some(_))) {
+            self.stream = None;
+        }
+        next
+    }
+}
+
+fn method(request: &IncomingRequest) -> Method {
+    match request.method() {
         WasiMethod::Get => Method::Get,
         WasiMethod::Head => Method::Head,
         WasiMethod::Post => Method::Post,
@@ -64,14 +94,18 @@ fn receive(request: IncomingRequest) -> Request<Incoming> {
         WasiMethod::Connect => Method::Other("CONNECT".to_owned()),
         WasiMethod::Trace => Method::Other("TRACE".to_owned()),
         WasiMethod::Other(method) => Method::Other(method),
-    };
+    }
+}
+
+fn receive<'a>(
+    request: &IncomingRequest,
+    method: Method,
+    body: &'a mut Incoming,
+) -> Request<&'a mut Incoming> {
     let target = request.path_with_query().unwrap_or_default();
     let headers = request.headers().entries();
     let authority = request.authority();
-    // Neither can fail for a request whose body nobody has taken yet.
-    let body = request.consume().ok();
-    let stream = body.as_ref().and_then(|body| body.stream().ok());
-    Request::new(method, &target, headers, Incoming { stream, _body: body }).with_authority(authority)
+    Request::new(method, &target, headers, body).with_authority(authority)
 }
 
 fn send(response: Response<Content>, out: ResponseOutparam) -> Result<(), String> {

@@ -7,6 +7,12 @@ pub trait Stream {
     fn next(&mut self) -> Result<Option<Vec<u8>>, String>;
 }
 
+impl<S: Stream> Stream for &mut S {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        (**self).next()
+    }
+}
+
 /// Content in memory is a stream of one chunk.
 impl Stream for Vec<u8> {
     fn next(&mut self) -> Result<Option<Vec<u8>>, String> {

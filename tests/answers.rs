@@ -1,6 +1,8 @@
 //! What is the same of every answer. The API version is not here: the client of the tests demands it
 //! each time.
 
+use std::io::Cursor;
+
 use insta::assert_snapshot;
 
 use crate::client::Response;
@@ -115,4 +117,16 @@ fn a_fault_of_the_storage_stays_in_the_log() {
     "#);
     let line = server.logged("code=UNKNOWN");
     assert!(line.contains("error=\"") && line.contains("/link"), "{line}");
+}
+
+#[test]
+fn an_answer_that_comes_before_the_body_is_read_arrives() {
+    let server = Server::start();
+    let upload = server.post("/v2/a/b/blobs/uploads/").send().location();
+    for _ in 0..50 {
+        let body = Cursor::new(vec![b'x'; 900_000]);
+        let refused = server.patch(&upload).header("Content-Type", "text/plain").chunked(body).send();
+        assert_eq!(refused.status(), "400 Bad Request");
+        assert!(refused.text().contains("application/octet-stream"), "{refused}");
+    }
 }

@@ -1,23 +1,14 @@
-//! What `wit/` promises, over every storage driver, each under the host that runs it. The checks are
-//! in `tests/contract/`, which also runs them over the storage in memory.
+//! What `wit/` promises, over the storage driver that is tested, under the host that runs it. The
+//! checks are in `tests/contract/`, which also runs them over the storage in memory.
 
 use std::thread;
 
-use crate::server::{Options, Server};
-
-#[test]
-fn the_filesystem_driver_keeps_the_contract() {
-    keeps_the_contract(Server::without_secret().contract_of("lighter-filesystem"));
-}
-
-#[test]
-fn the_key_value_driver_keeps_the_contract() {
-    keeps_the_contract(Server::without_secret().contract_of("lighter-keyvalue"));
-}
+use crate::server::Server;
 
 /// Runs every check, and those that take several parties with as many requests at once.
-fn keeps_the_contract(driver: Options) {
-    let server = driver.start();
+#[test]
+fn the_driver_keeps_the_contract() {
+    let server = Server::without_secret().contract().start();
     let checks = server.get("/").try_send().unwrap().text();
     assert!(checks.lines().count() > 20, "{checks}");
     for check in checks.lines() {

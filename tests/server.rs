@@ -152,10 +152,9 @@ impl Options {
         self.data.path()
     }
 
-    /// Serves the checks of the storage contract over a driver, and no registry.
-    pub(crate) fn contract_of(mut self, driver: &str) -> Self {
-        self.component = tool("LIGHTER_CONTRACT", "target/components/contract").join(driver);
-        self.component.set_extension("wasm");
+    /// Serves the checks of the storage contract, and no registry.
+    pub(crate) fn contract(mut self) -> Self {
+        self.component = tool("LIGHTER_CONTRACT", "target/components/contract/lighter-filesystem.wasm");
         self
     }
 

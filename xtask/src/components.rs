@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 
 use crate::compose::{KEY_VALUE, STORAGE, compose};
 use crate::process::{run, step};
@@ -32,13 +32,19 @@ const KEY_VALUE_HOST: &str = "keyvalue-host";
 
 /// What the tests are run with.
 pub(crate) struct Tested {
-    /// The registry with the driver that is served.
+    /// The driver that is served.
+    pub(crate) default: WithDriver,
+    /// The key-value driver.
+    pub(crate) key_value: WithDriver,
+    /// The key-value driver over files, for hosts that have no store.
+    pub(crate) over_files: WithDriver,
+}
+
+/// What a storage driver is composed with.
+pub(crate) struct WithDriver {
+    /// The registry.
     pub(crate) registry: PathBuf,
-    /// The registry with the key-value driver.
-    pub(crate) key_value: PathBuf,
-    /// The same over files, for hosts that have no key-value store.
-    pub(crate) over_files: PathBuf,
-    /// The directory of the checks, with each driver.
+    /// The checks of the storage contract.
     pub(crate) contract: PathBuf,
 }
 
@@ -69,31 +75,32 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<PathBuf> {
     Ok(product(DEFAULT_DRIVER))
 }
 
-/// Builds, and composes what only tests need: the key-value driver with a store over files, and the checks
-/// of the storage contract with each driver.
+/// Builds, and composes what only tests need: the checks of the storage contract with each driver, and the
+/// key-value driver with a store over files.
 pub(crate) fn build_tested(toolchain: &Toolchain) -> Result<Tested> {
-    let registry = build(toolchain)?;
+    build(toolchain)?;
     step("compiling what the drivers are tested with", || {
         [CONTRACT, KEY_VALUE_HOST].iter().try_for_each(|package| compile(toolchain, package))
     })?;
     let (checks, store) = (read(CONTRACT)?, read(KEY_VALUE_HOST)?);
-    let over_files = |component: &[u8]| {
-        compose(component, &store, KEY_VALUE).with_context(|| format!("cannot compose {KEY_VALUE_HOST}"))
-    };
-    let contract = workspace("target/components/contract");
-    for (driver, _) in DRIVERS {
-        let mut component =
+    let with_driver = |driver: &str| {
+        let contract =
             compose(&checks, &read(driver)?, STORAGE).with_context(|| format!("cannot compose {driver}"))?;
-        if *driver == KEY_VALUE_DRIVER {
-            component = over_files(&component)?;
-        }
-        write(&component, &contract.join(driver).with_extension("wasm"))?;
-    }
-    let key_value = product(KEY_VALUE_DRIVER);
-    let component = fs::read(&key_value).with_context(|| format!("cannot read {}", key_value.display()))?;
-    let path = workspace("target/components/over-files").join(KEY_VALUE_DRIVER).with_extension("wasm");
-    let over_files = write(&over_files(&component)?, &path)?;
-    Ok(Tested { registry, key_value, over_files, contract })
+        let contract = write(&contract, &in_components("contract", driver))?;
+        Ok::<_, Error>(WithDriver { registry: product(driver), contract })
+    };
+    let key_value = with_driver(KEY_VALUE_DRIVER)?;
+    let over_files = |component: &Path, directory: &str| {
+        let bytes = fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
+        let composed =
+            compose(&bytes, &store, KEY_VALUE).with_context(|| format!("cannot compose {KEY_VALUE_HOST}"))?;
+        write(&composed, &in_components(directory, KEY_VALUE_DRIVER))
+    };
+    let over_files = WithDriver {
+        registry: over_files(&key_value.registry, "over-files")?,
+        contract: over_files(&key_value.contract, "contract/over-files")?,
+    };
+    Ok(Tested { default: with_driver(DEFAULT_DRIVER)?, key_value, over_files })
 }
 
 /// Compiles one package, as a cdylib alone: with the rlib beside it cargo would leave out LTO.
@@ -103,7 +110,11 @@ fn compile(toolchain: &Toolchain, package: &str) -> Result<()> {
 
 /// Returns where the registry with a driver is written.
 fn product(driver: &str) -> PathBuf {
-    workspace("target/components").join(driver).with_extension("wasm")
+    in_components("", driver)
+}
+
+fn in_components(directory: &str, driver: &str) -> PathBuf {
+    workspace("target/components").join(directory).join(driver).with_extension("wasm")
 }
 
 fn read(package: &str) -> Result<Vec<u8>> {
