@@ -7,19 +7,25 @@ use crate::storage::{Result, Storage};
 /// How many names are listed at a time.
 const BATCH: u32 = 1000;
 
-/// Lists at most `limit` repositories that manifests were pushed to, after one.
+/// Lists at most `limit` repositories that manifests were pushed to and that may be shown, after one.
 ///
 /// The order is distribution's: by components, so that what is below a repository comes right after
 /// it. No more is read than the page needs.
-pub fn list<S: Storage>(storage: &S, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+pub fn list<S: Storage>(
+    storage: &S,
+    shows: impl Fn(&str) -> bool,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    below(storage, "", after, limit, &mut names)?;
+    below(storage, &shows, "", after, limit, &mut names)?;
     Ok(names)
 }
 
 /// Adds the repositories below a path, after one that is named from there.
 fn below<S: Storage>(
     storage: &S,
+    shows: &dyn Fn(&str) -> bool,
     path: &str,
     after: Option<&str>,
     limit: usize,
@@ -30,7 +36,7 @@ fn below<S: Storage>(
         // The page before ended in this one, or below it.
         let (first, rest) = after.split_once('/').map_or((after, None), |(first, rest)| (first, Some(rest)));
         if let Ok(child) = Name::parse(&join(path, first)) {
-            below(storage, child.as_str(), rest, limit, names)?;
+            below(storage, shows, child.as_str(), rest, limit, names)?;
         }
         last = Some(first.to_owned());
     }
@@ -40,13 +46,13 @@ fn below<S: Storage>(
         for child in &children {
             // Whatever is no name is no repository: those that begin with `_`, and strangers.
             let Ok(child) = Name::parse(&join(path, child)) else { continue };
-            if names.len() < limit && has_manifests(storage, &child)? {
+            if names.len() < limit && shows(child.as_str()) && has_manifests(storage, &child)? {
                 names.push(child.to_string());
             }
             if names.len() == limit {
                 return Ok(());
             }
-            below(storage, child.as_str(), None, limit, names)?;
+            below(storage, shows, child.as_str(), None, limit, names)?;
         }
         if children.len() < wanted as usize {
             return Ok(());
@@ -85,11 +91,11 @@ mod tests {
         let storage = store(&names);
         storage.set("docker/registry/v2/repositories/c/_uploads/u/startedat", b"").unwrap();
         storage.set("docker/registry/v2/repositories/Odd/_manifests/x", b"").unwrap();
-        assert_eq!(list(&storage, None, 100).unwrap(), names);
+        assert_eq!(list(&storage, |_| true, None, 100).unwrap(), names);
         for page in 1..=names.len() {
             let mut listed: Vec<String> = Vec::new();
             loop {
-                let next = list(&storage, listed.last().map(String::as_str), page).unwrap();
+                let next = list(&storage, |_| true, listed.last().map(String::as_str), page).unwrap();
                 if next.is_empty() {
                     break;
                 }
@@ -102,9 +108,9 @@ mod tests {
     #[test]
     fn a_page_may_begin_after_what_is_not_there() {
         let storage = store(&["a/b", "a/d", "c"]);
-        assert_eq!(list(&storage, Some("a/c"), 10).unwrap(), ["a/d", "c"]);
-        assert_eq!(list(&storage, Some("b/x/y"), 10).unwrap(), ["c"]);
-        assert_eq!(list(&storage, Some("../.."), 10).unwrap(), ["a/b", "a/d", "c"]);
-        assert_eq!(list(&storage, Some("z"), 10).unwrap(), [""; 0]);
+        assert_eq!(list(&storage, |_| true, Some("a/c"), 10).unwrap(), ["a/d", "c"]);
+        assert_eq!(list(&storage, |_| true, Some("b/x/y"), 10).unwrap(), ["c"]);
+        assert_eq!(list(&storage, |_| true, Some("../.."), 10).unwrap(), ["a/b", "a/d", "c"]);
+        assert_eq!(list(&storage, |_| true, Some("z"), 10).unwrap(), [""; 0]);
     }
 }

@@ -21,14 +21,17 @@ use crate::stream::Stream;
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        static CONFIG: OnceLock<Result<Config, String>> = OnceLock::new();
+        static REGISTRY: OnceLock<Result<Registry<'static, Driver>, String>> = OnceLock::new();
         let start = Instant::now();
-        let config = CONFIG.get_or_init(|| Config::from_environment(get_environment()));
+        let registry = REGISTRY.get_or_init(|| {
+            let config = Config::from_environment(get_environment())?;
+            Ok(Registry::new(Driver, Box::leak(Box::new(config))))
+        });
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
         let request = receive(&request, method, &mut body);
-        let (format, (response, mut entry)) = match config {
-            Ok(config) => (config.access_log, Registry::new(Driver, config).handle(request)),
+        let (format, (response, mut entry)) = match registry {
+            Ok(registry) => (registry.config().access_log, registry.handle(request)),
             Err(reason) => (Some(Format::Text), misconfigured(reason, &request)),
         };
         if let Err(broken) = send(response, out) {

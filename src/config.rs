@@ -3,8 +3,10 @@
 //!
 //! `docs/configuration.md` is the table of them.
 
+use crate::auth::{Auth, Variables};
+
 /// What the environment says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Config {
     /// What signs `_state`. Without it, a secret is made once and kept in storage.
     pub http_secret: Option<String>,
@@ -20,9 +22,12 @@ pub struct Config {
     pub validation: Validation,
     /// How requests are logged, if they are.
     pub access_log: Option<Format>,
-    /// Variables that begin with `REGISTRY_` and mean nothing here, each with what may have been
-    /// meant.
-    pub unknown: Vec<String>,
+    /// Who may do what; everybody everything without it.
+    pub auth: Option<Auth>,
+    /// What is to be told to whoever reads the log: that there is no access control, if nobody said that
+    /// there should be none, and variables that begin with `REGISTRY_` and mean nothing here, each with
+    /// what may have been meant.
+    pub notices: Vec<String>,
 }
 
 /// How a `Location` begins.
@@ -61,6 +66,10 @@ impl Default for Validation {
     }
 }
 
+/// What is told until it is said that it is meant so.
+const OPEN: &str = "there is no access control: whoever reaches this registry may push and delete; REGISTRY_AUTH=htpasswd \
+                    changes that, and REGISTRY_AUTH=none says that it is meant so";
+
 const HTTP_HOST: &str = "REGISTRY_HTTP_HOST";
 const HTTP_PREFIX: &str = "REGISTRY_HTTP_PREFIX";
 const HTTP_RELATIVE_URLS: &str = "REGISTRY_HTTP_RELATIVEURLS";
@@ -98,6 +107,7 @@ impl Config {
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
         let mut config = Self { delete: true, access_log: Some(Format::Text), ..Self::default() };
         let (mut access_log, mut forwarded) = (true, false);
+        let mut auth = Variables::default();
         for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
             match name.as_str() {
                 HTTP_SECRET => config.http_secret = Some(value),
@@ -121,11 +131,16 @@ impl Config {
                     _ => return Err(format!("{name} is `text` or `json`, not {value:?}")),
                 },
                 LOG_ACCESS_LOG_DISABLED => access_log = !flag(&name, &value)?,
+                of_auth if Variables::NAMES.contains(&of_auth) => auth.push(name, value),
                 known if OF_DRIVERS.contains(&known) => {}
-                unknown if unknown.starts_with("REGISTRY_") => config.unknown.push(guess(unknown)),
+                unknown if unknown.starts_with("REGISTRY_") => config.notices.push(guess(unknown)),
                 _ => {}
             }
         }
+        if !auth.are_decided() {
+            config.notices.insert(0, OPEN.to_owned());
+        }
+        config.auth = auth.read()?;
         config.access_log = config.access_log.filter(|_| access_log);
         if forwarded && config.location == Location::Relative {
             config.location = Location::Forwarded;
@@ -175,9 +190,10 @@ pub fn is_prefix(prefix: &str) -> bool {
 
 /// Says of an unknown variable which known one is the nearest.
 fn guess(unknown: &str) -> String {
-    let nearest = NAMES.iter().chain(&OF_DRIVERS).min_by_key(|name| distance(name, unknown));
+    let nearest =
+        NAMES.iter().chain(&OF_DRIVERS).chain(&Variables::NAMES).min_by_key(|name| distance(name, unknown));
     match nearest {
-        Some(name) if distance(name, unknown) <= unknown.len() * 2 / 5 => {
+        Some(name) if distance(name, unknown) <= (unknown.len() - "REGISTRY_".len()) * 3 / 5 => {
             format!("{unknown} means nothing here; is it {name}?")
         }
         _ => format!("{unknown} means nothing here"),
@@ -215,7 +231,7 @@ mod tests {
         assert_eq!(config.http_secret, None);
         assert_eq!(config.location, Location::Relative);
         assert!(config.delete && !config.read_only && config.validation == Validation::default());
-        assert_eq!((config.access_log, config.unknown.len()), (Some(Format::Text), 0));
+        assert_eq!((config.access_log, config.notices), (Some(Format::Text), vec![OPEN.to_owned()]));
     }
 
     #[test]
@@ -247,10 +263,38 @@ mod tests {
 
     #[test]
     fn an_unknown_variable_is_told_with_the_nearest_name() {
-        let unknown = |name| config(&[(name, "x")]).unwrap().unknown.remove(0);
+        let unknown = |name| config(&[(name, "x"), ("REGISTRY_AUTH", "none")]).unwrap().notices.remove(0);
         assert!(unknown("REGISTRY_HTTP_SECRETS").ends_with("is it REGISTRY_HTTP_SECRET?"));
         assert!(unknown("REGISTRY_STORAGE_DELETE").ends_with("is it REGISTRY_STORAGE_DELETE_ENABLED?"));
         assert!(unknown("REGISTRY_X").ends_with("means nothing here"));
+    }
+
+    #[test]
+    fn access_control_is_set_up_whole_or_not_at_all() {
+        const ANN: &str = "ann:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG";
+        let auth = |variables: &[(&str, &str)]| config(variables).map(|config| config.auth);
+        assert!(auth(&[("REGISTRY_AUTH", "none")]).unwrap().is_none());
+        let set = [("REGISTRY_AUTH", "htpasswd"), ("REGISTRY_AUTH_HTPASSWD_ENTRIES", ANN)];
+        assert_eq!(auth(&set).unwrap().unwrap().service, "lighter");
+        for (variables, named) in [
+            (&[("REGISTRY_AUTH", "silly")][..], "REGISTRY_AUTH is"),
+            (&[("REGISTRY_AUTH", "htpasswd")], "neither"),
+            (&[("REGISTRY_AUTH_HTPASSWD_ENTRIES", ANN)], "but REGISTRY_AUTH is not"),
+            (&[("REGISTRY_AUTH", "none"), ("REGISTRY_AUTH_RULES", "{}")], "REGISTRY_AUTH_RULES is set"),
+            (&[set[0], set[1], ("REGISTRY_AUTH_RULES", "{}")], "REGISTRY_AUTH_RULES: missing field"),
+            (
+                &[set[0], set[1], ("REGISTRY_AUTH_TOKEN_SERVICE", "a\"b")],
+                "REGISTRY_AUTH_TOKEN_SERVICE is plain",
+            ),
+            (&[set[0], ("REGISTRY_AUTH_HTPASSWD_PATH", "/nowhere")], "cannot read /nowhere"),
+            (
+                &[set[0], ("REGISTRY_AUTH_HTPASSWD_ENTRIES", "ann:x")],
+                "REGISTRY_AUTH_HTPASSWD_ENTRIES: line 1",
+            ),
+        ] {
+            let error = auth(variables).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
     }
 
     #[test]

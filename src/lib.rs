@@ -11,6 +11,7 @@
 //! | `/v2/<name>/tags/list` | GET HEAD | the tags | [`api::tags`] |
 //! | `/v2/<name>/referrers/<digest>` | GET HEAD | what is about a manifest | [`api::referrers`] |
 //! | `/v2/_catalog` | GET HEAD | the repositories | [`api::catalog`] |
+//! | `/token` | GET POST | the token service, where there is access control | [`api::token`] |
 //!
 //! A request falls from [`registry`] through [`api`], [`repository`] or [`upload`], to [`storage`].
 //! All of that is plain Rust and is tested natively; only on a WebAssembly host do the modules
@@ -18,6 +19,7 @@
 
 pub mod access_log;
 pub mod api;
+pub mod auth;
 pub mod catalog;
 pub mod clock;
 pub mod config;

@@ -18,6 +18,16 @@ pub fn base<B>(config: &Config, request: &Request<B>) -> String {
     origin + &prefix(config, request)
 }
 
+/// Returns what goes before a path where clients take only a whole URL: none if nobody says which host
+/// they used.
+pub fn absolute<B>(config: &Config, request: &Request<B>) -> Option<String> {
+    let origin = match &config.location {
+        Location::Host(host) => host.clone(),
+        Location::Relative | Location::Forwarded => origin(request)?,
+    };
+    Some(origin + &prefix(config, request))
+}
+
 /// Returns what goes before the path of a `Link`. It stays relative: some clients follow no other,
 /// and some take nothing but the path from it.
 pub fn prefix<B>(config: &Config, request: &Request<B>) -> String {

@@ -1,8 +1,12 @@
 //! A request on its way to its answer: route, check, dispatch, and the one place where an error
 //! becomes a response.
 
+use std::sync::OnceLock;
+
 use crate::access_log::{Entry, log};
-use crate::api::{base, blobs, catalog, manifests, referrers, tags, uploads};
+use crate::api::{base, blobs, catalog, manifests, referrers, tags, token, uploads};
+use crate::auth::token::Key;
+use crate::auth::{Action, Auth, Caller, Purpose};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::http::Method::{self, Delete, Get, Head, Patch, Post, Put};
@@ -20,16 +24,28 @@ use crate::upload_state::Secret;
 /// The length of a secret that the registry makes, in bytes.
 const SECRET_LENGTH: usize = 32;
 
-/// A registry over some storage. It keeps nothing between requests.
+/// A registry over some storage. It keeps nothing between requests but what signs.
 pub struct Registry<'a, S> {
     storage: S,
     config: &'a Config,
+    signers: OnceLock<Signers>,
+}
+
+/// What signs, all by one secret.
+struct Signers {
+    states: Secret,
+    tokens: Key,
 }
 
 impl<'a, S: Storage> Registry<'a, S> {
     /// Puts a registry together.
     pub fn new(storage: S, config: &'a Config) -> Self {
-        Self { storage, config }
+        Self { storage, config, signers: OnceLock::new() }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        self.config
     }
 
     /// Answers a request. Returns what to log of it, too.
@@ -54,28 +70,31 @@ impl<'a, S: Storage> Registry<'a, S> {
         };
         let route = Route::parse(path).ok_or_else(no_such_endpoint)?;
         self.permit(&route, &request.method)?;
-        let Some(name) = route.name() else {
+        let name = route.name().map(Name::parse).transpose();
+        let name = name.map_err(|wrong| Error::new(Code::NameInvalid, wrong))?;
+        let caller = self.admit(&route, name.as_ref(), request)?;
+        let Some(name) = name else {
             return match (&route, &request.method) {
                 (Route::Health, Get | Head) => Ok(base::health()),
                 (Route::Base, Get | Head) => {
                     // The first request of nearly every client, and few of all requests.
-                    self.config.unknown.iter().for_each(|unknown| log(unknown.clone()));
+                    self.config.notices.iter().for_each(|notice| log(notice.clone()));
                     Ok(base::version())
                 }
-                (Route::Catalog, Get | Head) => catalog::list(&self.storage, request),
+                (Route::Catalog, Get | Head) => catalog::list(&self.storage, &caller, request),
+                (Route::Token, Get) => token::get(self.token_service()?, &self.signers()?.tokens, request),
+                (Route::Token, Post) => token::post(self.token_service()?, &self.signers()?.tokens, request),
                 (route, _) => Err(not_allowed(route.allow())),
             };
         };
-        let name = Name::parse(name).map_err(|wrong| Error::new(Code::NameInvalid, wrong))?;
+        let states = || self.signers().map(|signers| &signers.states);
         let repository = &Repository::new(&self.storage, &name);
         match (&route, &request.method) {
-            (Route::Uploads { .. }, Post) => uploads::start(repository, &self.secret()?, request),
-            (Route::Upload { id, .. }, Get | Head) => {
-                uploads::status(repository, &self.secret()?, id, request)
-            }
-            (Route::Upload { id, .. }, Patch) => uploads::append(repository, &self.secret()?, id, request),
-            (Route::Upload { id, .. }, Put) => uploads::complete(repository, &self.secret()?, id, request),
-            (Route::Upload { id, .. }, Delete) => uploads::cancel(repository, &self.secret()?, id, request),
+            (Route::Uploads { .. }, Post) => uploads::start(repository, states()?, &caller, request),
+            (Route::Upload { id, .. }, Get | Head) => uploads::status(repository, states()?, id, request),
+            (Route::Upload { id, .. }, Patch) => uploads::append(repository, states()?, id, request),
+            (Route::Upload { id, .. }, Put) => uploads::complete(repository, states()?, id, request),
+            (Route::Upload { id, .. }, Delete) => uploads::cancel(repository, states()?, id, request),
             (Route::Blob { digest, .. }, Get | Head) => blobs::get(repository, digest, request),
             (Route::Blob { digest, .. }, Delete) => blobs::delete(repository, digest),
             (Route::Manifest { reference, .. }, Get | Head) => manifests::get(repository, reference, request),
@@ -94,7 +113,7 @@ impl<'a, S: Storage> Registry<'a, S> {
     /// Refuses what the configuration does not permit.
     fn permit(&self, route: &Route, method: &Method) -> Result<()> {
         let reads = matches!(method, Get | Head);
-        if self.config.read_only && !reads {
+        if self.config.read_only && !reads && *route != Route::Token {
             return Err(not_allowed("GET, HEAD").detailed("the registry is read-only"));
         }
         if !self.config.delete
@@ -107,30 +126,88 @@ impl<'a, S: Storage> Registry<'a, S> {
         Ok(())
     }
 
-    /// What signs `_state`: the configured secret, or the one that storage keeps. Whoever needs the
-    /// first one makes it; of several at once, all use the one that was stored.
-    fn secret(&self) -> Result<Secret> {
-        if let Some(secret) = &self.config.http_secret {
-            return Ok(Secret::new(secret.as_bytes()));
+    /// Finds out who sends a request, and fails unless they may.
+    fn admit<B>(&self, route: &Route, name: Option<&Name>, request: &Request<B>) -> Result<Caller<'_>> {
+        let Some(auth) = &self.config.auth else { return Ok(Caller::anyone()) };
+        if matches!(route, Route::Health | Route::Token) {
+            return Ok(Caller::anyone());
         }
+        let action = match (route, &request.method) {
+            (Route::Uploads { .. } | Route::Upload { .. }, _) => Action::Push,
+            (_, Delete) => Action::Delete,
+            (_, Post | Put | Patch) => Action::Push,
+            _ => Action::Pull,
+        };
+        let purpose = match name {
+            Some(name) => Purpose::Repository(action, name.as_str()),
+            None if *route == Route::Catalog => Purpose::Catalog,
+            None => Purpose::Login,
+        };
+        let realm = || self.realm(auth, request);
+        // An upload that began with a good token is finished with it.
+        let upload = || match (route, name) {
+            (Route::Upload { id, .. }, Some(name)) => {
+                uploads::state(&self.signers().ok()?.states, name, id, request)
+            }
+            _ => None,
+        };
+        let key = || self.signers().map(|signers| signers.tokens.clone());
+        let caller = auth.identify(request, key, upload).map_err(|error| {
+            error.with_header("WWW-Authenticate", auth.challenge(&realm(), "", "invalid_token"))
+        })?;
+        auth.permit(&caller, purpose, realm, request.query.get("from"))?;
+        Ok(caller)
+    }
+
+    /// Where tokens are had: a whole URL, since clients take no other.
+    fn realm<B>(&self, auth: &Auth, request: &Request<B>) -> String {
+        let own = || location::absolute(self.config, request).unwrap_or_default() + "/token";
+        auth.realm.clone().unwrap_or_else(own)
+    }
+
+    fn token_service(&self) -> Result<&Auth> {
+        let auth = self.config.auth.as_ref().filter(|auth| auth.has_token_service());
+        auth.ok_or_else(no_such_endpoint)
+    }
+
+    /// What signs: by the configured secret, or the one that storage keeps. Whoever needs the first one
+    /// makes it; of several at once, all use the one that was stored.
+    fn signers(&self) -> Result<&Signers> {
+        if let Some(signers) = self.signers.get() {
+            return Ok(signers);
+        }
+        let secret = match &self.config.http_secret {
+            Some(secret) => secret.clone().into_bytes(),
+            None => self.kept_secret()?,
+        };
+        let (states, tokens) = (Secret::new(&secret), Key::new(&secret));
+        Ok(self.signers.get_or_init(|| Signers { states, tokens }))
+    }
+
+    fn kept_secret(&self) -> Result<Vec<u8>> {
         if let Some(secret) = self.storage.get(keys::HTTP_SECRET)? {
-            return stored_secret(&secret);
+            return stored_secret(secret);
+        }
+        if self.config.read_only && self.config.auth.is_some() {
+            let source = "a read-only registry keeps no secret, and without one it can make no tokens; set \
+                          REGISTRY_HTTP_SECRET";
+            return Err(Error::from(Code::Unavailable).log(source));
         }
         let mut secret = [0; SECRET_LENGTH];
         getrandom::fill(&mut secret).map_err(|error| Error::internal(error.to_string()))?;
         // Nothing that is signed in a read-only registry can be used there, so that it need not be kept.
         if self.config.read_only || self.storage.create(keys::HTTP_SECRET, &secret)? {
-            return Ok(Secret::new(&secret));
+            return Ok(secret.to_vec());
         }
-        stored_secret(&self.storage.get(keys::HTTP_SECRET)?.unwrap_or_default())
+        stored_secret(self.storage.get(keys::HTTP_SECRET)?.unwrap_or_default())
     }
 }
 
 /// Takes a secret from storage. A short one was not made here, and signing with it would be no
 /// better than not signing.
-fn stored_secret(secret: &[u8]) -> Result<Secret> {
+fn stored_secret(secret: Vec<u8>) -> Result<Vec<u8>> {
     if secret.len() == SECRET_LENGTH {
-        return Ok(Secret::new(secret));
+        return Ok(secret);
     }
     let source = format!(
         "{} in storage is not {SECRET_LENGTH} bytes long; remove it to have a new one made",

@@ -8,6 +8,8 @@ pub enum Route<'a> {
     Health,
     /// `/v2/`
     Base,
+    /// `/token`
+    Token,
     /// `/v2/<name>/blobs/uploads/`
     Uploads { name: &'a str },
     /// `/v2/<name>/blobs/uploads/<uuid>`
@@ -30,6 +32,9 @@ impl<'a> Route<'a> {
     pub fn parse(path: &'a str) -> Option<Self> {
         if path == "/" {
             return Some(Self::Health);
+        }
+        if path == "/token" {
+            return Some(Self::Token);
         }
         let path = path.strip_prefix("/v2")?;
         if matches!(path, "" | "/") {
@@ -65,7 +70,7 @@ impl<'a> Route<'a> {
     /// The repository that the resource belongs to.
     pub fn name(&self) -> Option<&'a str> {
         match self {
-            Self::Health | Self::Base | Self::Catalog => None,
+            Self::Health | Self::Base | Self::Token | Self::Catalog => None,
             Self::Uploads { name }
             | Self::Upload { name, .. }
             | Self::Blob { name, .. }
@@ -81,6 +86,7 @@ impl<'a> Route<'a> {
             Self::Health | Self::Base | Self::Tags { .. } | Self::Referrers { .. } | Self::Catalog => {
                 "GET, HEAD"
             }
+            Self::Token => "GET, POST",
             Self::Blob { .. } => "GET, HEAD, DELETE",
             Self::Uploads { .. } => "POST",
             Self::Upload { .. } => "GET, HEAD, PATCH, PUT, DELETE",
@@ -99,6 +105,7 @@ mod tests {
             ("/", Route::Health),
             ("/v2", Route::Base),
             ("/v2/", Route::Base),
+            ("/token", Route::Token),
             ("/v2/a/blobs/uploads", Route::Uploads { name: "a" }),
             ("/v2/a/blobs/uploads/", Route::Uploads { name: "a" }),
             ("/v2/a/b/blobs/uploads/u", Route::Upload { name: "a/b", id: "u" }),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::auth::{Action, Caller};
 use crate::catalog;
 use crate::error::Result;
 use crate::http::page::Page;
@@ -17,14 +18,22 @@ struct Catalog {
     repositories: Vec<String>,
 }
 
-/// `GET`: the repositories, a page of them (distribution's API; no part of the OCI spec).
-pub fn list<S: Storage, B>(storage: &S, request: &Request<B>) -> Result<Response<S::Content>> {
+/// `GET`: the repositories that the caller may pull, a page of them (distribution's API; no part of the OCI
+/// spec).
+pub fn list<S: Storage, B>(
+    storage: &S,
+    caller: &Caller,
+    request: &Request<B>,
+) -> Result<Response<S::Content>> {
     let Page { n, last } = Page::parse(&request.query)?;
     let n = n.unwrap_or(PAGE);
     let mut names = match n {
         0 => Vec::new(),
         // One more than asked for tells whether there is a next page.
-        n => catalog::list(storage, last.as_deref(), n as usize + 1)?,
+        n => {
+            let shows = |name: &str| caller.may(Action::Pull, name);
+            catalog::list(storage, shows, last.as_deref(), n as usize + 1)?
+        }
     };
     let mut link = Vec::new();
     if names.len() > n as usize {

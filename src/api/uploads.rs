@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use super::digest;
+use crate::auth::{Action, Caller};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Code, Error, Result};
 use crate::hash;
@@ -25,9 +26,10 @@ use crate::upload_state::{Secret, UploadState};
 pub fn start<S: Storage, B: Stream>(
     repository: &Repository<S>,
     secret: &Secret,
+    caller: &Caller,
     request: &mut Request<B>,
 ) -> Result<Response<S::Content>> {
-    if let Some(mounted) = mount(repository, request)? {
+    if let Some(mounted) = mount(repository, caller, request)? {
         return Ok(mounted);
     }
     let digest = request.query.get("digest").map(digest).transpose()?;
@@ -158,19 +160,22 @@ pub fn cancel<S: Storage, B>(
 }
 
 /// Gives the repository a blob that another one has. None if that cannot be: the client then gets an
-/// upload, never an error.
+/// upload, never an error. What the caller may not pull is not there.
 fn mount<S: Storage, B>(
     repository: &Repository<S>,
+    caller: &Caller,
     request: &Request<B>,
 ) -> Result<Option<Response<S::Content>>> {
     let Some(digest) = request.query.get("mount").and_then(|digest| Digest::parse(digest).ok()) else {
         return Ok(None);
     };
     let found = match request.query.get("from").map(Name::parse) {
-        Some(Ok(from)) => Repository::new(repository.storage(), &from).blob(&digest)?,
-        Some(Err(_)) => None,
+        Some(Ok(from)) if caller.may(Action::Pull, from.as_str()) => {
+            Repository::new(repository.storage(), &from).blob(&digest)?
+        }
         // Any repository's will do, as long as everyone may read all of them.
-        None => repository.stored(&digest)?,
+        None if caller.is_unlimited() => repository.stored(&digest)?,
+        _ => None,
     };
     let Some(blob) = found else { return Ok(None) };
     repository.link_blob(&digest, &blob.canonical)?;
@@ -209,6 +214,11 @@ fn required_state<S: Storage, B>(
         Error::new(Code::BlobUploadInvalid, detail).log("no _state")
     })?;
     check_state(secret, repository.name(), id, token)
+}
+
+/// The state of the upload that a request is about, if it brings a genuine one.
+pub fn state<B>(secret: &Secret, name: &Name, id: &str, request: &Request<B>) -> Option<UploadState> {
+    check_state(secret, name, id, request.query.get("_state")?).ok()
 }
 
 /// Checks a `_state` against the path that it came with. The client is told that it is wrong, the log

@@ -1,0 +1,125 @@
+//! `/token`: the token service (distribution's `token` authentication, and its OAuth2 form).
+
+use serde::Serialize;
+
+use crate::auth::token::{Access, Key};
+use crate::auth::{Auth, Caller, LIFETIME, basic};
+use crate::clock::rfc3339;
+use crate::error::{Code, Error, Result};
+use crate::http::query::Query;
+use crate::http::response::json_body;
+use crate::http::{Request, Response};
+use crate::stream::Stream;
+
+/// A longer form is not read.
+const FORM_MAX: usize = 16 * 1024;
+
+/// More scopes than any client asks for at once.
+const SCOPES_MAX: usize = 100;
+
+#[derive(Serialize)]
+struct Issued<'a> {
+    token: &'a str,
+    access_token: &'a str,
+    expires_in: u64,
+    issued_at: String,
+    scope: String,
+}
+
+/// `GET`: gives a token, for a name and a password that come as `Basic`, or without them for those
+/// without a name.
+pub fn get<B, C>(auth: &Auth, key: &Key, request: &Request<B>) -> Result<Response<C>> {
+    let caller = match request.header("authorization") {
+        None => auth.stranger(),
+        Some(header) => {
+            let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
+            let credentials = basic(value).filter(|_| scheme.eq_ignore_ascii_case("basic"));
+            let (name, password) =
+                credentials.ok_or_else(|| ask(auth, malformed("send Authorization: Basic")))?;
+            if name.is_empty() && password.is_empty() {
+                auth.stranger()
+            } else {
+                auth.log_in(&name, &password)
+            }
+        }
+    };
+    issue(auth, key, &caller.map_err(|error| ask(auth, error))?, &request.query)
+}
+
+/// `POST`: the same, for a name and a password in a form (OAuth2, RFC 6749, 4.3).
+pub fn post<B: Stream, C>(auth: &Auth, key: &Key, request: &mut Request<B>) -> Result<Response<C>> {
+    let form = form(request)?;
+    match form.get("grant_type") {
+        Some("password") => {}
+        // None is ever given out, so that the client falls back to the password.
+        Some("refresh_token") => {
+            return Err(malformed("there are no refresh tokens here; log in by password"));
+        }
+        _ => return Err(malformed("grant_type is password")),
+    }
+    let (name, password) =
+        (form.get("username").unwrap_or_default(), form.get("password").unwrap_or_default());
+    let caller = auth.log_in(name, password).map_err(|error| ask(auth, error))?;
+    issue(auth, key, &caller, &form)
+}
+
+fn issue<C>(auth: &Auth, key: &Key, caller: &Caller, parameters: &Query) -> Result<Response<C>> {
+    if parameters.get("service").is_some_and(|service| service != auth.service) {
+        return Err(malformed(&format!("service is {:?} here", auth.service)));
+    }
+    // OAuth2 puts several scopes into one parameter.
+    let scopes = parameters.all("scope").flat_map(str::split_ascii_whitespace).map(scope);
+    let scopes = scopes.take(SCOPES_MAX + 1).collect::<Result<Vec<Access>>>()?;
+    if scopes.len() > SCOPES_MAX {
+        return Err(malformed(&format!("there may be {SCOPES_MAX} scopes")));
+    }
+    let claims = auth.grant(caller, &scopes);
+    let token = &key.sign(&claims);
+    let granted = claims
+        .access
+        .iter()
+        .map(|access| format!("{}:{}:{}", access.kind, access.name, access.actions.join(",")));
+    let body = json_body(&Issued {
+        token,
+        access_token: token,
+        expires_in: LIFETIME,
+        issued_at: rfc3339(claims.iat),
+        scope: granted.collect::<Vec<_>>().join(" "),
+    });
+    Ok(Response::new(200).with_bytes("application/json", body).with_header("Cache-Control", "no-store"))
+}
+
+/// Reads `repository:NAME:ACTION,ACTION`. A type may have a class, `repository(plugin)`, that says nothing
+/// of rights.
+fn scope(text: &str) -> Result<Access> {
+    let wrong = || malformed(&format!("{text:?} is no scope, such as repository:a/b:pull,push"));
+    let (kind, rest) = text.split_once(':').ok_or_else(wrong)?;
+    let (name, actions) = rest.rsplit_once(':').ok_or_else(wrong)?;
+    let kind = kind.split_once('(').map_or(kind, |(kind, _)| kind);
+    if kind.is_empty() || name.is_empty() {
+        return Err(wrong());
+    }
+    let actions = actions.split(',').filter(|action| !action.is_empty()).map(str::to_owned).collect();
+    Ok(Access { kind: kind.to_owned(), name: name.to_owned(), actions })
+}
+
+fn form<B: Stream>(request: &mut Request<B>) -> Result<Query> {
+    let mut form = Vec::new();
+    while let Some(bytes) = request.body.next().map_err(|_| malformed("the form broke off"))? {
+        form.extend(bytes);
+        if form.len() > FORM_MAX {
+            return Err(malformed("the form is too long").with_status(413));
+        }
+    }
+    let form = String::from_utf8(form).map_err(|_| malformed("the form is not UTF-8"))?;
+    Ok(Query::parse(&form))
+}
+
+/// Has the client ask for a password.
+fn ask(auth: &Auth, error: Error) -> Error {
+    error.with_header("WWW-Authenticate", format!("Basic realm=\"{}\"", auth.basic_realm))
+}
+
+fn malformed(detail: &str) -> Error {
+    Error::new(Code::Unsupported, detail).with_status(400)
+}

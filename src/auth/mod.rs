@@ -1,0 +1,334 @@
+//! Access control: who sends a request, and what they may do.
+//!
+//! The main road is that of the Docker token authentication: a request without credentials is
+//! answered with 401 and a `Bearer` challenge, which sends the client to the token service
+//! ([`crate::api::token`]). That checks a password once, and gives a short-lived token that says what
+//! its bearer may do. A password with every request (`Basic`) is accepted too, and costs a bcrypt
+//! each time.
+//!
+//! Instead, an outside token server may make the tokens: then all that is here are its public keys.
+
+#[cfg(feature = "token-server")]
+pub mod keys;
+mod passwords;
+mod rules;
+pub mod token;
+mod variables;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use uuid::Uuid;
+
+pub use self::passwords::Passwords;
+pub use self::rules::{Action, Rules};
+use self::token::{Access, Audience, Claims, Key, Refused};
+pub use self::variables::Variables;
+use crate::clock::rfc3339;
+use crate::error::{Code, Error, Result};
+use crate::http::Request;
+use crate::name::Name;
+use crate::upload_state::UploadState;
+
+/// How long a token is good, in seconds. Docker takes none that is good for less than 60.
+pub const LIFETIME: u64 = 300;
+
+/// How much longer an upload may take that began while its token was good, in seconds.
+const UPLOAD_LIFETIME: u64 = 24 * 3600;
+
+/// A wrong password is not answered earlier, so that guessing takes its time, and time tells nothing.
+const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 1000 });
+
+/// Access control, as it is configured.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// What tokens are made for: the name of this registry.
+    pub service: String,
+    /// Who makes them.
+    pub issuer: String,
+    /// Where they are had, if not at this registry's own token service.
+    pub realm: Option<String>,
+    /// What a client shows to the person who is to log in.
+    pub basic_realm: String,
+    /// Who decides.
+    pub by: By,
+}
+
+/// Who decides who may do what.
+#[derive(Clone, Debug)]
+pub enum By {
+    /// The registry, by these.
+    Rules(Passwords, Rules),
+    /// A token server, whose keys these are.
+    #[cfg(feature = "token-server")]
+    TokenServer(keys::Keys),
+}
+
+/// Who sends a request, as far as that is known, and so what they may do.
+pub struct Caller<'a> {
+    may: May<'a>,
+    /// Who they are; empty for those without a name.
+    name: String,
+    /// Whether they have shown credentials, if only a token for those without a name.
+    is_known: bool,
+}
+
+enum May<'a> {
+    /// Everything: there is no access control.
+    Everything,
+    /// What the rules say.
+    Rules(&'a Rules),
+    /// What a token says.
+    Token(Vec<Access>),
+}
+
+impl<'a> Caller<'a> {
+    /// Somebody, where there is no access control.
+    pub fn anyone() -> Self {
+        Self { may: May::Everything, name: String::new(), is_known: true }
+    }
+
+    fn of_rules(rules: &'a Rules, name: &str) -> Self {
+        Self { may: May::Rules(rules), name: name.to_owned(), is_known: !name.is_empty() }
+    }
+
+    fn of_token(claims: Claims) -> Self {
+        Self { may: May::Token(claims.access), name: claims.sub, is_known: true }
+    }
+
+    /// Whether the caller is subject to no rule.
+    pub fn is_unlimited(&self) -> bool {
+        matches!(self.may, May::Everything)
+    }
+
+    /// Whether the caller may do something to a repository.
+    pub fn may(&self, action: Action, repository: &str) -> bool {
+        match &self.may {
+            May::Everything => true,
+            May::Rules(rules) => rules.allow(named(&self.name), repository, action),
+            May::Token(access) => {
+                access.iter().any(|access| access.allows("repository", repository, action.as_str()))
+            }
+        }
+    }
+
+    /// Whether the caller may list the repositories.
+    fn may_list(&self) -> bool {
+        match &self.may {
+            May::Everything => true,
+            May::Rules(rules) => rules.allow_catalog(named(&self.name)),
+            May::Token(access) => access.iter().any(|access| access.allows("registry", "catalog", "*")),
+        }
+    }
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// To find out whether this is a registry, and to log in.
+    Login,
+    /// To list the repositories.
+    Catalog,
+    /// To do something to a repository.
+    Repository(Action, &'a str),
+}
+
+impl Auth {
+    /// Finds out who sends a request. `upload` is the state of the upload that it is about, if it
+    /// is about one and the state is genuine.
+    ///
+    /// Errs where credentials are wrong: whoever sends any wants them to count.
+    pub fn identify<B>(
+        &self,
+        request: &Request<B>,
+        key: impl FnOnce() -> Result<Key>,
+        upload: impl FnOnce() -> Option<UploadState>,
+    ) -> Result<Caller<'_>> {
+        let Some(header) = request.header("authorization") else { return self.stranger() };
+        let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
+        if scheme.eq_ignore_ascii_case("basic") {
+            return match basic(value) {
+                Some((name, password)) if name.is_empty() && password.is_empty() => self.stranger(),
+                Some((name, password)) => self.log_in(&name, &password),
+                None => Err(unauthorized("send Authorization as RFC 7617 says")),
+            };
+        }
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(unauthorized("send Authorization: Bearer, with a token of the token service"));
+        }
+        match self.verify(value.trim(), key) {
+            Ok(claims) => Ok(Caller::of_token(claims)),
+            Err(Refused::Expired(claims))
+                if upload().is_some_and(|upload| began(&upload, &claims, now())) =>
+            {
+                Ok(Caller::of_token(claims))
+            }
+            Err(Refused::Expired(_)) => Err(unauthorized("the token has expired").log("an expired token")),
+            Err(Refused::Invalid(why)) => Err(unauthorized("the token is not good here").log(why)),
+        }
+    }
+
+    /// Whoever shows no credentials.
+    pub fn stranger(&self) -> Result<Caller<'_>> {
+        match &self.by {
+            By::Rules(_, rules) => Ok(Caller::of_rules(rules, "")),
+            #[cfg(feature = "token-server")]
+            By::TokenServer(_) => {
+                Ok(Caller { may: May::Token(Vec::new()), name: String::new(), is_known: false })
+            }
+        }
+    }
+
+    /// Whoever shows a name and a password.
+    pub fn log_in(&self, name: &str, password: &str) -> Result<Caller<'_>> {
+        let start = Instant::now();
+        let By::Rules(passwords, rules) = &self.by else {
+            return Err(unauthorized("passwords are for the token server"));
+        };
+        if !name.is_empty() && passwords.check(name, password) {
+            return Ok(Caller::of_rules(rules, name));
+        }
+        std::thread::sleep(PATIENCE.saturating_sub(start.elapsed()));
+        Err(unauthorized("the name or the password is wrong").log(format!("{name:?} has not this password")))
+    }
+
+    fn verify(
+        &self,
+        token: &str,
+        key: impl FnOnce() -> Result<Key>,
+    ) -> core::result::Result<Claims, Refused> {
+        match &self.by {
+            By::Rules(..) => {
+                let key = key().map_err(|_| Refused::Invalid("there is no key"))?;
+                key.verify(token, &self.issuer, &self.service, now())
+            }
+            #[cfg(feature = "token-server")]
+            By::TokenServer(keys) => keys.claims(token, &self.issuer, &self.service, now()),
+        }
+    }
+
+    /// Fails unless a caller may do what a request is for. `realm` is where tokens are had, `from` the
+    /// repository that a blob is to be mounted from, if any.
+    pub fn permit(
+        &self,
+        caller: &Caller,
+        purpose: Purpose,
+        realm: impl Fn() -> String,
+        from: Option<&str>,
+    ) -> Result<()> {
+        let may = |caller: &Caller| match purpose {
+            Purpose::Login => caller.is_known,
+            Purpose::Catalog => caller.may_list(),
+            Purpose::Repository(action, repository) => caller.may(action, repository),
+        };
+        if may(caller) {
+            return Ok(());
+        }
+        // A wider token helps if the token service gives it.
+        let could = match (&self.by, &caller.may) {
+            (By::Rules(_, rules), May::Token(_)) => may(&Caller::of_rules(rules, &caller.name)),
+            (By::Rules(..), _) => caller.name.is_empty(),
+            #[cfg(feature = "token-server")]
+            (By::TokenServer(_), _) => true,
+        };
+        if !could && !caller.name.is_empty() {
+            return Err(Error::new(Code::Denied, "another user may be allowed to"));
+        }
+        let reason =
+            if matches!(caller.may, May::Token(_)) && caller.is_known { "insufficient_scope" } else { "" };
+        let error = Error::new(Code::Unauthorized, "log in, or get a token with the scope of the challenge");
+        Err(error.with_header("WWW-Authenticate", self.challenge(&realm(), &scope(purpose, from), reason)))
+    }
+
+    /// Whether tokens are had here.
+    pub fn has_token_service(&self) -> bool {
+        matches!(self.by, By::Rules(..))
+    }
+
+    /// What a client is asked for (RFC 6750, 3).
+    pub fn challenge(&self, realm: &str, scope: &str, error: &str) -> String {
+        let mut challenge = format!("Bearer realm=\"{realm}\",service=\"{}\"", self.service);
+        for (name, value) in [("scope", scope), ("error", error)] {
+            if !value.is_empty() {
+                challenge.push_str(&format!(",{name}=\"{value}\""));
+            }
+        }
+        challenge
+    }
+
+    /// Makes the claims of a token for a caller: of what is asked for, what the rules allow. Returns
+    /// what to sign, and when it was made.
+    pub fn grant(&self, caller: &Caller, scopes: &[Access]) -> Claims {
+        let granted = |asked: &Access| {
+            let actions: Vec<String> = match asked.kind.as_str() {
+                "repository" => Action::EACH
+                    .into_iter()
+                    .filter(|action| asked.actions.iter().any(|name| name == action.as_str() || name == "*"))
+                    .filter(|action| caller.may(*action, &asked.name))
+                    .map(|action| action.as_str().to_owned())
+                    .collect(),
+                "registry" if asked.name == "catalog" && caller.may_list() => vec!["*".to_owned()],
+                _ => Vec::new(),
+            };
+            Access { actions, ..asked.clone() }
+        };
+        let now = now();
+        Claims {
+            iss: self.issuer.clone(),
+            sub: caller.name.clone(),
+            aud: Audience::One(self.service.clone()),
+            exp: now + LIFETIME,
+            nbf: now,
+            iat: now,
+            jti: Uuid::new_v4().to_string(),
+            access: scopes.iter().map(granted).filter(|access| !access.actions.is_empty()).collect(),
+        }
+    }
+}
+
+/// The scope of a token that would do.
+fn scope(purpose: Purpose, from: Option<&str>) -> String {
+    let (repository, actions) = match purpose {
+        Purpose::Login => return String::new(),
+        Purpose::Catalog => return "registry:catalog:*".to_owned(),
+        Purpose::Repository(Action::Push, repository) => (repository, "pull,push"),
+        Purpose::Repository(action, repository) => (repository, action.as_str()),
+    };
+    let scope = format!("repository:{repository}:{actions}");
+    match from.map(Name::parse) {
+        Some(Ok(from)) if from.as_str() != repository => format!("{scope} repository:{from}:pull"),
+        _ => scope,
+    }
+}
+
+/// Whether an upload began while a token was good, and not too long ago: then its client may finish
+/// it.
+fn began(upload: &UploadState, claims: &Claims, now: u64) -> bool {
+    // To the second, in UTC: such times are in the order of their letters.
+    let began = upload.started_at.get(..19).unwrap_or_default().to_owned() + "Z";
+    let allows = claims.access.iter().any(|access| access.allows("repository", &upload.name, "push"));
+    allows
+        && rfc3339(claims.iat.max(claims.nbf)) <= began
+        && began <= rfc3339(claims.exp)
+        && rfc3339(now.saturating_sub(UPLOAD_LIFETIME)) <= began
+}
+
+/// Reads the name and the password of a `Basic` header.
+pub fn basic(value: &str) -> Option<(String, String)> {
+    let text = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+fn named(name: &str) -> Option<&str> {
+    Some(name).filter(|name| !name.is_empty())
+}
+
+fn unauthorized(detail: &str) -> Error {
+    Error::new(Code::Unauthorized, detail)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

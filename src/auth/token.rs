@@ -1,0 +1,266 @@
+//! Tokens: JSON Web Tokens (RFC 7519) with the `access` claim of distribution's token
+//! authentication.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::rules::Action;
+
+/// How far clocks may be apart, in seconds (distribution's leeway).
+const LEEWAY: u64 = 60;
+
+/// A longer token is not looked at.
+const LENGTH_MAX: usize = 16 * 1024;
+
+/// What a token may be used for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// `repository`, or `registry`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// A repository's name, or `catalog`.
+    pub name: String,
+    /// What may be done; `*` is everything.
+    pub actions: Vec<String>,
+}
+
+impl Access {
+    /// Whether an action is among those of a resource.
+    pub fn allows(&self, kind: &str, name: &str, action: &str) -> bool {
+        let is_named = |named: &String| named == action || named == Action::All.as_str();
+        self.kind == kind && self.name == name && self.actions.iter().any(is_named)
+    }
+}
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who made it.
+    pub iss: String,
+    /// Who it was made for; empty for those without a name.
+    #[serde(default)]
+    pub sub: String,
+    /// The service that it is for.
+    pub aud: Audience,
+    /// Not to be used after this, in seconds since 1970.
+    pub exp: u64,
+    /// Not to be used before this.
+    #[serde(default)]
+    pub nbf: u64,
+    /// When it was made.
+    #[serde(default)]
+    pub iat: u64,
+    /// Its own name.
+    #[serde(default)]
+    pub jti: String,
+    /// What it may be used for.
+    #[serde(default)]
+    pub access: Vec<Access>,
+}
+
+/// One service or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "the two forms that RFC 7519 has")]
+pub enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn contains(&self, service: &str) -> bool {
+        match self {
+            Self::One(one) => one == service,
+            Self::Several(several) => several.iter().any(|one| one == service),
+        }
+    }
+}
+
+/// Why a token is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It has never been good here. The reason is for the log.
+    Invalid(&'static str),
+    /// It was good, until it expired.
+    Expired(Claims),
+}
+
+/// A token taken apart. Nothing of it is to be believed yet.
+pub struct Parts<'a> {
+    /// What says how it is signed, still encoded.
+    pub header: &'a str,
+    /// What is signed.
+    pub message: &'a str,
+    /// The signature.
+    pub signature: Vec<u8>,
+    payload: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Takes a token apart.
+    pub fn of(token: &'a str) -> Result<Self, Refused> {
+        if token.len() > LENGTH_MAX {
+            return Err(Refused::Invalid("the token is too long"));
+        }
+        let malformed = || Refused::Invalid("the token is not three parts in base64url");
+        let (message, signature) = token.rsplit_once('.').ok_or_else(malformed)?;
+        let (header, payload) = message.split_once('.').ok_or_else(malformed)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
+        Ok(Self { header, message, signature, payload })
+    }
+
+    /// Reads the claims, once the signature was found to be right, and checks them.
+    pub fn claims(&self, issuer: &str, service: &str, now: u64) -> Result<Claims, Refused> {
+        let payload = URL_SAFE_NO_PAD.decode(self.payload).ok();
+        let claims: Option<Claims> = payload.and_then(|json| serde_json::from_slice(&json).ok());
+        let claims = claims.ok_or(Refused::Invalid("the token's claims cannot be read"))?;
+        if claims.iss != issuer {
+            return Err(Refused::Invalid("the token is of another issuer"));
+        }
+        if !claims.aud.contains(service) {
+            return Err(Refused::Invalid("the token is for another service"));
+        }
+        if claims.nbf.max(claims.iat) > now.saturating_add(LEEWAY) {
+            return Err(Refused::Invalid("the token is not good yet"));
+        }
+        if claims.exp.saturating_add(LEEWAY) < now {
+            return Err(Refused::Expired(claims));
+        }
+        Ok(claims)
+    }
+}
+
+/// What signs this registry's own tokens: HS256 (RFC 7518, 3.2).
+#[derive(Clone)]
+pub struct Key(Hmac<Sha256>);
+
+impl Key {
+    /// Derives the key from the registry's secret, so that nothing that is signed with the secret
+    /// itself is ever a token.
+    #[expect(clippy::expect_used, reason = "an HMAC key may have any length")]
+    pub fn new(secret: &[u8]) -> Self {
+        let hmac = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+        Self(hmac(&hmac(secret).chain_update(b"lighter: tokens").finalize().into_bytes()))
+    }
+
+    /// Signs claims.
+    #[expect(clippy::expect_used, reason = "strings and numbers can always be written as JSON")]
+    pub fn sign(&self, claims: &Claims) -> String {
+        let claims = serde_json::to_vec(claims).expect("serializable");
+        let message = format!("{}.{}", header(), URL_SAFE_NO_PAD.encode(claims));
+        let signature = self.0.clone().chain_update(&message).finalize().into_bytes();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// Checks a token that [`Self::sign`] has made.
+    pub fn verify(&self, token: &str, issuer: &str, service: &str, now: u64) -> Result<Claims, Refused> {
+        let parts = Parts::of(token)?;
+        // There is one way to sign, so that a token cannot choose another.
+        if parts.header != header() {
+            return Err(Refused::Invalid("the token is not signed as tokens are here"));
+        }
+        let signed = self.0.clone().chain_update(parts.message).verify_slice(&parts.signature);
+        signed.map_err(|_| Refused::Invalid("the token is not signed with this registry's key"))?;
+        parts.claims(issuer, service, now)
+    }
+}
+
+fn header() -> String {
+    URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims() -> Claims {
+        let access = Access { kind: "repository".into(), name: "a/b".into(), actions: vec!["pull".into()] };
+        Claims {
+            iss: "lighter".into(),
+            sub: "ann".into(),
+            aud: Audience::One("registry".into()),
+            exp: 1300,
+            nbf: 1000,
+            iat: 1000,
+            jti: "1".into(),
+            access: vec![access],
+        }
+    }
+
+    fn verify(token: &str, now: u64) -> Result<Claims, Refused> {
+        Key::new(b"secret").verify(token, "lighter", "registry", now)
+    }
+
+    fn signed(claims: &Claims) -> String {
+        Key::new(b"secret").sign(claims)
+    }
+
+    #[test]
+    fn what_was_signed_is_good_for_its_time() {
+        let token = signed(&claims());
+        for now in [940, 1000, 1300, 1360] {
+            assert_eq!(verify(&token, now), Ok(claims()), "{now}");
+        }
+        assert_eq!(verify(&token, 939), Err(Refused::Invalid("the token is not good yet")));
+        assert_eq!(verify(&token, 1361), Err(Refused::Expired(claims())));
+    }
+
+    #[test]
+    fn tokens_from_elsewhere_are_refused() {
+        let other = Key::new(b"another").sign(&claims());
+        assert_eq!(
+            verify(&other, 1000),
+            Err(Refused::Invalid("the token is not signed with this registry's key"))
+        );
+        for (wrong, reason) in [
+            (Claims { iss: "x".into(), ..claims() }, "the token is of another issuer"),
+            (Claims { aud: Audience::One("x".into()), ..claims() }, "the token is for another service"),
+            (Claims { aud: Audience::Several(vec![]), ..claims() }, "the token is for another service"),
+            (Claims { nbf: 2000, ..claims() }, "the token is not good yet"),
+            (Claims { iat: 2000, nbf: 0, ..claims() }, "the token is not good yet"),
+        ] {
+            assert_eq!(verify(&signed(&wrong), 1000), Err(Refused::Invalid(reason)));
+        }
+        let several = Claims { aud: Audience::Several(vec!["x".into(), "registry".into()]), ..claims() };
+        assert_eq!(verify(&signed(&several), 1000), Ok(several));
+    }
+
+    #[test]
+    fn no_token_chooses_how_it_is_checked() {
+        let token = signed(&claims());
+        let (_, rest) = token.split_once('.').unwrap();
+        for alg in ["none", "None", "HS512", "RS256", "hs256"] {
+            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","typ":"JWT"}}"#));
+            let unsigned = format!("{header}.{}.", rest.split_once('.').unwrap().0);
+            let reason = Refused::Invalid("the token is not signed as tokens are here");
+            assert_eq!(verify(&format!("{header}.{rest}"), 1000), Err(reason));
+            assert!(verify(&unsigned, 1000).is_err());
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_touched_is_refused() {
+        let token = signed(&claims());
+        for at in 0..token.len() {
+            let mut touched = token.clone();
+            let other = if &token[at..=at] == "A" { "B" } else { "A" };
+            touched.replace_range(at..=at, other);
+            assert!(verify(&touched, 1000).is_err(), "byte {at}");
+        }
+        for broken in ["", ".", "..", "a.b", "a.b.c.d", "*.*.*", &"a".repeat(LENGTH_MAX + 1)] {
+            assert!(verify(broken, 1000).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn the_secret_itself_signs_no_token() {
+        let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims()).unwrap());
+        let message = format!("{}.{claims}", header());
+        let hmac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap();
+        let signature = URL_SAFE_NO_PAD.encode(hmac.chain_update(&message).finalize().into_bytes());
+        assert!(verify(&format!("{message}.{signature}"), 1000).is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! The variables of access control.
+
+use std::fs;
+
+use super::{Auth, By, Passwords, Rules};
+
+pub(crate) const AUTH: &str = "REGISTRY_AUTH";
+const ENTRIES: &str = "REGISTRY_AUTH_HTPASSWD_ENTRIES";
+const PATH: &str = "REGISTRY_AUTH_HTPASSWD_PATH";
+const BASIC_REALM: &str = "REGISTRY_AUTH_HTPASSWD_REALM";
+const RULES: &str = "REGISTRY_AUTH_RULES";
+const RULES_PATH: &str = "REGISTRY_AUTH_RULES_PATH";
+const ISSUER: &str = "REGISTRY_AUTH_TOKEN_ISSUER";
+const JWKS: &str = "REGISTRY_AUTH_TOKEN_JWKS";
+const REALM: &str = "REGISTRY_AUTH_TOKEN_REALM";
+const CERTIFICATES: &str = "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE";
+const SERVICE: &str = "REGISTRY_AUTH_TOKEN_SERVICE";
+
+/// The variables of access control that are set.
+#[derive(Default)]
+pub struct Variables(Vec<(String, String)>);
+
+impl Variables {
+    /// The names of all of them.
+    pub const NAMES: [&str; 11] =
+        [AUTH, ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, JWKS, REALM, CERTIFICATES, SERVICE];
+
+    /// Adds one.
+    pub fn push(&mut self, name: String, value: String) {
+        self.0.push((name, value));
+    }
+
+    /// Whether it is said if there is access control.
+    pub fn are_decided(&self) -> bool {
+        self.get(AUTH).is_some()
+    }
+
+    /// Reads them, and the files that they name. None where there is no access control. Errs, for the
+    /// log, with the variable that is wrong.
+    pub fn read(&self) -> Result<Option<Auth>, String> {
+        let by = match self.get(AUTH) {
+            Some("htpasswd") => By::Rules(self.passwords()?, self.rules()?),
+            Some("token") => self.token_server()?,
+            Some("none") | None => return self.without(),
+            Some(other) => return Err(format!("{AUTH} is `htpasswd`, `token` or `none`, not {other:?}")),
+        };
+        let text = |name: &str, default: &str| self.get(name).unwrap_or(default).to_owned();
+        let auth = Auth {
+            service: text(SERVICE, "lighter"),
+            issuer: text(ISSUER, "lighter"),
+            realm: self.get(REALM).map(str::to_owned),
+            basic_realm: text(BASIC_REALM, "Lighter"),
+            by,
+        };
+        let quoted = [
+            (SERVICE, Some(&auth.service)),
+            (BASIC_REALM, Some(&auth.basic_realm)),
+            (REALM, auth.realm.as_ref()),
+        ];
+        for (name, value) in quoted {
+            // They stand between quotes in a header.
+            if value.is_some_and(|value| {
+                value.bytes().any(|b| matches!(b, b'"' | b'\\') || !(b' '..=b'~').contains(&b))
+            }) {
+                return Err(format!("{name} is plain text without quotes"));
+            }
+        }
+        Ok(Some(auth))
+    }
+
+    /// Whoever sets up access control and leaves it off is told.
+    fn without(&self) -> Result<Option<Auth>, String> {
+        match self.0.iter().find(|(name, _)| name != AUTH) {
+            Some((name, _)) => Err(format!("{name} is set, but {AUTH} is not `htpasswd` or `token`")),
+            None => Ok(None),
+        }
+    }
+
+    fn passwords(&self) -> Result<Passwords, String> {
+        let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
+        match (self.get(ENTRIES), self.get(PATH)) {
+            // A hash has no comma, and lines are hard to put into some environments.
+            (Some(entries), None) => Passwords::parse(&entries.replace(',', "\n")).map_err(wrong(ENTRIES)),
+            (None, Some(path)) => Passwords::parse(&file(PATH, path)?).map_err(wrong(PATH)),
+            (Some(_), Some(_)) => Err(format!("{ENTRIES} and {PATH} are both set")),
+            (None, None) => Err(format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set")),
+        }
+    }
+
+    fn rules(&self) -> Result<Rules, String> {
+        let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
+        match (self.get(RULES), self.get(RULES_PATH)) {
+            (Some(rules), None) => Rules::parse(rules).map_err(wrong(RULES)),
+            (None, Some(path)) => Rules::parse(&file(RULES_PATH, path)?).map_err(wrong(RULES_PATH)),
+            (Some(_), Some(_)) => Err(format!("{RULES} and {RULES_PATH} are both set")),
+            (None, None) => Ok(Rules::default()),
+        }
+    }
+
+    #[cfg(not(feature = "token-server"))]
+    fn token_server(&self) -> Result<By, String> {
+        Err(format!("{AUTH} is token, which this build leaves out; build it with `--token-server`"))
+    }
+
+    #[cfg(feature = "token-server")]
+    fn token_server(&self) -> Result<By, String> {
+        use super::keys::Keys;
+
+        for name in [ISSUER, REALM, SERVICE] {
+            self.get(name).ok_or_else(|| format!("{AUTH} is token, and {name} is not set"))?;
+        }
+        let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
+        let jwks = self.get(JWKS).map(|path| Keys::from_jwks(&file(JWKS, path)?).map_err(wrong(JWKS)));
+        let certificates = self
+            .get(CERTIFICATES)
+            .map(|path| Keys::from_certificates(&file(CERTIFICATES, path)?).map_err(wrong(CERTIFICATES)));
+        let mut keys = [jwks, certificates].into_iter().flatten();
+        let mut all = keys
+            .next()
+            .ok_or_else(|| format!("{AUTH} is token, and neither {JWKS} nor {CERTIFICATES} is set"))??;
+        for more in keys {
+            all.extend(more?);
+        }
+        Ok(By::TokenServer(all))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn file(name: &str, path: &str) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| {
+        format!("{name}: cannot read {path}: {error}; the host must give the component its directory")
+    })
+}
