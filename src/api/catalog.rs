@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::auth::{Action, Caller};
+use crate::auth::Caller;
 use crate::catalog;
 use crate::error::Result;
 use crate::http::page::Page;
@@ -30,10 +30,7 @@ pub fn list<S: Storage, B>(
     let mut names = match n {
         0 => Vec::new(),
         // One more than asked for tells whether there is a next page.
-        n => {
-            let shows = |name: &str| caller.may(Action::Pull, name);
-            catalog::list(storage, shows, last.as_deref(), n as usize + 1)?
-        }
+        n => catalog::list(storage, |name| caller.sees(name), last.as_deref(), n as usize + 1)?,
     };
     let mut link = Vec::new();
     if names.len() > n as usize {

@@ -79,8 +79,8 @@ enum May<'a> {
     Everything,
     /// What the rules say.
     Rules(&'a Rules),
-    /// What a token says.
-    Token(Vec<Access>),
+    /// What a token says, and the rules that it was made by, if those are here.
+    Token(Vec<Access>, Option<&'a Rules>),
 }
 
 impl<'a> Caller<'a> {
@@ -93,8 +93,8 @@ impl<'a> Caller<'a> {
         Self { may: May::Rules(rules), name: name.to_owned(), is_known: !name.is_empty() }
     }
 
-    fn of_token(claims: Claims) -> Self {
-        Self { may: May::Token(claims.access), name: claims.sub, is_known: true }
+    fn of_token(claims: Claims, rules: Option<&'a Rules>) -> Self {
+        Self { may: May::Token(claims.access, rules), name: claims.sub, is_known: true }
     }
 
     /// Whether the caller is subject to no rule.
@@ -107,8 +107,19 @@ impl<'a> Caller<'a> {
         match &self.may {
             May::Everything => true,
             May::Rules(rules) => rules.allow(named(&self.name), repository, action),
-            May::Token(access) => {
+            May::Token(access, _) => {
                 access.iter().any(|access| access.allows("repository", repository, action.as_str()))
+            }
+        }
+    }
+
+    /// Whether a list of the repositories that the caller may have shows this one: one that they may
+    /// pull. A token for the list names no repository.
+    pub fn sees(&self, repository: &str) -> bool {
+        match &self.may {
+            May::Everything | May::Token(_, None) => true,
+            May::Rules(rules) | May::Token(_, Some(rules)) => {
+                rules.allow(named(&self.name), repository, Action::Pull)
             }
         }
     }
@@ -118,7 +129,7 @@ impl<'a> Caller<'a> {
         match &self.may {
             May::Everything => true,
             May::Rules(rules) => rules.allow_catalog(named(&self.name)),
-            May::Token(access) => access.iter().any(|access| access.allows("registry", "catalog", "*")),
+            May::Token(access, _) => access.iter().any(|access| access.allows("registry", "catalog", "*")),
         }
     }
 }
@@ -157,12 +168,17 @@ impl Auth {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(unauthorized("send Authorization: Bearer, with a token of the token service"));
         }
+        let rules = match &self.by {
+            By::Rules(_, rules) => Some(rules),
+            #[cfg(feature = "token-server")]
+            By::TokenServer(_) => None,
+        };
         match self.verify(value.trim(), key) {
-            Ok(claims) => Ok(Caller::of_token(claims)),
+            Ok(claims) => Ok(Caller::of_token(claims, rules)),
             Err(Refused::Expired(claims))
                 if upload().is_some_and(|upload| began(&upload, &claims, now())) =>
             {
-                Ok(Caller::of_token(claims))
+                Ok(Caller::of_token(claims, rules))
             }
             Err(Refused::Expired(_)) => Err(unauthorized("the token has expired").log("an expired token")),
             Err(Refused::Invalid(why)) => Err(unauthorized("the token is not good here").log(why)),
@@ -175,7 +191,7 @@ impl Auth {
             By::Rules(_, rules) => Ok(Caller::of_rules(rules, "")),
             #[cfg(feature = "token-server")]
             By::TokenServer(_) => {
-                Ok(Caller { may: May::Token(Vec::new()), name: String::new(), is_known: false })
+                Ok(Caller { may: May::Token(Vec::new(), None), name: String::new(), is_known: false })
             }
         }
     }
@@ -227,7 +243,7 @@ impl Auth {
         }
         // A wider token helps if the token service gives it.
         let could = match (&self.by, &caller.may) {
-            (By::Rules(_, rules), May::Token(_)) => may(&Caller::of_rules(rules, &caller.name)),
+            (By::Rules(_, rules), May::Token(..)) => may(&Caller::of_rules(rules, &caller.name)),
             (By::Rules(..), _) => caller.name.is_empty(),
             #[cfg(feature = "token-server")]
             (By::TokenServer(_), _) => true,
@@ -236,7 +252,7 @@ impl Auth {
             return Err(Error::new(Code::Denied, "another user may be allowed to"));
         }
         let reason =
-            if matches!(caller.may, May::Token(_)) && caller.is_known { "insufficient_scope" } else { "" };
+            if matches!(caller.may, May::Token(..)) && caller.is_known { "insufficient_scope" } else { "" };
         let error = Error::new(Code::Unauthorized, "log in, or get a token with the scope of the challenge");
         Err(error.with_header("WWW-Authenticate", self.challenge(&realm(), &scope(purpose, from), reason)))
     }
