@@ -143,7 +143,7 @@ impl<'a, S: Storage> Registry<'a, S> {
             None if *route == Route::Catalog => Purpose::Catalog,
             None => Purpose::Login,
         };
-        let realm = || self.realm(auth, request);
+        let (realm, from) = (|| self.realm(auth, request), request.query.get("from"));
         // An upload that began with a good token is finished with it.
         let upload = || match (route, name) {
             (Route::Upload { id, .. }, Some(name)) => {
@@ -152,10 +152,14 @@ impl<'a, S: Storage> Registry<'a, S> {
             _ => None,
         };
         let key = || self.signers().map(|signers| signers.tokens.clone());
-        let caller = auth.identify(request, key, upload).map_err(|error| {
-            error.with_header("WWW-Authenticate", auth.challenge(&realm(), "", "invalid_token"))
+        let caller = auth.identify(request, key, upload).map_err(|error| match error.code() {
+            Code::Unauthorized => {
+                let challenge = auth.challenge(&realm(), purpose, from, "invalid_token");
+                error.with_header("WWW-Authenticate", challenge)
+            }
+            _ => error,
         })?;
-        auth.permit(&caller, purpose, realm, request.query.get("from"))?;
+        auth.permit(&caller, purpose, realm, from)?;
         Ok(caller)
     }
 

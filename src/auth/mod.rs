@@ -149,7 +149,8 @@ impl Auth {
     /// Finds out who sends a request. `upload` is the state of the upload that it is about, if it
     /// is about one and the state is genuine.
     ///
-    /// Errs where credentials are wrong: whoever sends any wants them to count.
+    /// Errs where credentials are wrong, since whoever sends any wants them to count, and where the key
+    /// cannot be had.
     pub fn identify<B>(
         &self,
         request: &Request<B>,
@@ -168,12 +169,14 @@ impl Auth {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(unauthorized("send Authorization: Bearer, with a token of the token service"));
         }
-        let rules = match &self.by {
-            By::Rules(_, rules) => Some(rules),
+        let (claims, rules) = match &self.by {
+            By::Rules(_, rules) => {
+                (key()?.verify(value.trim(), &self.issuer, &self.service, now()), Some(rules))
+            }
             #[cfg(feature = "token-server")]
-            By::TokenServer(_) => None,
+            By::TokenServer(keys) => (keys.claims(value.trim(), &self.issuer, &self.service, now()), None),
         };
-        match self.verify(value.trim(), key) {
+        match claims {
             Ok(claims) => Ok(Caller::of_token(claims, rules)),
             Err(Refused::Expired(claims))
                 if upload().is_some_and(|upload| began(&upload, &claims, now())) =>
@@ -209,21 +212,6 @@ impl Auth {
         Err(unauthorized("the name or the password is wrong").log(format!("{name:?} has not this password")))
     }
 
-    fn verify(
-        &self,
-        token: &str,
-        key: impl FnOnce() -> Result<Key>,
-    ) -> core::result::Result<Claims, Refused> {
-        match &self.by {
-            By::Rules(..) => {
-                let key = key().map_err(|_| Refused::Invalid("there is no key"))?;
-                key.verify(token, &self.issuer, &self.service, now())
-            }
-            #[cfg(feature = "token-server")]
-            By::TokenServer(keys) => keys.claims(token, &self.issuer, &self.service, now()),
-        }
-    }
-
     /// Fails unless a caller may do what a request is for. `realm` is where tokens are had, `from` the
     /// repository that a blob is to be mounted from, if any.
     pub fn permit(
@@ -254,7 +242,7 @@ impl Auth {
         let reason =
             if matches!(caller.may, May::Token(..)) && caller.is_known { "insufficient_scope" } else { "" };
         let error = Error::new(Code::Unauthorized, "log in, or get a token with the scope of the challenge");
-        Err(error.with_header("WWW-Authenticate", self.challenge(&realm(), &scope(purpose, from), reason)))
+        Err(error.with_header("WWW-Authenticate", self.challenge(&realm(), purpose, from, reason)))
     }
 
     /// Whether tokens are had here.
@@ -262,10 +250,11 @@ impl Auth {
         matches!(self.by, By::Rules(..))
     }
 
-    /// What a client is asked for (RFC 6750, 3).
-    pub fn challenge(&self, realm: &str, scope: &str, error: &str) -> String {
+    /// What a client is asked for (RFC 6750, 3): many take the scope of the token to ask for from here alone,
+    /// where the token that they have is no good, too.
+    pub fn challenge(&self, realm: &str, purpose: Purpose, from: Option<&str>, error: &str) -> String {
         let mut challenge = format!("Bearer realm=\"{realm}\",service=\"{}\"", self.service);
-        for (name, value) in [("scope", scope), ("error", error)] {
+        for (name, value) in [("scope", &*scope(purpose, from)), ("error", error)] {
             if !value.is_empty() {
                 challenge.push_str(&format!(",{name}=\"{value}\""));
             }
