@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub use self::passwords::Passwords;
 pub use self::rules::{Action, Rules};
-use self::token::{Access, Audience, Claims, Key, Refused};
+use self::token::{Access, Audience, Claims, Key, LEEWAY, Refused};
 pub use self::variables::Variables;
 use crate::clock::rfc3339;
 use crate::error::{Code, Error, Result};
@@ -307,15 +307,15 @@ fn scope(purpose: Purpose, from: Option<&str>) -> String {
     }
 }
 
-/// Whether an upload began while a token was good, and not too long ago: then its client may finish
+/// Whether an upload began while a token was taken, and not too long ago: then its client may finish
 /// it.
 fn began(upload: &UploadState, claims: &Claims, now: u64) -> bool {
     // To the second, in UTC: such times are in the order of their letters.
     let began = upload.started_at.get(..19).unwrap_or_default().to_owned() + "Z";
     let allows = claims.access.iter().any(|access| access.allows("repository", &upload.name, "push"));
     allows
-        && rfc3339(claims.iat.max(claims.nbf)) <= began
-        && began <= rfc3339(claims.exp)
+        && rfc3339(claims.iat.max(claims.nbf).saturating_sub(LEEWAY)) <= began
+        && began <= rfc3339(claims.exp.saturating_add(LEEWAY))
         && rfc3339(now.saturating_sub(UPLOAD_LIFETIME)) <= began
 }
 

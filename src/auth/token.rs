@@ -10,7 +10,7 @@ use sha2::Sha256;
 use super::rules::Action;
 
 /// How far clocks may be apart, in seconds (distribution's leeway).
-const LEEWAY: u64 = 60;
+pub(super) const LEEWAY: u64 = 60;
 
 /// A longer token is not looked at.
 const LENGTH_MAX: usize = 16 * 1024;
