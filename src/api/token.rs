@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::auth::token::{Access, Key};
-use crate::auth::{Auth, Caller, LIFETIME, basic};
+use crate::auth::{Auth, Caller, LIFETIME, authorization, basic};
 use crate::clock::rfc3339;
 use crate::error::{Code, Error, Result};
 use crate::http::query::Query;
@@ -29,7 +29,7 @@ struct Issued<'a> {
 /// `GET`: gives a token, for a name and a password that come as `Basic`, or without them for those
 /// without a name.
 pub fn get<B, C>(auth: &Auth, key: &Key, request: &Request<B>) -> Result<Response<C>> {
-    let caller = match request.header("authorization") {
+    let caller = match authorization(request).map_err(|error| ask(auth, error))? {
         None => auth.stranger(),
         Some(header) => {
             let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));

@@ -157,7 +157,7 @@ impl Auth {
         key: impl FnOnce() -> Result<Key>,
         upload: impl FnOnce() -> Option<UploadState>,
     ) -> Result<Caller<'_>> {
-        let Some(header) = request.header("authorization") else { return self.stranger() };
+        let Some(header) = authorization(request)? else { return self.stranger() };
         let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
         if scheme.eq_ignore_ascii_case("basic") {
             return match basic(value) {
@@ -317,6 +317,16 @@ fn began(upload: &UploadState, claims: &Claims, now: u64) -> bool {
         && rfc3339(claims.iat.max(claims.nbf).saturating_sub(LEEWAY)) <= began
         && began <= rfc3339(claims.exp.saturating_add(LEEWAY))
         && rfc3339(now.saturating_sub(UPLOAD_LIFETIME)) <= began
+}
+
+/// The credentials of a request. Errs where they are no text, or several: which of them would count is
+/// nothing to guess.
+pub fn authorization<B>(request: &Request<B>) -> Result<Option<&str>> {
+    match (request.count("authorization"), request.header("authorization")) {
+        (0, _) => Ok(None),
+        (1, Some(header)) => Ok(Some(header)),
+        _ => Err(unauthorized("send one header Authorization, of text")),
+    }
 }
 
 /// Reads the name and the password of a `Basic` header.

@@ -77,6 +77,11 @@ impl<B> Request<B> {
         str::from_utf8(value).ok().map(str::trim)
     }
 
+    /// How often a header is there.
+    pub fn count(&self, name: &str) -> usize {
+        self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).count()
+    }
+
     /// How long the body will be, if the client said so.
     pub fn content_length(&self) -> Option<u64> {
         self.header("content-length")?.parse().ok()
