@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Auth, By, Passwords, Rules};
+use super::{Auth, By, PATIENCE, Passwords, Rules};
 
 pub(crate) const AUTH: &str = "REGISTRY_AUTH";
 const ENTRIES: &str = "REGISTRY_AUTH_HTPASSWD_ENTRIES";
@@ -50,6 +50,7 @@ impl Variables {
             issuer: text(ISSUER, "lighter"),
             realm: self.get(REALM).map(str::to_owned),
             basic_realm: text(BASIC_REALM, "Lighter"),
+            patience: PATIENCE,
             by,
         };
         let quoted = [
