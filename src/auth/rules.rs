@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A pattern is a repository's name, or the beginning of one and a `*`; `{user}` stands for the name
-//! of whoever asks. Of the patterns that match, the longest decides, alone.
+//! of whoever asks, between slashes. Of the patterns that match, the longest decides, alone.
 
 use std::collections::BTreeMap;
 
@@ -158,15 +158,20 @@ impl Rules {
 /// Stands for the name of whoever asks.
 const USER: &str = "{user}";
 
-/// Checks a pattern: what of it is no wildcard can be a part of a name.
+/// Checks a pattern: what of it is no wildcard can be a part of a name, and a user's name stands alone
+/// between slashes. With `home/{user}*`, all that is ann's would be an's too.
 fn check(pattern: &str) -> Result<(), String> {
     let allowed =
         |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/');
-    let literal = pattern.strip_suffix('*').unwrap_or(pattern).replace(USER, "");
-    if !pattern.is_empty() && literal.bytes().all(allowed) {
+    let literal = |part: &str| part == USER || part.bytes().all(allowed);
+    let (stem, is_open) = pattern.strip_suffix('*').map_or((pattern, false), |stem| (stem, true));
+    if !pattern.is_empty() && stem.split('/').all(literal) && !(is_open && stem.ends_with(USER)) {
         return Ok(());
     }
-    Err(format!("{pattern:?} is no pattern: it is a repository's name, or the beginning of one and a `*`"))
+    Err(format!(
+        "{pattern:?} is no pattern: it is a repository's name, or the beginning of one and a `*`; {USER} stands \
+         between slashes"
+    ))
 }
 
 /// How much of a repository's name a pattern says, if it matches.
@@ -247,6 +252,8 @@ mod tests {
             (r#"{"repositories": {"a": {"user:ann": ["pusg"]}}}"#, "pusg"),
             (r#"{"repositories": {"a/*/b": {}}}"#, "\"a/*/b\" is no pattern"),
             (r#"{"repositories": {"A": {}}}"#, "\"A\" is no pattern"),
+            (r#"{"repositories": {"home/{user}*": {}}}"#, "\"home/{user}*\" is no pattern"),
+            (r#"{"repositories": {"home/x{user}/*": {}}}"#, "\"home/x{user}/*\" is no pattern"),
             (r#"{"repositories": {"a": {"group:ci": ["pull"]}}}"#, "no group \"ci\""),
             (r#"{"repositories": {}, "catalog": ["group:ci"]}"#, "no group \"ci\""),
         ] {
