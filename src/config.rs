@@ -133,6 +133,8 @@ impl Config {
                 LOG_ACCESS_LOG_DISABLED => access_log = !flag(&name, &value)?,
                 of_auth if Variables::NAMES.contains(&of_auth) => auth.push(name, value),
                 known if OF_DRIVERS.contains(&known) => {}
+                // Left out, it would leave open what is to be closed.
+                unknown if unknown.starts_with("REGISTRY_AUTH") => return Err(guess(unknown)),
                 unknown if unknown.starts_with("REGISTRY_") => config.notices.push(guess(unknown)),
                 _ => {}
             }
@@ -287,6 +289,8 @@ mod tests {
                 "REGISTRY_AUTH_TOKEN_SERVICE is plain",
             ),
             (&[set[0], ("REGISTRY_AUTH_HTPASSWD_PATH", "/nowhere")], "cannot read /nowhere"),
+            (&[set[0], set[1], ("REGISTRY_AUTH_RULE", "{}")], "is it REGISTRY_AUTH_RULES?"),
+            (&[("REGISTRY_AUTHS", "htpasswd")], "is it REGISTRY_AUTH?"),
             (
                 &[set[0], ("REGISTRY_AUTH_HTPASSWD_ENTRIES", "ann:x")],
                 "REGISTRY_AUTH_HTPASSWD_ENTRIES: line 1",
