@@ -183,7 +183,7 @@ impl Auth {
             Err(Refused::Expired(claims))
                 if upload().is_some_and(|upload| began(&upload, &claims, now())) =>
             {
-                Ok(Caller::of_token(claims, rules))
+                Ok(Caller::of_token(*claims, rules))
             }
             Err(Refused::Expired(_)) => Err(unauthorized("the token has expired").log("an expired token")),
             Err(Refused::Invalid(why)) => Err(unauthorized("the token is not good here").log(why)),
