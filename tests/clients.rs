@@ -13,7 +13,7 @@ use crate::server::Server;
 
 const ANONYMOUS: RegistryAuth = RegistryAuth::Anonymous;
 
-fn client(monolithic: bool) -> Client {
+pub(crate) fn client(monolithic: bool) -> Client {
     static PROVIDER: Once = Once::new();
     // The client wants to be able to speak TLS, even where it never does.
     PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
@@ -34,7 +34,7 @@ fn run<T>(work: impl Future<Output = oci_client::errors::Result<T>>) -> T {
     runtime.block_on(work).unwrap()
 }
 
-fn reference(server: &Server, image: &str) -> Reference {
+pub(crate) fn reference(server: &Server, image: &str) -> Reference {
     format!("{}/{image}", server.address()).parse().unwrap()
 }
 

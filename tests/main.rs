@@ -23,6 +23,7 @@ mod images;
 mod process;
 mod server;
 
+mod access;
 mod access_log;
 mod answers;
 mod base;

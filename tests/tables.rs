@@ -8,6 +8,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 
+use crate::access::{credentials, form, options};
 use crate::client::{Request, Response};
 use crate::content::sha256;
 use crate::images::MANIFEST;
@@ -46,9 +47,15 @@ fn lists_have_heads() {
 }
 
 /// The cells of the rows of a table in a module's documentation.
-fn rows(source: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+pub(crate) fn rows(source: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     let cells = |line: &'static str| line.split('|').map(str::trim).collect();
     source.lines().filter_map(|line| line.strip_prefix("//! | `")).map(cells)
+}
+
+fn server_with_image() -> Server {
+    let server = server_with_blobs();
+    put(&server, "v1", MANIFEST, &image());
+    server
 }
 
 #[test]
@@ -57,8 +64,7 @@ fn every_endpoint_answers_its_methods() {
     for row in rows(include_str!("../src/lib.rs")) {
         let endpoint = row[0].trim_end_matches('`');
         // A server for each, so that nothing depends on what the row before has deleted.
-        let server = server_with_blobs();
-        put(&server, "v1", MANIFEST, &image());
+        let server = if endpoint == "/token" { options().start() } else { server_with_image() };
         for method in row[1].split(' ') {
             let answer = ask(&server, method, endpoint).send();
             writeln!(answers, "{method} {endpoint}: {}", answer.status()).unwrap();
@@ -88,6 +94,8 @@ fn every_endpoint_answers_its_methods() {
     HEAD /v2/<name>/referrers/<digest>: 200 OK
     GET /v2/_catalog: 200 OK
     HEAD /v2/_catalog: 200 OK
+    GET /token: 200 OK
+    POST /token: 200 OK
     ");
 }
 
@@ -103,6 +111,7 @@ fn ask(server: &Server, method: &str, endpoint: &str) -> Request {
                 _ => "",
             })
         }
+        ("POST", "/token") => server.post(&target).body(form("ann")),
         ("PUT", _) => server.put(&target).header("Content-Type", MANIFEST).body(image()),
         _ => server.request(method, &target),
     }
@@ -116,7 +125,7 @@ fn every_code_has_a_request_that_it_answers() {
         .map(|(code, _)| code)
         .filter(|code| code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
         .collect();
-    assert_eq!(codes.len(), 16, "{codes:?}");
+    assert_eq!(codes.len(), 18, "{codes:?}");
     let server = server_with_blobs();
     let mut answers = String::new();
     for code in codes {
@@ -132,6 +141,7 @@ fn every_code_has_a_request_that_it_answers() {
     BLOB_UNKNOWN: 404 Not Found
     BLOB_UPLOAD_INVALID: 400 Bad Request
     BLOB_UPLOAD_UNKNOWN: 404 Not Found
+    DENIED: 403 Forbidden
     DIGEST_INVALID: 400 Bad Request
     MANIFEST_BLOB_UNKNOWN: 400 Bad Request
     MANIFEST_INVALID: 400 Bad Request
@@ -142,6 +152,7 @@ fn every_code_has_a_request_that_it_answers() {
     RANGE_INVALID: 416 Range Not Satisfiable
     SIZE_INVALID: 400 Bad Request
     TAG_INVALID: 400 Bad Request
+    UNAUTHORIZED: 401 Unauthorized
     UNAVAILABLE: 503 Service Unavailable
     UNKNOWN: 500 Internal Server Error
     UNSUPPORTED: 405 Method Not Allowed
@@ -156,6 +167,11 @@ fn provoke(server: &Server, code: &str) -> Response {
         "BLOB_UNKNOWN" => server.get(&format!("/v2/a/b/blobs/{missing}")).send(),
         "BLOB_UPLOAD_INVALID" => server.patch(&format!("/v2/a/b/blobs/uploads/{UUID}")).body("abc").send(),
         "BLOB_UPLOAD_UNKNOWN" => server.get(&format!("/v2/a/b/blobs/uploads/{UUID}")).send(),
+        "DENIED" => options()
+            .start()
+            .get("/v2/team/app/tags/list")
+            .header("Authorization", &credentials("bob"))
+            .send(),
         "DIGEST_INVALID" => server.put(&started.completed_by(&missing)).body("abc").send(),
         "MANIFEST_BLOB_UNKNOWN" => put(server, "v1", MANIFEST, &crate::images::manifest(b"missing")),
         "MANIFEST_INVALID" => put(server, "v1", MANIFEST, "{}"),
@@ -168,6 +184,7 @@ fn provoke(server: &Server, code: &str) -> Response {
         }
         "SIZE_INVALID" => server.patch(&started.location()).header("Content-Range", "0-5").body("abc").send(),
         "TAG_INVALID" => put(server, "-v1", MANIFEST, &image()),
+        "UNAUTHORIZED" => options().start().get("/v2/team/app/tags/list").send(),
         "UNAVAILABLE" => {
             let nowhere =
                 Server::with_secret("s").env("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/nowhere");
