@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Error, Result, ensure};
 
 use crate::compose::{KEY_VALUE, STORAGE, compose};
 use crate::process::{run, step};
+use crate::sections::with_modules;
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace;
 
@@ -55,10 +57,10 @@ pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
 }
 
 /// Compiles the registry and the drivers, and composes them. Returns the default component.
-pub(crate) fn build(toolchain: &Toolchain) -> Result<PathBuf> {
+pub(crate) fn build(toolchain: &Toolchain, wasm_opt: &Path) -> Result<PathBuf> {
     step("compiling the registry and its drivers to WebAssembly", || {
-        compile(toolchain, REGISTRY)?;
-        DRIVERS.iter().try_for_each(|(driver, _)| compile(toolchain, driver))
+        compile(toolchain, wasm_opt, REGISTRY)?;
+        DRIVERS.iter().try_for_each(|(driver, _)| compile(toolchain, wasm_opt, driver))
     })?;
     let registry = read(REGISTRY)?;
     for (driver, budget) in DRIVERS {
@@ -77,10 +79,10 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<PathBuf> {
 
 /// Builds, and composes what only tests need: the checks of the storage contract with each driver, and the
 /// key-value driver with a store over files.
-pub(crate) fn build_tested(toolchain: &Toolchain) -> Result<Tested> {
-    build(toolchain)?;
+pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: &Path) -> Result<Tested> {
+    build(toolchain, wasm_opt)?;
     step("compiling what the drivers are tested with", || {
-        [CONTRACT, KEY_VALUE_HOST].iter().try_for_each(|package| compile(toolchain, package))
+        [CONTRACT, KEY_VALUE_HOST].iter().try_for_each(|package| compile(toolchain, wasm_opt, package))
     })?;
     let (checks, store) = (read(CONTRACT)?, read(KEY_VALUE_HOST)?);
     let with_driver = |driver: &str| {
@@ -103,9 +105,36 @@ pub(crate) fn build_tested(toolchain: &Toolchain) -> Result<Tested> {
     Ok(Tested { default: with_driver(DEFAULT_DRIVER)?, key_value, over_files })
 }
 
-/// Compiles one package, as a cdylib alone: with the rlib beside it cargo would leave out LTO.
-fn compile(toolchain: &Toolchain, package: &str) -> Result<()> {
-    run(toolchain.cargo("rustc").args(["--release", "--lib", "--crate-type", "cdylib", "--package", package]))
+/// Compiles one package, as a cdylib alone: with the rlib beside it cargo would leave out LTO. What
+/// comes of it goes through wasm-opt, which takes a seventh off what LLVM leaves.
+fn compile(toolchain: &Toolchain, wasm_opt: &Path, package: &str) -> Result<()> {
+    let mut cargo = toolchain.cargo("rustc");
+    run(cargo.args(["--release", "--lib", "--crate-type", "cdylib", "--package", package]))?;
+    let (compiled, optimised) = (compiled(package), optimised(package));
+    let time = |path: &Path| fs::metadata(path).and_then(|stat| stat.modified()).ok();
+    if time(&optimised) > time(&compiled) {
+        return Ok(());
+    }
+    let component = fs::read(&compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
+    let component = with_modules(&component, &mut |module| optimise(wasm_opt, module))
+        .with_context(|| format!("cannot optimise {package}"))?;
+    write(&component, &optimised).map(drop)
+}
+
+/// Optimises a core module for size. What it may be made of is what LLVM makes it of.
+fn optimise(wasm_opt: &Path, module: &[u8]) -> Result<Vec<u8>> {
+    const FEATURES: [&str; 6] = [
+        "--enable-bulk-memory",
+        "--enable-multivalue",
+        "--enable-mutable-globals",
+        "--enable-nontrapping-float-to-int",
+        "--enable-sign-ext",
+        "--enable-simd",
+    ];
+    let before = write(module, &workspace("target/tools/module.wasm"))?;
+    let after = before.with_extension("optimised.wasm");
+    run(Command::new(wasm_opt).args(FEATURES).arg("-Oz").arg(&before).arg("-o").arg(&after))?;
+    fs::read(&after).with_context(|| format!("cannot read {}", after.display()))
 }
 
 /// Returns where the registry with a driver is written.
@@ -117,9 +146,18 @@ fn in_components(directory: &str, driver: &str) -> PathBuf {
     workspace("target/components").join(directory).join(driver).with_extension("wasm")
 }
 
+/// Returns where the compiler puts a package.
+fn compiled(package: &str) -> PathBuf {
+    workspace(&format!("target/{TARGET}/release/{}.wasm", package.replace('-', "_")))
+}
+
+/// Returns where it is put once it was optimised.
+fn optimised(package: &str) -> PathBuf {
+    in_components("parts", package)
+}
+
 fn read(package: &str) -> Result<Vec<u8>> {
-    let file = package.replace('-', "_");
-    let path = workspace(&format!("target/{TARGET}/release/{file}.wasm"));
+    let path = optimised(package);
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
