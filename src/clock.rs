@@ -10,7 +10,7 @@ pub fn now() -> String {
 
 /// Writes a number of seconds since 1970. The calendar is Howard Hinnant's `civil_from_days`, which
 /// counts from 1 March of the year 0 in eras of 400 years.
-fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     let (days, time) = (seconds / 86_400, seconds % 86_400);
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);

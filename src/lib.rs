@@ -18,6 +18,7 @@
 
 pub mod access_log;
 pub mod api;
+pub mod auth;
 pub mod catalog;
 pub mod clock;
 pub mod config;

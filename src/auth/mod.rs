@@ -1,0 +1,4 @@
+//! Who may do what.
+
+#[cfg(feature = "token-server")]
+pub mod keys;
