@@ -11,6 +11,8 @@ mod jwk;
 mod modular;
 mod pem;
 mod public_key;
+#[cfg(test)]
+mod tests;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
