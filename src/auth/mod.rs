@@ -8,6 +8,7 @@
 //!
 //! Instead, an outside token server may make the tokens: then all that is here are its public keys.
 
+mod file;
 #[cfg(feature = "token-server")]
 pub mod keys;
 mod passwords;
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 pub use self::passwords::Passwords;
 pub use self::rules::{Action, Rules};
-use self::token::{Access, Audience, Claims, Key, Refused};
+use self::token::{Access, Claims, Key, Refused};
 pub use self::variables::Variables;
 use crate::clock::rfc3339;
 use crate::error::{Code, Error, Result};
@@ -41,7 +42,7 @@ const UPLOAD_LIFETIME: u64 = 24 * 3600;
 const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 1000 });
 
 /// Access control, as it is configured.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Auth {
     /// What tokens are made for: the name of this registry.
     pub service: String,
@@ -56,7 +57,7 @@ pub struct Auth {
 }
 
 /// Who decides who may do what.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum By {
     /// The registry, by these.
     Rules(Passwords, Rules),
@@ -162,7 +163,7 @@ impl Auth {
             Err(Refused::Expired(claims))
                 if upload().is_some_and(|upload| began(&upload, &claims, now())) =>
             {
-                Ok(Caller::of_token(claims))
+                Ok(Caller::of_token(*claims))
             }
             Err(Refused::Expired(_)) => Err(unauthorized("the token has expired").log("an expired token")),
             Err(Refused::Invalid(why)) => Err(unauthorized("the token is not good here").log(why)),
@@ -183,8 +184,10 @@ impl Auth {
     /// Whoever shows a name and a password.
     pub fn log_in(&self, name: &str, password: &str) -> Result<Caller<'_>> {
         let start = Instant::now();
-        let By::Rules(passwords, rules) = &self.by else {
-            return Err(unauthorized("passwords are for the token server"));
+        let (passwords, rules) = match &self.by {
+            By::Rules(passwords, rules) => (passwords, rules),
+            #[cfg(feature = "token-server")]
+            By::TokenServer(_) => return Err(unauthorized("get a token of the token server")),
         };
         if !name.is_empty() && passwords.check(name, password) {
             return Ok(Caller::of_rules(rules, name));
@@ -204,7 +207,14 @@ impl Auth {
                 key.verify(token, &self.issuer, &self.service, now())
             }
             #[cfg(feature = "token-server")]
-            By::TokenServer(keys) => keys.claims(token, &self.issuer, &self.service, now()),
+            By::TokenServer(keys) => {
+                let parts = token::Parts::of(token)?;
+                let header = parts.header().ok_or(Refused::Invalid("the token's header cannot be read"))?;
+                if !keys.verify(&header, parts.message.as_bytes(), &parts.signature, now()) {
+                    return Err(Refused::Invalid("the token is not signed by the token server"));
+                }
+                parts.claims(&self.issuer, &self.service, now())
+            }
         }
     }
 
@@ -277,7 +287,7 @@ impl Auth {
         Claims {
             iss: self.issuer.clone(),
             sub: caller.name.clone(),
-            aud: Audience::One(self.service.clone()),
+            aud: vec![self.service.clone()],
             exp: now + LIFETIME,
             nbf: now,
             iat: now,

@@ -21,7 +21,7 @@ use anyhow::Result;
 use bench::bench;
 use check::{crash, lint, test};
 use cli::{Arguments, HELP, Task};
-use components::{build, build_tested};
+use components::{build, build_default, build_tested};
 use serve::serve;
 use toolchain::Toolchain;
 use tools::{wasm_opt, wasmtime};
@@ -47,10 +47,10 @@ fn run(arguments: Arguments) -> Result<()> {
     let toolchain = || Toolchain::find(arguments.toolchain);
     match arguments.task {
         Task::Help => print!("{HELP}"),
-        Task::Build => drop(build(&toolchain()?, &wasm_opt()?)?),
+        Task::Build => build(&toolchain()?, &wasm_opt()?)?,
         Task::Serve(site) => {
             let address = site.check()?;
-            let component = build(&toolchain()?, &wasm_opt()?)?;
+            let component = build_default(&toolchain()?, &wasm_opt()?)?;
             serve(&wasmtime()?, &component, address, &site.data)?;
         }
         Task::Test { long, arguments } => {
@@ -58,11 +58,11 @@ fn run(arguments: Arguments) -> Result<()> {
             test(&wasmtime()?, &tested, long, &arguments)?;
         }
         Task::Crash { kills, seed } => {
-            let component = build(&toolchain()?, &wasm_opt()?)?;
+            let component = build_default(&toolchain()?, &wasm_opt()?)?;
             crash(&wasmtime()?, &component, kills, seed)?;
         }
         Task::Bench(plan) => {
-            let component = build(&toolchain()?, &wasm_opt()?)?;
+            let component = build_default(&toolchain()?, &wasm_opt()?)?;
             bench(&wasmtime()?, &component, &plan)?;
         }
         Task::Lint => lint(&toolchain()?)?,
