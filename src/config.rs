@@ -283,7 +283,10 @@ mod tests {
             (&[("REGISTRY_AUTH", "htpasswd")], "neither"),
             (&[("REGISTRY_AUTH_HTPASSWD_ENTRIES", ANN)], "but REGISTRY_AUTH is not"),
             (&[("REGISTRY_AUTH", "none"), ("REGISTRY_AUTH_RULES", "{}")], "REGISTRY_AUTH_RULES is set"),
-            (&[set[0], set[1], ("REGISTRY_AUTH_RULES", "{}")], "REGISTRY_AUTH_RULES: missing field"),
+            (
+                &[set[0], set[1], ("REGISTRY_AUTH_RULES", "{}")],
+                "REGISTRY_AUTH_RULES: repositories is missing",
+            ),
             (
                 &[set[0], set[1], ("REGISTRY_AUTH_TOKEN_SERVICE", "a\"b")],
                 "REGISTRY_AUTH_TOKEN_SERVICE is plain",

@@ -9,7 +9,7 @@ use crate::hash::Hasher;
 use crate::keys;
 use crate::repository::Repository;
 use crate::storage::{self, Storage, Upload as _};
-use crate::stream::{Gathered, Stream};
+use crate::stream::Stream;
 
 /// An upload that this request holds: nobody else writes to it meanwhile.
 pub struct Upload<'a, S: Storage> {
@@ -71,8 +71,7 @@ impl<'a, S: Storage> Upload<'a, S> {
     /// kept.
     pub fn receive(&mut self, body: &mut impl Stream) -> Result<u64> {
         let start = self.offset();
-        let mut body = Gathered::new(body);
-        while let Some(bytes) = next(&mut body)? {
+        while let Some(bytes) = next(body)? {
             self.writer.append(&bytes)?;
             self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
         }

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lighter::auth::token::{Access, Audience, Claims, Key};
+use lighter::auth::token::{Access, Claims, Key};
 use serde_json::Value;
 
 use crate::client::{Request, Response};
@@ -151,7 +151,7 @@ fn claims(seconds_ago: u64, scope: &str) -> Claims {
     Claims {
         iss: "lighter".into(),
         sub: "ann".into(),
-        aud: Audience::One("lighter".into()),
+        aud: vec!["lighter".into()],
         exp: made + 300,
         nbf: made,
         iat: made,

@@ -8,6 +8,7 @@
 //!
 //! Instead, an outside token server may make the tokens: then all that is here are its public keys.
 
+mod file;
 #[cfg(feature = "token-server")]
 pub mod keys;
 mod passwords;
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 pub use self::passwords::Passwords;
 pub use self::rules::{Action, Rules};
-use self::token::{Access, Audience, Claims, Key, LEEWAY, Refused};
+use self::token::{Access, Claims, Key, LEEWAY, Refused};
 pub use self::variables::Variables;
 use crate::clock::rfc3339;
 use crate::error::{Code, Error, Result};
@@ -41,7 +42,7 @@ const UPLOAD_LIFETIME: u64 = 24 * 3600;
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Access control, as it is configured.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Auth {
     /// What tokens are made for: the name of this registry.
     pub service: String,
@@ -58,7 +59,7 @@ pub struct Auth {
 }
 
 /// Who decides who may do what.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum By {
     /// The registry, by these.
     Rules(Passwords, Rules),
@@ -176,7 +177,7 @@ impl Auth {
                 (key()?.verify(value.trim(), &self.issuer, &self.service, now()), Some(rules))
             }
             #[cfg(feature = "token-server")]
-            By::TokenServer(keys) => (keys.claims(value.trim(), &self.issuer, &self.service, now()), None),
+            By::TokenServer(keys) => (self.verify(keys, value.trim()), None),
         };
         match claims {
             Ok(claims) => Ok(Caller::of_token(claims, rules)),
@@ -204,17 +205,27 @@ impl Auth {
     /// Whoever shows a name and a password.
     pub fn log_in(&self, name: &str, password: &str) -> Result<Caller<'_>> {
         let start = Instant::now();
-        match &self.by {
-            By::Rules(passwords, rules) => {
-                if !name.is_empty() && passwords.check(name, password) {
-                    return Ok(Caller::of_rules(rules, name));
-                }
-            }
+        let (passwords, rules) = match &self.by {
+            By::Rules(passwords, rules) => (passwords, rules),
             #[cfg(feature = "token-server")]
-            By::TokenServer(_) => return Err(unauthorized("passwords are for the token server")),
+            By::TokenServer(_) => return Err(unauthorized("get a token of the token server")),
+        };
+        if !name.is_empty() && passwords.check(name, password) {
+            return Ok(Caller::of_rules(rules, name));
         }
         std::thread::sleep(self.patience.saturating_sub(start.elapsed()));
         Err(unauthorized("the name or the password is wrong").log(format!("{name:?} has not this password")))
+    }
+
+    /// Checks a token of the token server.
+    #[cfg(feature = "token-server")]
+    fn verify(&self, keys: &keys::Keys, token: &str) -> core::result::Result<Claims, Refused> {
+        let parts = token::Parts::of(token)?;
+        let header = parts.header().ok_or(Refused::Invalid("the token's header cannot be read"))?;
+        if !keys.verify(&header, parts.message.as_bytes(), &parts.signature, now()) {
+            return Err(Refused::Invalid("the token is not signed by the token server"));
+        }
+        parts.claims(&self.issuer, &self.service, now())
     }
 
     /// Fails unless a caller may do what a request is for. `realm` is where tokens are had, `from` the
@@ -287,7 +298,7 @@ impl Auth {
         Claims {
             iss: self.issuer.clone(),
             sub: caller.name.clone(),
-            aud: Audience::One(self.service.clone()),
+            aud: vec![self.service.clone()],
             exp: now + LIFETIME,
             nbf: now,
             iat: now,

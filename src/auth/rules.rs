@@ -15,13 +15,10 @@
 //! A pattern is a repository's name, or the beginning of one and a `*`; `{user}` stands for the name
 //! of whoever asks, between slashes. Of the patterns that match, the longest decides, alone.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// What is done to a repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Reading of blobs, manifests, tags and referrers.
     Pull,
@@ -30,7 +27,6 @@ pub enum Action {
     /// Deleting of blobs, manifests and tags.
     Delete,
     /// All of them.
-    #[serde(rename = "*")]
     All,
 }
 
@@ -55,72 +51,73 @@ impl Action {
 }
 
 /// Whom a rule is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug)]
 enum Who {
     /// Everybody, with a name or without.
     Anonymous,
     /// Everybody with a name.
     Authenticated,
-    User(String),
-    Group(String),
+    /// Whoever is called one of these: a user, or the members of a group.
+    Named(Vec<String>),
 }
 
-impl TryFrom<String> for Who {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "anonymous" => Ok(Self::Anonymous),
-            None if text == "authenticated" => Ok(Self::Authenticated),
-            Some(("user", name)) if !name.is_empty() => Ok(Self::User(name.to_owned())),
-            Some(("group", name)) if !name.is_empty() => Ok(Self::Group(name.to_owned())),
-            _ => Err(format!(
-                "{text:?} is nobody; there are anonymous, authenticated, user:NAME and group:NAME"
-            )),
+impl Who {
+    fn includes(&self, user: Option<&str>) -> bool {
+        match self {
+            Self::Anonymous => true,
+            Self::Authenticated => user.is_some(),
+            Self::Named(names) => user.is_some_and(|user| names.iter().any(|name| name == user)),
         }
     }
 }
 
+/// What of a repository is granted, and to whom.
+type Grants = Vec<(Who, Vec<Action>)>;
+
 /// Who may do what.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Rules {
-    #[serde(default)]
-    groups: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
     catalog: Vec<Who>,
-    repositories: BTreeMap<String, BTreeMap<Who, Vec<Action>>>,
+    repositories: Vec<(String, Grants)>,
 }
 
 impl Default for Rules {
     /// Whoever has a name may do everything, and nobody else anything: what distribution does.
     fn default() -> Self {
-        let everything = BTreeMap::from([(Who::Authenticated, vec![Action::All])]);
-        Self {
-            groups: BTreeMap::new(),
-            catalog: vec![Who::Authenticated],
-            repositories: BTreeMap::from([("*".to_owned(), everything)]),
-        }
+        let everything = ("*".to_owned(), vec![(Who::Authenticated, vec![Action::All])]);
+        Self { catalog: vec![Who::Authenticated], repositories: vec![everything] }
     }
 }
 
 impl Rules {
     /// Reads the document. Errs, for the log, with what is wrong in it and where.
     pub fn parse(json: &str) -> Result<Self, String> {
-        let rules: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        for pattern in rules.repositories.keys() {
-            check(pattern)?;
-        }
-        let named = rules.repositories.values().flat_map(BTreeMap::keys).chain(&rules.catalog);
-        for who in named {
-            if let Who::Group(name) = who
-                && !rules.groups.contains_key(name)
-            {
-                return Err(format!("there is no group {name:?}"));
+        let document: Value = serde_json::from_slice(json.as_bytes()).map_err(|error| error.to_string())?;
+        let document = object(&document, "the document")?;
+        for name in document.keys() {
+            if !["groups", "catalog", "repositories"].contains(&name.as_str()) {
+                return Err(format!("{name:?} means nothing; there are groups, catalog and repositories"));
             }
         }
-        Ok(rules)
+        let no_groups = Map::new();
+        let groups = document.get("groups").map_or(Ok(&no_groups), |groups| object(groups, "groups"))?;
+        for (name, members) in groups {
+            texts(members, name)?;
+        }
+        let who = |text: &str| who(text, groups);
+        let catalog = document.get("catalog").map_or(Ok(Vec::new()), |catalog| texts(catalog, "catalog"))?;
+        let mut repositories = Vec::new();
+        let all = document.get("repositories").ok_or("repositories is missing")?;
+        for (pattern, grants) in object(all, "repositories")? {
+            check(pattern)?;
+            let mut read = Vec::new();
+            for (name, actions) in object(grants, pattern)? {
+                let actions = texts(actions, name)?.into_iter().map(action).collect::<Result<_, _>>()?;
+                read.push((who(name)?, actions));
+            }
+            repositories.push((pattern.clone(), read));
+        }
+        Ok(Self { catalog: catalog.into_iter().map(who).collect::<Result<_, _>>()?, repositories })
     }
 
     /// Whether someone may do something to a repository. Nobody has no name.
@@ -131,28 +128,40 @@ impl Rules {
             .filter_map(|(pattern, grants)| Some((specificity(pattern, user, repository)?, grants)));
         let Some((_, grants)) = matching.max_by_key(|(specificity, _)| *specificity) else { return false };
         grants.iter().any(|(who, actions)| {
-            self.includes(who, user) && (actions.contains(&action) || actions.contains(&Action::All))
+            who.includes(user) && (actions.contains(&action) || actions.contains(&Action::All))
         })
     }
 
     /// Whether someone may list the repositories. What is listed is what they may pull.
     pub fn allow_catalog(&self, user: Option<&str>) -> bool {
-        self.catalog.iter().any(|who| self.includes(who, user))
+        self.catalog.iter().any(|who| who.includes(user))
     }
+}
 
-    fn includes(&self, who: &Who, user: Option<&str>) -> bool {
-        match who {
-            Who::Anonymous => true,
-            Who::Authenticated => user.is_some(),
-            Who::User(name) => user == Some(name),
-            Who::Group(group) => {
-                let members = self.groups.get(group);
-                user.is_some_and(|user| {
-                    members.is_some_and(|members| members.iter().any(|name| name == user))
-                })
-            }
+fn who(text: &str, groups: &Map<String, Value>) -> Result<Who, String> {
+    match text.split_once(':') {
+        None if text == "anonymous" => Ok(Who::Anonymous),
+        None if text == "authenticated" => Ok(Who::Authenticated),
+        Some(("user", name)) if !name.is_empty() => Ok(Who::Named(vec![name.to_owned()])),
+        Some(("group", name)) => {
+            let members = groups.get(name).ok_or_else(|| format!("there is no group {name:?}"))?;
+            Ok(Who::Named(texts(members, name)?.into_iter().map(str::to_owned).collect()))
         }
+        _ => Err(format!("{text:?} is nobody; there are anonymous, authenticated, user:NAME and group:NAME")),
     }
+}
+
+fn action(name: &str) -> Result<Action, String> {
+    Action::parse(name).ok_or_else(|| format!("{name:?} is no action; there are pull, push, delete and *"))
+}
+
+fn object<'a>(value: &'a Value, name: &str) -> Result<&'a Map<String, Value>, String> {
+    value.as_object().ok_or_else(|| format!("{name} is not an object"))
+}
+
+fn texts<'a>(value: &'a Value, name: &str) -> Result<Vec<&'a str>, String> {
+    let texts = value.as_array().and_then(|texts| texts.iter().map(Value::as_str).collect());
+    texts.ok_or_else(|| format!("{name} is not a list of texts"))
 }
 
 /// Stands for the name of whoever asks.
@@ -249,7 +258,11 @@ mod tests {
             (r#"{"repositories": {}, "repository": {}}"#, "repository"),
             (r#"{"repositories": {"a": {"ann": ["pull"]}}}"#, "\"ann\" is nobody"),
             (r#"{"repositories": {"a": {"user:": ["pull"]}}}"#, "\"user:\" is nobody"),
-            (r#"{"repositories": {"a": {"user:ann": ["pusg"]}}}"#, "pusg"),
+            (r#"{"repositories": {"a": {"user:ann": ["pusg"]}}}"#, "\"pusg\" is no action"),
+            (r#"{"repositories": {"a": {"user:ann": "pull"}}}"#, "user:ann is not a list of texts"),
+            (r#"{"repositories": {"a": ["pull"]}}"#, "a is not an object"),
+            ("[]", "the document is not an object"),
+            (r#"{"groups": {"ci": 1}, "repositories": {}}"#, "ci is not a list of texts"),
             (r#"{"repositories": {"a/*/b": {}}}"#, "\"a/*/b\" is no pattern"),
             (r#"{"repositories": {"A": {}}}"#, "\"A\" is no pattern"),
             (r#"{"repositories": {"home/{user}*": {}}}"#, "\"home/{user}*\" is no pattern"),

@@ -4,7 +4,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::Sha256;
 
 use super::rules::Action;
@@ -16,7 +17,7 @@ pub(super) const LEEWAY: u64 = 60;
 const LENGTH_MAX: usize = 16 * 1024;
 
 /// What a token may be used for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Access {
     /// `repository`, or `registry`.
     #[serde(rename = "type")]
@@ -28,6 +29,11 @@ pub struct Access {
 }
 
 impl Access {
+    fn read(access: &Value) -> Option<Self> {
+        let kind = text(access.get("type")?)?;
+        Some(Self { kind, name: text(access.get("name")?)?, actions: texts(access.get("actions")?)? })
+    }
+
     /// Whether an action is among those of a resource.
     pub fn allows(&self, kind: &str, name: &str, action: &str) -> bool {
         let is_named = |named: &String| named == action || named == Action::All.as_str();
@@ -36,47 +42,58 @@ impl Access {
 }
 
 /// What a token says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Claims {
     /// Who made it.
     pub iss: String,
     /// Who it was made for; empty for those without a name.
-    #[serde(default)]
     pub sub: String,
-    /// The service that it is for.
-    pub aud: Audience,
+    /// The services that it is for.
+    pub aud: Vec<String>,
     /// Not to be used after this, in seconds since 1970.
     pub exp: u64,
     /// Not to be used before this.
-    #[serde(default)]
     pub nbf: u64,
     /// When it was made.
-    #[serde(default)]
     pub iat: u64,
     /// Its own name.
-    #[serde(default)]
     pub jti: String,
     /// What it may be used for.
-    #[serde(default)]
     pub access: Vec<Access>,
 }
 
-/// One service or several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-#[expect(missing_docs, reason = "the two forms that RFC 7519 has")]
-pub enum Audience {
-    One(String),
-    Several(Vec<String>),
+impl Claims {
+    /// Reads claims. Three must be there; one that is of another form than RFC 7519 has makes all of
+    /// them unreadable. (Derived code for this would be 10 KB longer.)
+    fn read(json: &[u8]) -> Option<Self> {
+        let claims: Value = serde_json::from_slice(json).ok()?;
+        let text = |name: &str| claims.get(name).map_or(Some(String::new()), text);
+        let time = |name: &str| claims.get(name).map_or(Some(0), Value::as_u64);
+        Some(Self {
+            iss: text("iss").filter(|iss| !iss.is_empty())?,
+            sub: text("sub")?,
+            aud: match claims.get("aud")? {
+                Value::String(one) => vec![one.clone()],
+                several => texts(several)?,
+            },
+            exp: claims.get("exp")?.as_u64()?,
+            nbf: time("nbf")?,
+            iat: time("iat")?,
+            jti: text("jti")?,
+            access: match claims.get("access") {
+                None | Some(Value::Null) => Vec::new(),
+                Some(access) => access.as_array()?.iter().map(Access::read).collect::<Option<_>>()?,
+            },
+        })
+    }
 }
 
-impl Audience {
-    fn contains(&self, service: &str) -> bool {
-        match self {
-            Self::One(one) => one == service,
-            Self::Several(several) => several.iter().any(|one| one == service),
-        }
-    }
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn texts(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(text).collect()
 }
 
 /// Why a token is refused.
@@ -112,22 +129,28 @@ impl<'a> Parts<'a> {
         Ok(Self { header, message, signature, payload })
     }
 
+    /// Reads what says how it is signed.
+    #[cfg(feature = "token-server")]
+    pub fn header(&self) -> Option<super::keys::Header> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(self.header).ok()?).ok()
+    }
+
     /// Reads the claims, once the signature was found to be right, and checks them.
     pub fn claims(&self, issuer: &str, service: &str, now: u64) -> Result<Claims, Refused> {
         let payload = URL_SAFE_NO_PAD.decode(self.payload).ok();
-        let claims: Option<Claims> = payload.and_then(|json| serde_json::from_slice(&json).ok());
+        let claims = payload.and_then(|json| Claims::read(&json));
         let claims = claims.ok_or(Refused::Invalid("the token's claims cannot be read"))?;
         if claims.iss != issuer {
             return Err(Refused::Invalid("the token is of another issuer"));
         }
-        if !claims.aud.contains(service) {
+        if !claims.aud.iter().any(|aud| aud == service) {
             return Err(Refused::Invalid("the token is for another service"));
         }
         if claims.nbf.max(claims.iat) > now.saturating_add(LEEWAY) {
             return Err(Refused::Invalid("the token is not good yet"));
         }
         if claims.exp.saturating_add(LEEWAY) < now {
-            return Err(Refused::Expired(claims.into()));
+            return Err(Refused::Expired(Box::new(claims)));
         }
         Ok(claims)
     }
@@ -181,7 +204,7 @@ mod tests {
         Claims {
             iss: "lighter".into(),
             sub: "ann".into(),
-            aud: Audience::One("registry".into()),
+            aud: vec!["registry".into()],
             exp: 1300,
             nbf: 1000,
             iat: 1000,
@@ -205,7 +228,7 @@ mod tests {
             assert_eq!(verify(&token, now), Ok(claims()), "{now}");
         }
         assert_eq!(verify(&token, 939), Err(Refused::Invalid("the token is not good yet")));
-        assert_eq!(verify(&token, 1361), Err(Refused::Expired(claims().into())));
+        assert_eq!(verify(&token, 1361), Err(Refused::Expired(Box::new(claims()))));
     }
 
     #[test]
@@ -217,14 +240,14 @@ mod tests {
         );
         for (wrong, reason) in [
             (Claims { iss: "x".into(), ..claims() }, "the token is of another issuer"),
-            (Claims { aud: Audience::One("x".into()), ..claims() }, "the token is for another service"),
-            (Claims { aud: Audience::Several(vec![]), ..claims() }, "the token is for another service"),
+            (Claims { aud: vec!["x".into()], ..claims() }, "the token is for another service"),
+            (Claims { aud: vec![], ..claims() }, "the token is for another service"),
             (Claims { nbf: 2000, ..claims() }, "the token is not good yet"),
             (Claims { iat: 2000, nbf: 0, ..claims() }, "the token is not good yet"),
         ] {
             assert_eq!(verify(&signed(&wrong), 1000), Err(Refused::Invalid(reason)));
         }
-        let several = Claims { aud: Audience::Several(vec!["x".into(), "registry".into()]), ..claims() };
+        let several = Claims { aud: vec!["x".into(), "registry".into()], ..claims() };
         assert_eq!(verify(&signed(&several), 1000), Ok(several));
     }
 
@@ -262,5 +285,36 @@ mod tests {
         let hmac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap();
         let signature = URL_SAFE_NO_PAD.encode(hmac.chain_update(&message).finalize().into_bytes());
         assert!(verify(&format!("{message}.{signature}"), 1000).is_err());
+    }
+
+    #[test]
+    fn claims_are_read_in_every_form() {
+        let read = |claims: &str| Claims::read(claims.as_bytes());
+        let one = read(r#"{"iss": "i", "aud": "a", "exp": 9}"#).unwrap();
+        assert_eq!((one.aud, one.exp, one.access, one.sub), (vec!["a".to_owned()], 9, vec![], String::new()));
+        let access = r#"[{"type": "repository", "class": "image", "name": "a", "actions": ["*"]}]"#;
+        let several =
+            format!(r#"{{"iss": "i", "aud": ["a", "b"], "exp": 9, "access": {access}, "x": {{}}}}"#);
+        let several = read(&several).unwrap();
+        assert_eq!(several.aud.len(), 2);
+        assert!(several.access[0].allows("repository", "a", "push"));
+        assert_eq!(read(r#"{"iss": "i", "aud": "a", "exp": 9, "access": null}"#).unwrap().access, vec![]);
+        for broken in [
+            "",
+            "[]",
+            "{}",
+            r#"{"iss": "i", "aud": "a"}"#,
+            r#"{"iss": "i", "exp": 9}"#,
+            r#"{"aud": "a", "exp": 9}"#,
+            r#"{"iss": "i", "aud": "a", "exp": -1}"#,
+            r#"{"iss": "i", "aud": "a", "exp": "9"}"#,
+            r#"{"iss": "i", "aud": 1, "exp": 9}"#,
+            r#"{"iss": "i", "aud": [1], "exp": 9}"#,
+            r#"{"iss": "i", "aud": "a", "exp": 9, "nbf": 1.5}"#,
+            r#"{"iss": "i", "aud": "a", "exp": 9, "sub": 1}"#,
+            r#"{"iss": "i", "aud": "a", "exp": 9, "access": [{"type": "repository"}]}"#,
+        ] {
+            assert_eq!(read(broken), None, "{broken}");
+        }
     }
 }

@@ -1,8 +1,6 @@
 //! The variables of access control.
 
-use std::fs;
-
-use super::{Auth, By, PATIENCE, Passwords, Rules};
+use super::{Auth, By, PATIENCE, Passwords, Rules, file::read};
 
 pub(crate) const AUTH: &str = "REGISTRY_AUTH";
 const ENTRIES: &str = "REGISTRY_AUTH_HTPASSWD_ENTRIES";
@@ -100,7 +98,7 @@ impl Variables {
 
     #[cfg(not(feature = "token-server"))]
     fn token_server(&self) -> Result<By, String> {
-        Err(format!("{AUTH} is token, which this build leaves out; build it with `--token-server`"))
+        Err(format!("{AUTH} is token, which needs the component lighter-filesystem-token-server.wasm"))
     }
 
     #[cfg(feature = "token-server")]
@@ -131,7 +129,5 @@ impl Variables {
 }
 
 fn file(name: &str, path: &str) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| {
-        format!("{name}: cannot read {path}: {error}; the host must give the component its directory")
-    })
+    read(path).map_err(|error| format!("{name}: cannot read {path}: {error}"))
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use lighter::auth::token::{Audience, Claims};
+use lighter::auth::token::Claims;
 use sha2::Sha256;
 
 use super::{Caller, SCOPE, basic, claims, credentials, entries, now, options, password, signed, token};
@@ -66,7 +66,7 @@ fn forged_tokens_are_refused_and_the_log_says_why() {
         .map(|(m, s)| (m.to_owned(), s.to_owned()))
         .unwrap();
     let right = made(&good);
-    let audience = |service: &str| Claims { aud: Audience::One(service.into()), ..good.clone() };
+    let audience = |service: &str| Claims { aud: vec![service.into()], ..good.clone() };
     for (why, authorization) in [
         (UNSIGNED, format!("{message}.")),
         (UNSIGNED, with_header(r#"{"alg":"none"}"#, &key())),

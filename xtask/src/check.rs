@@ -46,7 +46,7 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
         tests.args(selection).arg("--").args(arguments);
         tests
     };
-    step("running the tests", || run(&mut selected(&tested.default, &["--workspace"])))?;
+    step("running the tests", || run(&mut selected(&tested.default, &["--workspace", "--all-features"])))?;
     eprintln!("xtask: left out of what follows, since it looks at files: {}", OF_FILES.join(" "));
     let integration = ["--package", "lighter", "--test", "integration"];
     let left_out = OF_FILES.iter().flat_map(|name| ["--skip", name]);
@@ -81,7 +81,7 @@ fn tests(wasmtime: &Path, component: &Path) -> Command {
 pub(crate) fn lint(toolchain: &Toolchain) -> Result<()> {
     step("checking the format", || run(cargo().args(["fmt", "--all", "--check"])))?;
     step("linting for this machine", || {
-        run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"]))
+        run(cargo().args(["clippy", "--workspace", "--all-targets", "--all-features", "--", "-Dwarnings"]))
     })?;
     step("linting for WebAssembly", || {
         let mut clippy = toolchain.cargo("clippy");

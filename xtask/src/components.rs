@@ -1,27 +1,50 @@
 //! The components: the registry composed with each storage driver, and what the tests run beside.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Error, Result, ensure};
 
 use crate::compose::{KEY_VALUE, STORAGE, compose};
 use crate::process::{run, step};
+use crate::sections::with_modules;
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace;
+
+/// A component that is shipped: the registry with a storage driver in it.
+struct Product {
+    name: &'static str,
+    registry: &'static str,
+    driver: &'static str,
+    /// It has at most so many bytes: small enough for every edge host, and to be fetched at a cold start.
+    budget: usize,
+}
+
+const PRODUCTS: [Product; 3] = [
+    Product { name: DEFAULT, registry: REGISTRY, driver: FILESYSTEM_DRIVER, budget: 400_000 },
+    Product { name: KEY_VALUE_PRODUCT, registry: REGISTRY, driver: KEY_VALUE_DRIVER, budget: 450_000 },
+    Product {
+        name: "lighter-filesystem-token-server",
+        registry: REGISTRY_WITH_TOKEN_SERVER,
+        driver: FILESYSTEM_DRIVER,
+        budget: 450_000,
+    },
+];
+
+/// The one that is served.
+const DEFAULT: &str = "lighter-filesystem";
+const KEY_VALUE_PRODUCT: &str = "lighter-keyvalue";
 
 /// The package that is the registry.
 const REGISTRY: &str = "lighter";
 
-/// The storage drivers: a package each. Each gives a component of its own, which is the registry with
-/// that driver in it, and has at most so many bytes: small enough for every edge host, and to be fetched
-/// at a cold start.
-const DRIVERS: &[(&str, usize)] = &[(DEFAULT_DRIVER, 400_000), (KEY_VALUE_DRIVER, 450_000)];
+/// The same with a feature: it takes the tokens of an outside token server.
+const REGISTRY_WITH_TOKEN_SERVER: &str = "lighter+token-server";
 
-/// The driver that is served.
-const DEFAULT_DRIVER: &str = "lighter-filesystem";
-
-/// The driver for hosts with a key-value store.
+/// The packages that are the storage drivers.
+const FILESYSTEM_DRIVER: &str = "lighter-filesystem";
 const KEY_VALUE_DRIVER: &str = "lighter-keyvalue";
 
 /// The package that checks a driver in the registry's place.
@@ -50,46 +73,56 @@ pub(crate) struct WithDriver {
 
 /// Returns the packages that are compiled to WebAssembly.
 pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
-    let drivers = DRIVERS.iter().map(|(driver, _)| *driver);
-    [REGISTRY, CONTRACT, KEY_VALUE_HOST].into_iter().chain(drivers)
+    [REGISTRY, FILESYSTEM_DRIVER, KEY_VALUE_DRIVER, CONTRACT, KEY_VALUE_HOST].into_iter()
 }
 
-/// Compiles the registry and the drivers, and composes them. Returns the default component.
-pub(crate) fn build(toolchain: &Toolchain) -> Result<PathBuf> {
-    step("compiling the registry and its drivers to WebAssembly", || {
-        compile(toolchain, REGISTRY)?;
-        DRIVERS.iter().try_for_each(|(driver, _)| compile(toolchain, driver))
+/// Builds the component that is served, and returns where it is.
+pub(crate) fn build_default(toolchain: &Toolchain, wasm_opt: &Path) -> Result<PathBuf> {
+    make(toolchain, wasm_opt, &PRODUCTS[..1])?;
+    Ok(product(DEFAULT))
+}
+
+/// Builds all components that are shipped.
+pub(crate) fn build(toolchain: &Toolchain, wasm_opt: &Path) -> Result<()> {
+    make(toolchain, wasm_opt, &PRODUCTS)
+}
+
+/// Compiles the parts of components, and composes them.
+fn make(toolchain: &Toolchain, wasm_opt: &Path, products: &[Product]) -> Result<()> {
+    step("compiling the registry and its storage to WebAssembly", || {
+        let parts: BTreeSet<_> =
+            products.iter().flat_map(|product| [product.registry, product.driver]).collect();
+        parts.into_iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
     })?;
-    let registry = read(REGISTRY)?;
-    for (driver, budget) in DRIVERS {
-        let component = compose(&registry, &read(driver)?, STORAGE)
-            .with_context(|| format!("cannot compose {driver}"))?;
-        let path = write(&component, &product(driver))?;
+    for Product { name, registry, driver, budget } in products {
+        let component = compose(&read(registry)?, &read(driver)?, STORAGE)
+            .with_context(|| format!("cannot compose {name}"))?;
+        let path = write(&component, &product(name))?;
         println!("{}: {} bytes, imports only WASI", path.display(), component.len());
         ensure!(
             component.len() <= *budget,
-            "{driver} is {} bytes over the budget of {budget}",
+            "{name} is {} bytes over the budget of {budget}",
             component.len() - budget
         );
     }
-    Ok(product(DEFAULT_DRIVER))
+    Ok(())
 }
 
 /// Builds, and composes what only tests need: the checks of the storage contract with each driver, and the
 /// key-value driver with a store over files.
-pub(crate) fn build_tested(toolchain: &Toolchain) -> Result<Tested> {
-    build(toolchain)?;
+pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: &Path) -> Result<Tested> {
+    build(toolchain, wasm_opt)?;
     step("compiling what the drivers are tested with", || {
-        [CONTRACT, KEY_VALUE_HOST].iter().try_for_each(|package| compile(toolchain, package))
+        [CONTRACT, KEY_VALUE_HOST].iter().try_for_each(|package| compile(toolchain, wasm_opt, package))
     })?;
     let (checks, store) = (read(CONTRACT)?, read(KEY_VALUE_HOST)?);
-    let with_driver = |driver: &str| {
+    let with_driver = |driver: &str, name: &str| {
         let contract =
             compose(&checks, &read(driver)?, STORAGE).with_context(|| format!("cannot compose {driver}"))?;
         let contract = write(&contract, &in_components("contract", driver))?;
-        Ok::<_, Error>(WithDriver { registry: product(driver), contract })
+        Ok::<_, Error>(WithDriver { registry: product(name), contract })
     };
-    let key_value = with_driver(KEY_VALUE_DRIVER)?;
+    let key_value = with_driver(KEY_VALUE_DRIVER, KEY_VALUE_PRODUCT)?;
     let over_files = |component: &Path, directory: &str| {
         let bytes = fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
         let composed =
@@ -100,26 +133,76 @@ pub(crate) fn build_tested(toolchain: &Toolchain) -> Result<Tested> {
         registry: over_files(&key_value.registry, "over-files")?,
         contract: over_files(&key_value.contract, "contract/over-files")?,
     };
-    Ok(Tested { default: with_driver(DEFAULT_DRIVER)?, key_value, over_files })
+    Ok(Tested { default: with_driver(FILESYSTEM_DRIVER, DEFAULT)?, key_value, over_files })
 }
 
-/// Compiles one package, as a cdylib alone: with the rlib beside it cargo would leave out LTO.
-fn compile(toolchain: &Toolchain, package: &str) -> Result<()> {
-    run(toolchain.cargo("rustc").args(["--release", "--lib", "--crate-type", "cdylib", "--package", package]))
+/// Compiles a package, or a package and a feature, as a cdylib alone: with the rlib beside it cargo would
+/// leave out LTO. What comes of it goes through wasm-opt, which takes a seventh off what LLVM leaves.
+fn compile(toolchain: &Toolchain, wasm_opt: &Path, part: &str) -> Result<()> {
+    let (package, features) = part.split_once('+').unwrap_or((part, ""));
+    let mut cargo = toolchain.cargo("rustc");
+    cargo.args(["--release", "--lib", "--crate-type", "cdylib", "--package", package]);
+    if !features.is_empty() {
+        // What cargo makes has the same name with a feature and without: in one place, each would have
+        // to be made anew after the other.
+        cargo.args(["--features", features]).arg("--target-dir").arg(target(part));
+    }
+    run(&mut cargo)?;
+    let (compiled, optimised) = (compiled(part), optimised(part));
+    let time = |path: &Path| fs::metadata(path).and_then(|stat| stat.modified()).ok();
+    if time(&optimised) > time(&compiled) {
+        return Ok(());
+    }
+    let component = fs::read(&compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
+    let component = with_modules(&component, &mut |module| optimise(wasm_opt, module))
+        .with_context(|| format!("cannot optimise {part}"))?;
+    write(&component, &optimised).map(drop)
 }
 
-/// Returns where the registry with a driver is written.
-fn product(driver: &str) -> PathBuf {
-    in_components("", driver)
+/// Optimises a core module for size. What it may be made of is what LLVM makes it of.
+fn optimise(wasm_opt: &Path, module: &[u8]) -> Result<Vec<u8>> {
+    const FEATURES: [&str; 6] = [
+        "--enable-bulk-memory",
+        "--enable-multivalue",
+        "--enable-mutable-globals",
+        "--enable-nontrapping-float-to-int",
+        "--enable-sign-ext",
+        "--enable-simd",
+    ];
+    let before = write(module, &workspace("target/tools/module.wasm"))?;
+    let after = before.with_extension("optimised.wasm");
+    run(Command::new(wasm_opt).args(FEATURES).arg("-Oz").arg(&before).arg("-o").arg(&after))?;
+    fs::read(&after).with_context(|| format!("cannot read {}", after.display()))
+}
+
+/// Returns where a component that is shipped is written.
+fn product(name: &str) -> PathBuf {
+    in_components("", name)
 }
 
 fn in_components(directory: &str, driver: &str) -> PathBuf {
     workspace("target/components").join(directory).join(driver).with_extension("wasm")
 }
 
-fn read(package: &str) -> Result<Vec<u8>> {
-    let file = package.replace('-', "_");
-    let path = workspace(&format!("target/{TARGET}/release/{file}.wasm"));
+/// Returns where the compiler puts a part.
+fn compiled(part: &str) -> PathBuf {
+    let (package, _) = part.split_once('+').unwrap_or((part, ""));
+    target(part).join(TARGET).join("release").join(package.replace('-', "_")).with_extension("wasm")
+}
+
+/// Returns the target directory of a part.
+fn target(part: &str) -> PathBuf {
+    let (_, features) = part.split_once('+').unwrap_or((part, ""));
+    workspace("target").join(features)
+}
+
+/// Returns where it is put once it was optimised.
+fn optimised(part: &str) -> PathBuf {
+    in_components("parts", part)
+}
+
+fn read(part: &str) -> Result<Vec<u8>> {
+    let path = optimised(part);
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 

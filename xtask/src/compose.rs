@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions};
 
-use crate::names::without_names;
+use crate::sections::without_names;
 
 /// The package of the interfaces through which the registry and a driver meet.
 pub(crate) const STORAGE: &str = "lighter:storage/";

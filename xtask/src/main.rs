@@ -6,8 +6,8 @@ mod cli;
 mod components;
 mod compose;
 mod debian;
-mod names;
 mod process;
+mod sections;
 mod serve;
 mod toolchain;
 mod tools;
@@ -21,10 +21,10 @@ use anyhow::Result;
 use bench::bench;
 use check::{crash, lint, test};
 use cli::{Arguments, HELP, Task};
-use components::{build, build_tested};
+use components::{build, build_default, build_tested};
 use serve::serve;
 use toolchain::Toolchain;
-use tools::wasmtime;
+use tools::{wasm_opt, wasmtime};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(env::args().skip(1)) {
@@ -47,22 +47,22 @@ fn run(arguments: Arguments) -> Result<()> {
     let toolchain = || Toolchain::find(arguments.toolchain);
     match arguments.task {
         Task::Help => print!("{HELP}"),
-        Task::Build => drop(build(&toolchain()?)?),
+        Task::Build => build(&toolchain()?, &wasm_opt()?)?,
         Task::Serve(site) => {
             let address = site.check()?;
-            let component = build(&toolchain()?)?;
+            let component = build_default(&toolchain()?, &wasm_opt()?)?;
             serve(&wasmtime()?, &component, address, &site.data)?;
         }
         Task::Test { long, arguments } => {
-            let tested = build_tested(&toolchain()?)?;
+            let tested = build_tested(&toolchain()?, &wasm_opt()?)?;
             test(&wasmtime()?, &tested, long, &arguments)?;
         }
         Task::Crash { kills, seed } => {
-            let component = build(&toolchain()?)?;
+            let component = build_default(&toolchain()?, &wasm_opt()?)?;
             crash(&wasmtime()?, &component, kills, seed)?;
         }
         Task::Bench(plan) => {
-            let component = build(&toolchain()?)?;
+            let component = build_default(&toolchain()?, &wasm_opt()?)?;
             bench(&wasmtime()?, &component, &plan)?;
         }
         Task::Lint => lint(&toolchain()?)?,

@@ -19,6 +19,9 @@ const GUEST_DATA: &str = "/var/lib/registry";
 /// The variable that says so.
 const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 
+/// The variable that says how access is controlled.
+const AUTH: &str = "REGISTRY_AUTH";
+
 /// An instance that serves many requests spares most of them its start.
 const REUSE: &str = "128";
 
@@ -41,6 +44,11 @@ impl Site {
     /// Fails, with what to do about it, unless the registry can be served here.
     pub(crate) fn check(&self) -> Result<SocketAddr> {
         let address = address(&self.listen)?;
+        ensure!(
+            address.ip().is_loopback() || env::var_os(AUTH).is_some(),
+            "{address} can be reached from other machines: set up access control with {AUTH}=htpasswd (see \
+             docs/security.md), or say with {AUTH}=none that whoever reaches it may push and delete"
+        );
         prepare_data(&self.data)?;
         Ok(address)
     }
@@ -63,7 +71,7 @@ pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data
             let at = reachable(&url)?;
             ensure_answers(at)?;
             println!("{}", welcome(at, &data));
-            if !address.ip().is_loopback() {
+            if is_open() {
                 eprintln!("{}", warning(address));
             }
         }
@@ -85,6 +93,10 @@ impl Server {
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REGISTRY_")) {
             // The name alone: a secret's value does not belong on a command line.
             command.arg("--env").arg(name);
+        }
+        if env::var_os(AUTH).is_none() {
+            // Nobody but this machine reaches it.
+            command.arg("--env").arg(format!("{AUTH}=none"));
         }
         let child = command.arg(component).stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
         child.map(Self).with_context(|| format!("cannot start {}", wasmtime.display()))
@@ -176,14 +188,24 @@ fn ensure_answers(address: SocketAddr) -> Result<()> {
     write!(stream, "GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     stream.read_to_string(&mut answer).context("the registry does not answer")?;
     let status = answer.lines().next().unwrap_or_default();
-    ensure!(status.contains(" 200 "), "the registry answers GET /v2/ with `{status}`");
+    // Where access is controlled, it asks for a token.
+    ensure!(
+        status.contains(" 200 ") || status.contains(" 401 "),
+        "the registry answers GET /v2/ with `{status}`"
+    );
     Ok(())
 }
 
+/// Whether there is no access control.
+fn is_open() -> bool {
+    env::var_os(AUTH).is_none_or(|auth| auth == "none")
+}
+
 fn warning(address: SocketAddr) -> String {
+    let whoever =
+        if address.ip().is_loopback() { "every program on this machine" } else { "whoever reaches it" };
     format!(
-        "WARNING: {address} can be reached from other machines, and there is no access control yet:\n\
-         WARNING: whoever reaches it can read and replace every image.\n"
+        "WARNING: there is no access control at {address}: {whoever} may read, replace and delete images.\n"
     )
 }
 

@@ -1,4 +1,5 @@
-//! The host that serves and tests the component: wasmtime.
+//! The tools that are installed: the host that serves and tests the component, wasmtime, and what makes
+//! it smaller, wasm-opt.
 
 use std::env;
 use std::fs;
@@ -7,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::debian::{Archive, fill};
 use crate::process::{capture, run, step};
 use crate::toolchain::cargo;
 use crate::workspace;
@@ -54,6 +56,51 @@ fn install() -> Result<()> {
     }
     run(cargo.arg("--root").arg(workspace("target/tools")).arg("--target-dir").arg(&build))?;
     fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))
+}
+
+/// What is built where Debian's is not to be had: Binaryen's own number is its last part.
+const WASM_OPT: &str = "0.116.1";
+
+/// The oldest that is known to leave no component broken: Debian's.
+const OLDEST_WASM_OPT: u32 = 108;
+
+/// The suite that has it.
+const SUITE: &str = "deb http://deb.debian.org/debian bookworm main";
+
+/// Returns a wasm-opt that is new enough: our own, the one on `PATH`, Debian's, or else one that is built
+/// now.
+pub(crate) fn wasm_opt() -> Result<PathBuf> {
+    let debian = workspace("target/tools/binaryen");
+    let unpacked = debian.join("usr/bin/wasm-opt");
+    let built = workspace("target/tools/bin/wasm-opt").with_extension(env::consts::EXE_EXTENSION);
+    let own = [unpacked.as_path(), &built, Path::new("wasm-opt")];
+    if let Some(wasm_opt) = own.into_iter().find(|wasm_opt| optimises(wasm_opt)) {
+        return Ok(wasm_opt.to_owned());
+    }
+    let fetched = step("fetching wasm-opt from Debian into target/tools", || {
+        fill(&debian, |root| Archive::open("binaryen", &[SUITE])?.unpack(&["binaryen"], root))?;
+        ensure!(optimises(&unpacked), "Debian's wasm-opt does not run here");
+        Ok(unpacked)
+    });
+    fetched.or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        let what =
+            format!("building wasm-opt {WASM_OPT} into target/tools (once; about 15 minutes on two cores)");
+        let mut cargo = cargo();
+        cargo.args(["install", "wasm-opt", "--version", WASM_OPT, "--locked"]);
+        step(&what, || run(cargo.arg("--root").arg(workspace("target/tools")))).context(
+            "wasm-opt, which makes the component smaller, could not be built: it needs a C++ compiler",
+        )?;
+        ensure!(optimises(&built), "the wasm-opt that was built does not run");
+        Ok(built)
+    })
+}
+
+fn optimises(wasm_opt: &Path) -> bool {
+    // `wasm-opt version 108 (version_108)`
+    let version = capture(Command::new(wasm_opt).arg("--version"));
+    let number = version.ok().and_then(|text| text.split_whitespace().nth(2)?.parse::<u32>().ok());
+    number.is_some_and(|number| number >= OLDEST_WASM_OPT)
 }
 
 fn is_new_enough(wasmtime: &Path) -> bool {

@@ -1,0 +1,241 @@
+//! A public key, and what it has signed.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p256::AffinePoint;
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use p256::ecdsa::{Signature, VerifyingKey};
+use p256::elliptic_curve::point::AffineCoordinates;
+use sha2::{Digest, Sha256};
+
+use super::der::{OBJECT_IDENTIFIER, Reader};
+use super::modular::Modulus;
+
+/// `rsaEncryption`, 1.2.840.113549.1.1.1.
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// `id-ecPublicKey`, 1.2.840.10045.2.1.
+const ELLIPTIC_CURVE: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+/// `prime256v1`, 1.2.840.10045.3.1.7.
+const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+
+/// What goes before a SHA-256 that is signed with RSA (RFC 8017, 9.2).
+const DIGEST_INFO: [u8; 19] = [
+    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0, 4, 32,
+];
+
+/// How many bytes a number of P-256 has.
+const P256_LENGTH: usize = 32;
+
+/// How a token is signed (RFC 7518, 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    /// RSA with PKCS #1 v1.5 and SHA-256.
+    Rs256,
+    /// ECDSA with the curve P-256 and SHA-256.
+    Es256,
+}
+
+impl Algorithm {
+    /// Finds an algorithm by its name.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "RS256" => Some(Self::Rs256),
+            "ES256" => Some(Self::Es256),
+            _ => None,
+        }
+    }
+}
+
+/// A public key. It serves one algorithm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PublicKey {
+    /// A modulus of 2048 to 4096 bits, big-endian, and an exponent.
+    Rsa { modulus: Vec<u8>, exponent: u32 },
+    /// A point on the curve.
+    P256(VerifyingKey),
+}
+
+impl PublicKey {
+    /// Makes a key of big-endian numbers. Errs with what is wrong with it.
+    pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
+        let modulus = trim(modulus);
+        let bits = modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+        if !(2048..=4096).contains(&bits) {
+            return Err(format!("is RSA of {bits} bits, and not of 2048 to 4096"));
+        }
+        let exponent = trim(exponent);
+        let value = exponent.iter().fold(0, |value: u32, byte| value << 8 | u32::from(*byte));
+        if exponent.len() > 4
+            || value < 3
+            || value % 2 == 0
+            || modulus.last().is_none_or(|byte| byte % 2 == 0)
+        {
+            return Err("is RSA with numbers that cannot be".to_owned());
+        }
+        Ok(Self::Rsa { modulus: modulus.to_vec(), exponent: value })
+    }
+
+    /// Makes a key of the big-endian coordinates of a point. Errs with what is wrong with it.
+    pub(super) fn p256(x: &[u8], y: &[u8]) -> Result<Self, String> {
+        let coordinates = <[u8; P256_LENGTH]>::try_from(x).ok().zip(<[u8; P256_LENGTH]>::try_from(y).ok());
+        // Not by way of an encoded point: that may be compressed, and opening it would be in the component.
+        let point = coordinates.map(|(x, y)| AffinePoint::from_coordinates(&x.into(), &y.into()));
+        let key = point.and_then(|point| VerifyingKey::from_affine(point.into_option()?).ok());
+        key.map(Self::P256).ok_or_else(|| "is no point on P-256".to_owned())
+    }
+
+    /// Reads a `SubjectPublicKeyInfo` (RFC 5280, RFC 3279, RFC 5480), if it is of a kind that we know.
+    /// Errs with what is wrong with it.
+    pub(super) fn from_info(der: &[u8]) -> Result<Option<Self>, String> {
+        let broken = || "has a broken key".to_owned();
+        let Info { algorithm, curve, key } = Info::parse(der).ok_or_else(broken)?;
+        match (algorithm, curve) {
+            (RSA, _) => {
+                let (modulus, exponent) = pair(key).ok_or_else(broken)?;
+                Self::rsa(modulus, exponent).map(Some)
+            }
+            (ELLIPTIC_CURVE, Some(P256)) => {
+                let point = key.strip_prefix(&[4]).and_then(|point| point.split_at_checked(P256_LENGTH));
+                let (x, y) = point.ok_or_else(broken)?;
+                Self::p256(x, y).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The algorithm that it serves.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Rsa { .. } => Algorithm::Rs256,
+            Self::P256(_) => Algorithm::Es256,
+        }
+    }
+
+    /// Whether it has signed a message. A signature of `ES256` is two numbers of 32 bytes.
+    pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if self.algorithm() != algorithm {
+            return false;
+        }
+        let hash: [u8; 32] = Sha256::digest(message).into();
+        match self {
+            // What was signed must be known down to the last byte: nothing of it is parsed.
+            Self::Rsa { modulus, exponent } => Modulus::new(modulus)
+                .and_then(|number| number.power(signature, *exponent))
+                .is_some_and(|signed| signed == padded(&hash, modulus.len())),
+            Self::P256(key) => Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_prehash(&hash, &signature).is_ok()),
+        }
+    }
+
+    /// The same, where a signature of two numbers is DER, as in certificates (RFC 3279, 2.2.3).
+    pub(super) fn verify_der(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if algorithm == Algorithm::Rs256 {
+            return self.verify(algorithm, message, signature);
+        }
+        let numbers = pair(signature)
+            .and_then(|(r, s)| Some([left_padded::<P256_LENGTH>(r)?, left_padded::<P256_LENGTH>(s)?]));
+        numbers.is_some_and(|numbers| self.verify(algorithm, message, numbers.as_flattened()))
+    }
+
+    /// The name that everybody can give to it (RFC 7638).
+    pub(super) fn thumbprint(&self) -> String {
+        let json = match self {
+            Self::Rsa { modulus, exponent } => {
+                let (e, n) = (base64url(trim(&exponent.to_be_bytes())), base64url(modulus));
+                format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)
+            }
+            Self::P256(key) => {
+                let point = key.as_affine();
+                let (x, y) = (base64url(&point.x()), base64url(&point.y()));
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            }
+        };
+        base64url(&Sha256::digest(json))
+    }
+}
+
+/// Returns the name that libtrust gives to the key in a `SubjectPublicKeyInfo`: 240 bits of its SHA-256 in
+/// base32, with colons.
+pub(super) fn fingerprint(info: &[u8]) -> String {
+    let hash = Sha256::digest(info);
+    let mut name = String::with_capacity(59);
+    for (group, bytes) in hash.chunks_exact(5).take(6).enumerate() {
+        let bits = bytes.iter().fold(0, |bits: u64, byte| bits << 8 | u64::from(*byte));
+        for place in 0..8 {
+            if place % 4 == 0 && group + place > 0 {
+                name.push(':');
+            }
+            let digit = (bits >> (35 - 5 * place) & 31) as u8;
+            name.push(char::from(if digit < 26 { b'A' + digit } else { b'2' + digit - 26 }));
+        }
+    }
+    name
+}
+
+/// What a `SubjectPublicKeyInfo` says.
+struct Info<'a> {
+    algorithm: &'a [u8],
+    curve: Option<&'a [u8]>,
+    key: &'a [u8],
+}
+
+impl<'a> Info<'a> {
+    fn parse(der: &'a [u8]) -> Option<Self> {
+        let mut info = Reader::structure(der)?;
+        let mut algorithm = info.sequence()?;
+        let key = info.bits()?;
+        info.end()?;
+        let name = algorithm.take(OBJECT_IDENTIFIER)?.content;
+        let curve = algorithm.take_if(OBJECT_IDENTIFIER).map(|curve| curve.content);
+        Some(Self { algorithm: name, curve, key })
+    }
+}
+
+/// Reads a structure of two numbers.
+fn pair(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut pair = Reader::structure(der)?;
+    let numbers = (pair.unsigned()?, pair.unsigned()?);
+    pair.end()?;
+    Some(numbers)
+}
+
+/// Returns what is signed with RSA for a SHA-256 (RFC 8017, 9.2).
+fn padded(hash: &[u8], length: usize) -> Vec<u8> {
+    let mut padded = vec![0, 1];
+    padded.resize(length.saturating_sub(DIGEST_INFO.len() + hash.len() + 1), 0xff);
+    padded.push(0);
+    padded.extend_from_slice(&DIGEST_INFO);
+    padded.extend_from_slice(hash);
+    padded
+}
+
+/// Puts zeros before a big-endian number.
+fn left_padded<const LENGTH: usize>(number: &[u8]) -> Option<[u8; LENGTH]> {
+    let mut padded = [0; LENGTH];
+    padded.get_mut(LENGTH.checked_sub(number.len())?..)?.copy_from_slice(number);
+    Some(padded)
+}
+
+/// Takes away the zeros at the beginning of a big-endian number.
+fn trim(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_fills_what_is_left() {
+        let padded = padded(&[7; 32], 256);
+        assert_eq!(padded.len(), 256);
+        assert_eq!(padded[..3], [0, 1, 0xff]);
+        assert_eq!(padded[203..206], [0xff, 0, 0x30]);
+        assert_eq!(padded[224..], [7; 32]);
+    }
+}
