@@ -1,6 +1,10 @@
 //! What bad input is given to, and what must hold whatever it is. The property tests and the fuzz
 //! targets share it: both make bytes, and the bytes decide on requests.
 
+use std::time::Duration;
+
+use lighter::auth::token::{Access, Claims, Key};
+use lighter::auth::{Auth, By, Passwords, Rules, basic};
 use lighter::config::Config;
 use lighter::digest::Digest;
 use lighter::http::query::{decode, encode};
@@ -17,7 +21,7 @@ use lighter::upload_state::Secret;
 const REQUESTS_MAX: usize = 24;
 
 /// Parts that requests are made of, besides any text: what is nearly right goes deeper than noise.
-const PARTS: [&str; 44] = [
+const PARTS: [&str; 53] = [
     "/v2/",
     "a",
     "a/b",
@@ -62,6 +66,15 @@ const PARTS: [&str; 44] = [
     "\\",
     "_uploads",
     "link",
+    "/token",
+    "scope=",
+    "service=lighter",
+    "repository:",
+    "registry:catalog:*",
+    ":pull,push",
+    "Bearer ",
+    "Basic ",
+    "Og==",
 ];
 const HELLO: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -81,13 +94,32 @@ const HEADERS: [&str; 12] = [
     "Authorization",
 ];
 
-const BODIES: [&str; 6] = [
+const BODIES: [&str; 9] = [
     "hello",
     "",
     "{}",
     r#"{"schemaVersion":2,"config":{"digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}}"#,
     r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"subject":{"digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"},"annotations":{"a":1}}"#,
     r#"{"schemaVersion":2,"mediaType":"a\r\nX: y","manifests":[[[{}]]]}"#,
+    "grant_type=password&username=ann&password=pass&scope=repository:a:*+registry:catalog:*",
+    "grant_type=password&username=%00&password=%ff&scope=repository:%0d%0a:pull",
+    "grant_type=refresh_token&refresh_token=x",
+];
+
+/// Ann, whose password is `pass`.
+const USERS: &str = "ann:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG";
+const ANN: &str = "Basic YW5uOnBhc3M=";
+
+/// Credentials of nobody.
+const CREDENTIALS: [&str; 8] = [
+    "Basic Og==",
+    "Basic YW5uOng=",
+    "Basic",
+    "Bearer ",
+    "Bearer a.b.c",
+    "Basic AAAA",
+    "Negotiate x",
+    "basic /w==",
 ];
 
 /// Bytes that decide.
@@ -119,8 +151,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A request, mostly for something that there is.
-    fn request(&mut self, locations: &[String]) -> Option<Request<Broken>> {
+    /// A request, mostly for something that there is. Says, too, whether it brings credentials of somebody.
+    fn request(&mut self, locations: &[String]) -> Option<(Request<Broken>, bool)> {
         let method = match self.byte()? % 8 {
             0 | 1 => Method::Get,
             2 => Method::Head,
@@ -130,7 +162,9 @@ impl<'a> Input<'a> {
             6 => Method::Delete,
             _ => Method::Other(self.text()),
         };
-        let target = match self.byte()? % 8 {
+        let target = match self.byte()? % 10 {
+            8 => format!("/token?scope=repository:{}:{}", self.text(), self.text()),
+            9 => "/token".to_owned(),
             0 => self.text(),
             1 => format!("/v2/{}/blobs/uploads/{}", self.text(), self.text()),
             2 => format!("/v2/a/blobs/{HELLO}"),
@@ -149,9 +183,49 @@ impl<'a> Input<'a> {
             let value = if self.byte()? < 200 { self.text().into_bytes() } else { self.bytes().to_vec() };
             headers.push((self.of(&HEADERS).to_owned(), value));
         }
+        let credentials = match self.byte()? {
+            0..100 => Some(if self.byte()? < 128 { ANN.to_owned() } else { token() }),
+            100..150 => Some(self.of(&CREDENTIALS).to_owned()),
+            150..200 => Some(self.of(&["Bearer ", "Basic "]).to_owned() + &self.text()),
+            _ => None,
+        };
+        headers.extend(credentials.map(|value| ("Authorization".to_owned(), value.into_bytes())));
+        let is_of_ann = |value: &str| value.contains(&ANN["Basic ".len()..]) || value == token();
+        let known = headers.iter().any(|(_, value)| is_of_ann(&String::from_utf8_lossy(value)));
         let content = if self.byte()? < 200 { self.of(&BODIES).as_bytes() } else { self.bytes() };
         let broken = self.byte()? == 255;
-        Some(Request::new(method, &target, headers, Broken { content: content.to_vec(), broken }))
+        let body = Broken { content: content.to_vec(), broken };
+        Some((Request::new(method, &target, headers, body), known))
+    }
+}
+
+/// A token for a repository that never expires.
+fn token() -> String {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let access = Access { kind: "repository".into(), name: "a".into(), actions: names(&["pull", "push"]) };
+    let claims = Claims {
+        iss: "lighter".into(),
+        sub: "ann".into(),
+        aud: names(&["lighter"]),
+        exp: u64::MAX,
+        nbf: 0,
+        iat: 0,
+        jti: String::new(),
+        access: vec![access],
+    };
+    format!("Bearer {}", Key::new(b"secret").sign(&claims))
+}
+
+/// Access control, under which those without a name may only pull.
+fn auth() -> Auth {
+    let rules = r#"{"repositories": {"*": {"anonymous": ["pull"], "user:ann": ["*"]}}}"#;
+    Auth {
+        service: "lighter".into(),
+        issuer: "lighter".into(),
+        realm: None,
+        basic_realm: "Lighter".into(),
+        patience: Duration::ZERO,
+        by: By::Rules(Passwords::parse(USERS).expect("users"), Rules::parse(rules).expect("rules")),
     }
 }
 
@@ -172,16 +246,26 @@ impl Stream for Broken {
 
 /// Sends the requests that some bytes decide on to one registry, one after the other.
 pub(crate) fn session(data: &[u8]) {
-    let storage = Memory::default();
-    let config = Config { http_secret: Some("secret".to_owned()), delete: true, ..Config::default() };
-    let registry = Registry::new(storage.clone(), &config);
     let mut input = Input(data);
+    let controlled = input.byte().is_some_and(|byte| byte % 2 == 1);
+    let storage = Memory::default();
+    let config = Config {
+        http_secret: Some("secret".to_owned()),
+        delete: true,
+        auth: controlled.then(auth),
+        ..Config::default()
+    };
+    let registry = Registry::new(storage.clone(), &config);
     let mut locations = Vec::new();
     for _ in 0..REQUESTS_MAX {
-        let Some(request) = input.request(&locations) else { break };
+        let Some((request, known)) = input.request(&locations) else { break };
         let line = format!("{} {}", request.method, request.path);
         let (mut response, entry) = registry.handle(request);
         assert!((200..500).contains(&response.status), "{line}: {} {:?}", response.status, entry.error);
+        assert!(
+            known || !controlled || !matches!(response.status, 201 | 202 | 204),
+            "{line}: nobody did that"
+        );
         for (name, value) in &response.headers {
             let safe = value.bytes().all(|b| (b' '..=b'~').contains(&b));
             assert!(safe, "{line}: {name}: {value:?} is no header");
@@ -240,6 +324,11 @@ pub(crate) fn texts(text: &str) {
         }
     }
     assert!(Secret::new(b"secret").open(text).is_err(), "{text:?} is signed");
+    assert!(Key::new(b"secret").verify(text, "lighter", "lighter", 1).is_err(), "{text:?} is a token");
+    for read in [Rules::parse(text).err(), Passwords::parse(text).err()].into_iter().flatten() {
+        assert!(!read.is_empty());
+    }
+    let _ = basic(text);
     assert_eq!(decode(&encode(text)).as_deref(), Some(text));
     let _ = (decode(text), Query::parse(text));
 }
