@@ -1,6 +1,7 @@
 //! Access control: who may do what, and how clients come to do it.
 
 mod clients;
+mod endpoints;
 mod forged;
 mod rights;
 mod settings;

@@ -206,7 +206,7 @@ fn guessing_takes_its_time_and_learns_nothing() {
             assert!(took >= Duration::from_secs(1), "{took:?}: {answer}");
         }
     });
-    // Who guesses holds nobody up, and a name in the log is one line of text.
+    // A name in the log is one line of text.
     assert!(server.log().contains(r#"\u{202e}"#), "{}", server.log());
 }
 

@@ -21,6 +21,7 @@ const OF_FILES: &[&str] = &[
     "healing::",
     "paging::",
     "storage::",
+    "access::settings::users_and_rules_may_be_in_files",
     "answers::a_fault_of_the_storage_stays_in_the_log",
     "configuration::an_empty_variable_is_none",
     "deletes::a_read_only_registry_refuses_everything_that_writes",
