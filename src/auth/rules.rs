@@ -184,12 +184,13 @@ fn check(pattern: &str) -> Result<(), String> {
 }
 
 /// How much of a repository's name a pattern says, if it matches.
-fn specificity(pattern: &str, user: Option<&str>, repository: &str) -> Option<usize> {
+fn specificity(pattern: &str, user: Option<&str>, repository: &str) -> Option<(usize, bool, bool)> {
     let (stem, is_open) = pattern.strip_suffix('*').map_or((pattern, false), |stem| (stem, true));
     let stem = if stem.contains(USER) { stem.replace(USER, user?) } else { stem.to_owned() };
     let matches = if is_open { repository.starts_with(&stem) } else { repository == stem };
-    // A whole name goes before a beginning of the same length.
-    matches.then_some(2 * stem.len() + usize::from(!is_open))
+    // Of the same length, a whole name goes before a beginning, and what is about one user before what is
+    // about all.
+    matches.then_some((stem.len(), !is_open, !pattern.contains(USER)))
 }
 
 #[cfg(test)]
@@ -241,6 +242,19 @@ mod tests {
         let rules = Rules::parse(rules).unwrap();
         assert!(!rules.allow(Some("*"), "home/ann/x", Push));
         assert!(rules.allow(Some("a/b"), "home/a/b/x", Push));
+    }
+
+    #[test]
+    fn one_user_may_have_less_than_all() {
+        let rules = r#"{"repositories": {
+            "home/{user}/*": {"authenticated": ["*"]},
+            "home/ann/*": {"user:ann": ["pull"]}
+        }}"#;
+        let rules = Rules::parse(rules).unwrap();
+        assert!(
+            rules.allow(Some("ann"), "home/ann/x", Pull) && !rules.allow(Some("ann"), "home/ann/x", Push)
+        );
+        assert!(rules.allow(Some("bob"), "home/bob/x", Push));
     }
 
     #[test]
