@@ -58,5 +58,6 @@ mod storage;
 mod tables;
 mod tags;
 mod together;
+mod token_server;
 mod uploads;
 mod writers;

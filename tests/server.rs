@@ -152,6 +152,13 @@ impl Options {
         self.data.path()
     }
 
+    /// Serves the component that takes the tokens of an outside token server.
+    pub(crate) fn token_server(mut self) -> Self {
+        let component = "target/components/lighter-filesystem-token-server.wasm";
+        self.component = tool("LIGHTER_TOKEN_SERVER", component);
+        self
+    }
+
     /// Serves the checks of the storage contract, and no registry.
     pub(crate) fn contract(mut self) -> Self {
         self.component = tool("LIGHTER_CONTRACT", "target/components/contract/lighter-filesystem.wasm");

@@ -1,6 +1,7 @@
 //! Measures Lighter beside what people would use instead: the same work on each, in turn, over
 //! several rounds, so that a slow moment of the machine meets all of them.
 
+mod access;
 mod client;
 mod curve;
 mod growth;
@@ -68,6 +69,10 @@ pub(crate) fn bench(wasmtime: &Path, component: &Path, plan: &Plan) -> Result<()
     let mut report = format!("{}\n{}", machine(component, plan)?, table.markdown(&names));
     step("starting over and over", || {
         report.push_str(&start::cold(wasmtime, component, &peers, plan.rounds, &scratch)?);
+        Ok(())
+    })?;
+    step("with access control", || {
+        report.push_str(&access::control(wasmtime, component, plan.rounds, &scratch)?);
         Ok(())
     })?;
     fs::create_dir_all(&plan.out).with_context(|| format!("cannot create {}", plan.out.display()))?;

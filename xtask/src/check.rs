@@ -31,6 +31,7 @@ const OF_FILES: &[&str] = &[
     "referrers::what_another_registry_stored_is_found_when_first_asked_for",
     "state::an_upload_that_distribution_began_is_finished",
     "tables::every_code_has_a_request_that_it_answers",
+    "token_server::",
     "tags::a_page_has_at_most_1000_tags",
     "writers::a_server_that_was_killed_goes_on_from_what_is_stored",
 ];

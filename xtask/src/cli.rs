@@ -26,7 +26,7 @@ Commands:
   test    Build, then run all tests. What follows -- is passed on to them.
             --long            the long ones too
   bench   Build, then measure Lighter beside distribution and what else is installed, and write a
-          report. Takes about half an hour, in which nothing else should run.
+          report. Takes about ten minutes, in which nothing else should run.
             --rounds N           how often everything is done (5)
             --size MIB           the size of the large blob (512)
             --peer NAME=COMMAND  another registry; {port} and {data} in its command are filled in
