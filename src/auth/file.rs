@@ -10,7 +10,7 @@ pub(super) fn read(path: &str) -> Result<String, String> {
 #[cfg(target_family = "wasm")]
 pub(super) fn read(path: &str) -> Result<String, String> {
     use wasi::filesystem::preopens::get_directories;
-    use wasi::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
+    use wasi::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
     /// No list of users or rules is longer.
     const LENGTH_MAX: u64 = 1 << 20;
@@ -24,12 +24,19 @@ pub(super) fn read(path: &str) -> Result<String, String> {
     let (directory, rest) = found
         .min_by_key(|(_, rest)| rest.len())
         .ok_or("the host gives the component no directory that contains it")?;
-    let read = directory
-        .open_at(PathFlags::SYMLINK_FOLLOW, &rest, OpenFlags::empty(), DescriptorFlags::READ)
-        .and_then(|file| file.read(LENGTH_MAX, 0));
-    let (bytes, _) = read.map_err(|code| code.name().to_owned())?;
-    if bytes.len() as u64 == LENGTH_MAX {
-        return Err("it is longer than 1 MiB".to_owned());
+    let named = |code: ErrorCode| code.name().to_owned();
+    let file = directory.open_at(PathFlags::SYMLINK_FOLLOW, &rest, OpenFlags::empty(), DescriptorFlags::READ);
+    let file = file.map_err(named)?;
+    let mut bytes = Vec::new();
+    loop {
+        let (more, ends) = file.read(LENGTH_MAX, bytes.len() as u64).map_err(named)?;
+        bytes.extend_from_slice(&more);
+        if bytes.len() as u64 > LENGTH_MAX {
+            return Err("it is longer than 1 MiB".to_owned());
+        }
+        if ends || more.is_empty() {
+            break;
+        }
     }
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }

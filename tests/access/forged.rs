@@ -1,5 +1,6 @@
 //! What an attacker sends: forged tokens, broken headers, guessed passwords. And what must stay secret.
 
+use std::env;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::thread;
@@ -165,7 +166,10 @@ fn broken_credentials_are_refused() {
         (&stream).write_all(&[head.as_bytes(), value, b"\r\n\r\n"].concat()).unwrap();
         Response::read(&mut BufReader::new(&stream), true, &mut Vec::new()).unwrap()
     };
-    assert_eq!(send(b"Basic \xff\xfe").status(), "401 Unauthorized");
+    // Spin does not even hand it on, and says that that is its own fault.
+    let no_text =
+        if env::var_os("LIGHTER_SPIN").is_some() { "500 Internal Server Error" } else { "401 Unauthorized" };
+    assert_eq!(send(b"Basic \xff\xfe").status(), no_text);
     assert_eq!(send(right.as_bytes()).status(), "200 OK");
     // As long as it is, the registry refuses it, or its host does.
     let long = send(format!("Bearer {}", "x".repeat(100 * 1024)).as_bytes());
