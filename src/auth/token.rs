@@ -13,6 +13,9 @@ use super::rules::Action;
 /// How far clocks may be apart, in seconds (distribution's leeway).
 pub(super) const LEEWAY: u64 = 60;
 
+/// `{"alg":"HS256","typ":"JWT"}`
+const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+
 /// A longer token is not looked at.
 const LENGTH_MAX: usize = 16 * 1024;
 
@@ -173,7 +176,7 @@ impl Key {
     #[expect(clippy::expect_used, reason = "strings and numbers can always be written as JSON")]
     pub fn sign(&self, claims: &Claims) -> String {
         let claims = serde_json::to_vec(claims).expect("serializable");
-        let message = format!("{}.{}", header(), URL_SAFE_NO_PAD.encode(claims));
+        let message = format!("{HEADER}.{}", URL_SAFE_NO_PAD.encode(claims));
         let signature = self.0.clone().chain_update(&message).finalize().into_bytes();
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -182,17 +185,13 @@ impl Key {
     pub fn verify(&self, token: &str, issuer: &str, service: &str, now: u64) -> Result<Claims, Refused> {
         let parts = Parts::of(token)?;
         // There is one way to sign, so that a token cannot choose another.
-        if parts.header != header() {
+        if parts.header != HEADER {
             return Err(Refused::Invalid("the token is not signed as tokens are here"));
         }
         let signed = self.0.clone().chain_update(parts.message).verify_slice(&parts.signature);
         signed.map_err(|_| Refused::Invalid("the token is not signed with this registry's key"))?;
         parts.claims(issuer, service, now)
     }
-}
-
-fn header() -> String {
-    URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#)
 }
 
 #[cfg(test)]
@@ -281,10 +280,16 @@ mod tests {
     #[test]
     fn the_secret_itself_signs_no_token() {
         let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims()).unwrap());
-        let message = format!("{}.{claims}", header());
+        let message = format!("{HEADER}.{claims}");
         let hmac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap();
         let signature = URL_SAFE_NO_PAD.encode(hmac.chain_update(&message).finalize().into_bytes());
         assert!(verify(&format!("{message}.{signature}"), 1000).is_err());
+    }
+
+    #[test]
+    fn the_header_is_what_it_says() {
+        let header = URL_SAFE_NO_PAD.decode(HEADER).unwrap();
+        assert_eq!(header, br#"{"alg":"HS256","typ":"JWT"}"#);
     }
 
     #[test]
