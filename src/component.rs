@@ -15,12 +15,17 @@ use crate::access_log::log;
 use crate::bindings::Component;
 use crate::config::{Config, Format};
 use crate::http::{Body, Method, Request, Response};
+use crate::manifest::MANIFEST_MAX;
 use crate::registry::{Registry, misconfigured};
 use crate::storage::driver::{Content, Driver};
 use crate::stream::Stream;
 
 /// How many bytes of a body are passed on at once, if so many have come.
 const GATHERED: usize = 256 * 1024;
+
+/// How many bytes of a body are still taken once its request is answered: those of any manifest, and of the
+/// chunks that clients send by themselves.
+const DRAINED: u64 = 2 * MANIFEST_MAX;
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
@@ -67,13 +72,12 @@ impl Incoming {
 
     /// Takes what a client still sends that was answered before its body was read, up to a limit, as
     /// distribution's server does. Hosts close the connection on what is left, and a client may then
-    /// lose the answer.
+    /// lose the answer: one that is asked to log in with a large manifest would give up.
     fn drain(&mut self) {
-        const LIMIT: usize = 1024 * 1024;
         let mut taken = 0;
         while let Ok(Some(bytes)) = self.next() {
-            taken += bytes.len();
-            if taken > LIMIT {
+            taken += bytes.len() as u64;
+            if taken > DRAINED {
                 return;
             }
         }

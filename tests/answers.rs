@@ -1,10 +1,12 @@
 //! What is the same of every answer. The API version is not here: the client of the tests demands it
 //! each time.
 
-use std::io::Cursor;
+use std::io::{BufReader, Cursor, Write};
+use std::net::TcpStream;
 
 use insta::assert_snapshot;
 
+use crate::access;
 use crate::client::Response;
 use crate::content::{push_blob, sha256, sha512};
 use crate::images::MANIFEST;
@@ -128,5 +130,48 @@ fn an_answer_that_comes_before_the_body_is_read_arrives() {
         let refused = server.patch(&upload).header("Content-Type", "text/plain").chunked(body).send();
         assert_eq!(refused.status(), "400 Bad Request");
         assert!(refused.text().contains("application/octet-stream"), "{refused}");
+    }
+}
+
+/// The answer to a client that reads nothing before it has sent everything.
+fn answer_after(server: &Server, method: &str, target: &str, headers: &str, body: &[u8]) -> Response {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: registry\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    );
+    let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+    sent.unwrap_or_else(|error| panic!("{method} {target}: {error}"));
+    let answer = Response::read(&mut BufReader::new(stream), true, &mut Vec::new());
+    answer.unwrap_or_else(|error| panic!("{method} {target}: {error}"))
+}
+
+#[test]
+fn whoever_sends_everything_first_is_answered_too() {
+    let server = Server::start();
+    let (largest, chunk) = (vec![b'x'; 4 << 20], vec![b'x'; 5 << 20]);
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let digest = sha256(b"another");
+    let asks = access::options().start();
+    for _ in 0..5 {
+        for (server, method, target, headers, body, status) in [
+            // The whole manifest comes before the client learns that it has to log in.
+            (&asks, "PUT", "/v2/team/app/manifests/v1", "", &largest, "401 Unauthorized"),
+            (&server, "PUT", "/v2/A/manifests/v1", "", &largest, "400 Bad Request"),
+            (&server, "PUT", &*format!("/v2/a/b/manifests/{digest}"), "", &largest, "400 Bad Request"),
+            (&server, "PUT", "/v2/a/b/manifests/v1", "", &chunk, "413 Payload Too Large"),
+            (
+                &server,
+                "PATCH",
+                &started.location(),
+                "Content-Range: 1-5242880\r\n",
+                &chunk,
+                "416 Range Not Satisfiable",
+            ),
+            (&server, "PUT", &started.location(), "", &chunk, "400 Bad Request"),
+        ] {
+            let answer = answer_after(server, method, target, headers, body);
+            assert_eq!(answer.status(), status, "{method} {target}: {answer}");
+        }
     }
 }
