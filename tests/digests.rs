@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::content::{noise, sha256, sha512};
+use crate::content::{noise, push_blob, sha256, sha512};
 use crate::server::Server;
 
 const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -154,6 +154,26 @@ fn a_sha512_may_be_announced() {
     let patched = server.patch(&started.location()).body("abc").send();
     assert_eq!(server.put(&patched.completed_by(&digest)).send().status(), "201 Created");
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{digest}")).send().text(), "abc");
+}
+
+#[test]
+fn an_algorithm_that_is_not_known_is_refused_before_the_bytes_are_sent() {
+    let server = Server::start();
+    assert_snapshot!(server.post("/v2/a/b/blobs/uploads/?digest-algorithm=sha384").send(), @r#"
+    400 Bad Request
+    content-length: 146
+    content-type: application/json
+
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"digest-algorithm is sha256 or sha512"}]}
+    "#);
+    for algorithm in ["", "SHA256", "md5", "sha512:"] {
+        let post = server.post(&format!("/v2/a/b/blobs/uploads/?digest-algorithm={algorithm}")).send();
+        assert!(post.text().contains("DIGEST_INVALID"), "{algorithm}: {post}");
+    }
+    // What is mounted needs no algorithm.
+    push_blob(&server, "c", b"abc");
+    let mount = format!("/v2/a/b/blobs/uploads/?digest-algorithm=sha384&mount={ABC}&from=c");
+    assert_eq!(server.post(&mount).send().status(), "201 Created");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub fn start<S: Storage, B: Stream>(
         return Ok(mounted);
     }
     let digest = request.query.get("digest").map(digest).transpose()?;
-    let announced = request.query.get("digest-algorithm").and_then(Algorithm::parse);
+    let announced = request.query.get("digest-algorithm").map(algorithm).transpose()?;
     let (mut upload, started_at) = Upload::start(repository)?;
     if let Some(digest) = digest {
         upload.hash_with(digest.algorithm())?;
@@ -248,6 +248,12 @@ fn stored_state<S: Storage>(repository: &Repository<S>, id: &str) -> Result<Uplo
         started_at: String::from_utf8(started_at.unwrap_or_default()).unwrap_or_default(),
         algorithm: None,
     })
+}
+
+/// Checks the algorithm that a client says it will complete with, before it sends all the bytes.
+fn algorithm(name: &str) -> Result<Algorithm> {
+    let detail = "digest-algorithm is sha256 or sha512";
+    Algorithm::parse(name).ok_or_else(|| Error::new(Code::DigestInvalid, detail))
 }
 
 /// The algorithm that the client said it would complete with.
