@@ -149,6 +149,15 @@ fn a_part_is_served() {
 }
 
 #[test]
+fn a_head_is_of_the_whole() {
+    let server = server_with_hello();
+    let whole = server.head(HELLO).send().to_string();
+    for range in ["bytes=1-3", "bytes=5-", "bytes=0-"] {
+        assert_eq!(server.head(HELLO).header("Range", range).send().to_string(), whole, "{range}");
+    }
+}
+
+#[test]
 fn a_part_is_of_the_blob_that_the_client_has() {
     let server = server_with_hello();
     let (_, digest) = HELLO.rsplit_once('/').unwrap();

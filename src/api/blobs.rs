@@ -35,7 +35,9 @@ pub fn get<S: Storage, B>(
     if request.has_current(&etag) {
         return Ok(headers(304));
     }
-    let range = request.header("range").filter(|_| request.may_have_range(&etag));
+    // Only a GET has ranges (RFC 9110, section 14.2); a HEAD is of the whole.
+    let may_have_range = request.method == Method::Get && request.may_have_range(&etag);
+    let range = request.header("range").filter(|_| may_have_range);
     let (status, offset, length) = match wanted(range, blob.size) {
         Wanted::All => (200, 0, blob.size),
         Wanted::Part { offset, length } => (206, offset, length),
