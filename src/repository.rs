@@ -153,7 +153,8 @@ impl<'a, S: Storage> Repository<'a, S> {
     pub fn delete_manifest(&self, canonical: &Digest, subject: Option<&Digest>) -> Result<()> {
         let mut digests = self.aliases(&keys::revisions(self.name, Algorithm::Sha512), canonical)?;
         digests.push(canonical.clone());
-        for tag in self.tags(None, u32::MAX)? {
+        let names = self.storage.list(&keys::tags(self.name), None, u32::MAX)?;
+        for tag in names.into_iter().filter(|name| is_tag(name)) {
             if self.link(&keys::tag_link(self.name, &tag))?.is_some_and(|digest| digests.contains(&digest)) {
                 self.delete_tag(&tag)?;
             }
@@ -176,8 +177,10 @@ impl<'a, S: Storage> Repository<'a, S> {
     fn aliases(&self, prefix: &str, canonical: &Digest) -> Result<Vec<Digest>> {
         let mut aliases = Vec::new();
         for hex in self.storage.list(prefix, None, u32::MAX)? {
+            // Strangers' names are no keys.
+            let Ok(alias) = Digest::parse(&format!("{}:{hex}", Algorithm::Sha512.as_str())) else { continue };
             if self.link(&format!("{prefix}/{hex}/link"))?.as_ref() == Some(canonical) {
-                aliases.extend(Digest::parse(&format!("{}:{hex}", Algorithm::Sha512.as_str())));
+                aliases.push(alias);
             }
         }
         Ok(aliases)

@@ -160,6 +160,23 @@ fn what_a_crash_left_among_the_tags_is_not_listed() {
 }
 
 #[test]
+fn strangers_among_the_tags_are_in_nobodys_way() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    let manifests = server.root().join("repositories/a/b/_manifests");
+    for stranger in
+        ["tags/a b/current", "tags/\u{e9}", "tags/+", "revisions/sha512/a b", "revisions/sha256/+"]
+    {
+        fs::create_dir_all(manifests.join(stranger)).unwrap();
+    }
+    assert_eq!(server.get("/v2/a/b/tags/list").send().text(), "{\"name\":\"a/b\",\"tags\":[\"v1\"]}\n");
+    assert_eq!(server.get(&format!("/v2/a/b/referrers/{digest}")).send().status(), "200 OK");
+    let deleted = server.delete(&format!("/v2/a/b/manifests/{digest}")).send();
+    assert_eq!(deleted.status(), "202 Accepted", "{deleted}");
+    assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "404 Not Found");
+}
+
+#[test]
 fn a_kept_hash_that_cannot_be_right_is_not_believed() {
     let server = Server::start();
     for damage in ["absent", "empty", "of another length", "no hash"] {
