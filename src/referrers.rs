@@ -6,23 +6,27 @@
 //! registry filled, at the first time that somebody asks.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::clock;
 use crate::digest::{Algorithm, Digest};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys;
-use crate::manifest::{Referrer, index_entries, media_type};
+use crate::manifest::{MANIFEST_MAX, Referrer, index_entries, media_type};
 use crate::repository::{Reference, Repository};
 use crate::storage::Storage;
 
 /// How many manifests are listed at a time where all of them are looked at.
 const BATCH: u32 = 1000;
 
+/// So many bytes of descriptors go on one page. The answer is an index, and clients take none that is larger
+/// than a manifest may be.
+const PAGE_BYTES: usize = MANIFEST_MAX as usize - 4096;
+
 /// A referrer, as the answer lists it (OCI Image Spec, "Descriptors").
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Descriptor {
+struct Descriptor {
     media_type: String,
     digest: String,
     size: u64,
@@ -32,16 +36,19 @@ pub struct Descriptor {
     annotations: Option<Box<RawValue>>,
 }
 
-impl Descriptor {
-    /// The referrer's digest.
-    pub fn digest(&self) -> &str {
-        &self.digest
-    }
+/// A part of a list of referrers.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// Their descriptors.
+    pub descriptors: Vec<Box<RawValue>>,
+    /// The digest of the last one, if there are more after it.
+    pub last: Option<String>,
+    bytes: usize,
 }
 
 /// Lists at most `limit` referrers of a subject, in the order of their digests, after one, and only
-/// those of an artifact type if one is given. `may_write` lets what was found by looking at every
-/// manifest be kept for the next time.
+/// those of an artifact type if one is given. There are fewer where they would take more than a few MB.
+/// `may_write` lets what was found by looking at every manifest be kept for the next time.
 pub fn list<S: Storage>(
     repository: &Repository<S>,
     subject: &Digest,
@@ -49,13 +56,13 @@ pub fn list<S: Storage>(
     after: Option<&Digest>,
     limit: usize,
     may_write: bool,
-) -> Result<Vec<Descriptor>> {
+) -> Result<Page> {
     let mut found_otherwise = fallback(repository, subject)?;
     found_otherwise.extend(look_at_all(repository, subject, may_write)?);
     let wanted = |descriptor: &Descriptor| {
         artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted))
     };
-    let mut referrers = Vec::new();
+    let (mut page, mut last) = (Page::default(), None);
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         let mut after = match after {
             Some(after) if after.algorithm() == algorithm => Some(after.hex().to_owned()),
@@ -76,16 +83,31 @@ pub fn list<S: Storage>(
             }
             for hex in hexes {
                 let Ok(digest) = Digest::parse(&format!("{}:{hex}", algorithm.as_str())) else { continue };
-                referrers.extend(describe(repository, &digest)?.filter(wanted));
-                if referrers.len() == limit {
-                    return Ok(referrers);
+                let Some(descriptor) = describe(repository, &digest)?.filter(wanted) else { continue };
+                if !page.takes(&descriptor, limit)? {
+                    return Ok(Page { last, ..page });
                 }
+                last = Some(descriptor.digest);
             }
             let Some(until) = until else { break };
             after = Some(until);
         }
     }
-    Ok(referrers)
+    Ok(page)
+}
+
+impl Page {
+    /// Adds a descriptor, unless the page is full. There is always room for one.
+    fn takes(&mut self, descriptor: &Descriptor, limit: usize) -> Result<bool> {
+        let descriptor = to_raw_value(descriptor).map_err(|error| Error::internal(error.to_string()))?;
+        let bytes = self.bytes + descriptor.get().len() + 1;
+        if self.descriptors.len() == limit || (bytes > PAGE_BYTES && !self.descriptors.is_empty()) {
+            return Ok(false);
+        }
+        self.bytes = bytes;
+        self.descriptors.push(descriptor);
+        Ok(true)
+    }
 }
 
 /// Describes a manifest, if the repository has it.
@@ -104,10 +126,10 @@ fn describe<S: Storage>(repository: &Repository<S>, digest: &Digest) -> Result<O
     }))
 }
 
-/// What the index under the subject's fallback tag names (OCI Distribution Spec, "Unavailable Referrers
-/// API").
+/// What the index under the subject's fallback tag names (OCI Distribution Spec, "Referrers Tag Schema").
 fn fallback<S: Storage>(repository: &Repository<S>, subject: &Digest) -> Result<Vec<Digest>> {
-    let tag = format!("{}-{}", subject.algorithm().as_str(), subject.hex());
+    // No more of the digest than this, or that of a SHA-512 would be longer than a tag may be.
+    let tag = format!("{}-{:.64}", subject.algorithm().as_str(), subject.hex());
     match repository.manifest(&Reference::Tag(tag))? {
         Some((_, index)) => Ok(index_entries(&repository.content(&index)?)),
         None => Ok(Vec::new()),

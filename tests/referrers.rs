@@ -246,6 +246,53 @@ fn what_clients_keep_under_the_fallback_tag_is_merged() {
 }
 
 #[test]
+fn the_fallback_tag_of_a_sha512_has_the_beginning_of_it() {
+    let server = server_with_blobs();
+    put(&server, "v1", MANIFEST, &image());
+    let subject = sha512(image().as_bytes());
+    let signature = artifact(&image(), "signature").replace(&sha256(image().as_bytes()), &subject);
+    // As a client leaves it that did not look for the header that says it need not.
+    let signature = signature.replace("subject", "about");
+    put(&server, "signature", MANIFEST, &signature);
+    let digest = sha256(signature.as_bytes());
+    let entry = json!({"mediaType": MANIFEST, "digest": digest, "size": signature.len()});
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).to_string();
+    let tag = subject.replace(':', "-")[.."sha512-".len() + 64].to_owned();
+    assert_eq!(put(&server, &tag, INDEX, &index).status(), "201 Created");
+    assert_eq!(listed(&server.get(&format!("/v2/a/b/referrers/{subject}")).send()), [digest]);
+}
+
+#[test]
+fn no_answer_is_larger_than_clients_take() {
+    const LARGEST: usize = 4 * 1024 * 1024;
+    let server = server_with_blobs();
+    put(&server, "v1", MANIFEST, &image());
+    // The last one has an answer for itself.
+    let sizes = [1_500_000, 1_500_000, 1_500_000, 1_500_000, 1_000, 1_000, LARGEST - 1_000];
+    let mut pushed: Vec<String> = Vec::new();
+    for (n, size) in sizes.into_iter().enumerate() {
+        let large = artifact(&image(), &format!("v{n}"));
+        let large = large.replace(r#""org.example.kind":""#, r#""org.example.kind":"@"#);
+        let large = large.replace('@', &"x".repeat(size - large.len()));
+        let answer = put(&server, &sha256(large.as_bytes()), MANIFEST, &large);
+        assert_eq!(answer.status(), "201 Created", "{answer}");
+        pushed.push(sha256(large.as_bytes()));
+    }
+    pushed.sort();
+    let (mut found, mut answers) = (Vec::new(), 0);
+    let mut next = Some(format!("/v2/a/b/referrers/{}", sha256(image().as_bytes())));
+    while let Some(page) = next {
+        let answer = server.get(&page).send();
+        assert!(answer.body.len() <= LARGEST, "{page}: {} bytes", answer.body.len());
+        found.extend(listed(&answer));
+        next = answer.find("link").map(crate::paging::target);
+        answers += 1;
+    }
+    assert_eq!(found, pushed);
+    assert!((3..=5).contains(&answers), "{answers} answers");
+}
+
+#[test]
 fn what_another_registry_stored_is_found_when_first_asked_for() {
     let filled = server_with_blobs();
     put(&filled, "v1", MANIFEST, &image());

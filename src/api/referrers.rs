@@ -1,6 +1,7 @@
 //! `/v2/<name>/referrers/<digest>`.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::digest;
 use crate::error::Result;
@@ -8,7 +9,7 @@ use crate::http::page::{PAGE_MAX, Page};
 use crate::http::response::json_body;
 use crate::http::{Request, Response};
 use crate::manifest::OCI_INDEX;
-use crate::referrers::{self, Descriptor};
+use crate::referrers;
 use crate::repository::Repository;
 use crate::storage::Storage;
 
@@ -17,7 +18,7 @@ use crate::storage::Storage;
 struct Index {
     schema_version: u8,
     media_type: &'static str,
-    manifests: Vec<Descriptor>,
+    manifests: Vec<Box<RawValue>>,
 }
 
 /// `GET`: the manifests whose subject has a digest (OCI Distribution Spec, end-12). For a valid digest
@@ -34,21 +35,19 @@ pub fn list<S: Storage, B>(
     let n = n.unwrap_or(PAGE_MAX);
     let last = last.as_deref().map(digest).transpose()?;
     let artifact_type = request.query.get("artifactType").filter(|wanted| !wanted.is_empty());
-    let mut manifests = match n {
-        0 => Vec::new(),
-        // One more than asked for tells whether there is a next page.
-        n => referrers::list(repository, &subject, artifact_type, last.as_ref(), n as usize + 1, may_write)?,
+    let page = match n {
+        0 => referrers::Page::default(),
+        n => referrers::list(repository, &subject, artifact_type, last.as_ref(), n as usize, may_write)?,
     };
     let mut headers = Vec::new();
-    if manifests.len() > n as usize {
-        manifests.truncate(n as usize);
+    if let Some(last) = page.last {
         let path = format!("/v2/{}/referrers/{subject}", repository.name());
         let kept = artifact_type.map(|artifact_type| ("artifactType", artifact_type));
-        headers.extend(manifests.last().map(|last| ("Link", Page::next(&path, n, last.digest(), kept))));
+        headers.push(("Link", Page::next(&path, n, &last, kept)));
     }
     if artifact_type.is_some() {
         headers.push(("OCI-Filters-Applied", "artifactType".to_owned()));
     }
-    let index = Index { schema_version: 2, media_type: OCI_INDEX, manifests };
+    let index = Index { schema_version: 2, media_type: OCI_INDEX, manifests: page.descriptors };
     Ok(Response::new(200).with_bytes(OCI_INDEX, json_body(&index)).with_headers(headers))
 }
