@@ -108,6 +108,39 @@ fn a_push_costs_so_many_storage_calls() {
     assert_eq!((status, calls.as_str()), (201, "open-upload get commit set delete-prefix"));
 }
 
+/// What a page of a list costs depends on what is on it, and not on how much there is besides.
+#[test]
+fn a_page_costs_what_is_on_it() {
+    let bench = with_image();
+    let image = digest(Algorithm::Sha256, manifest().as_bytes());
+    for n in 0..10_000 {
+        for tag in [format!("a/_manifests/tags/t{n:05}"), format!("r{n:05}/_manifests/tags/v1")] {
+            let key = format!("docker/registry/v2/repositories/{tag}/current/link");
+            bench.storage.set(&key, image.as_str().as_bytes()).unwrap();
+        }
+    }
+    for n in 0..300 {
+        let about = format!(
+            r#"{{"schemaVersion":2,"config":{{"digest":"{CONFIG}"}},"subject":{{"digest":"{image}"}},"n":{n}}}"#
+        );
+        let target = format!("/v2/a/manifests/{}", digest(Algorithm::Sha256, about.as_bytes()));
+        assert_eq!(bench.send(Put, &target, about.as_bytes()).status, 201);
+    }
+    let cost = |target: &str| {
+        let (status, calls) = bench.cost(Get, target, b"");
+        assert_eq!(status, 200, "{target}");
+        ["list", "get", "stat", "read"].map(|name| calls.split(' ').filter(|call| *call == name).count())
+    };
+    // One more than is on the page tells whether there is another.
+    assert_eq!(cost("/v2/a/tags/list?n=100&last=t05000"), [1, 101, 0, 0]);
+    // Whether it has manifests, and what is below it.
+    assert_eq!(cost("/v2/_catalog?n=100&last=r05000"), [203, 0, 0, 0]);
+    let referrers = format!("/v2/a/referrers/{image}?n=100");
+    // The first time, all manifests are looked at.
+    assert!(cost(&referrers)[3] > 300);
+    assert_eq!(cost(&referrers), [1, 103, 101, 101]);
+}
+
 #[test]
 fn a_head_tells_the_length_and_sends_nothing() {
     let bench = with_image();
