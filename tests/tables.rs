@@ -99,6 +99,32 @@ fn every_endpoint_answers_its_methods() {
     ");
 }
 
+/// What the README says that there is, is what there is.
+#[test]
+fn the_readme_has_the_same_endpoints() {
+    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+    let (_, section) = include_str!("../README.md").split_once("## What it answers").unwrap();
+    for line in section.lines().skip_while(|line| !line.starts_with("|--")).skip(1) {
+        let Some(cells) = line.strip_prefix("| ") else { break };
+        let cells: Vec<&str> = cells.split('|').map(str::trim).collect();
+        let methods = cells[1].split(", ");
+        // A row without an endpoint goes on with the one above.
+        match told.last_mut().filter(|_| cells[0].is_empty()) {
+            Some((_, all)) => all.extend(methods),
+            None => told.push((
+                cells[0].trim_matches('`').replace("<tag or digest>", "<reference>"),
+                methods.collect(),
+            )),
+        }
+    }
+    told.sort();
+    let mut there: Vec<(String, Vec<&str>)> = rows(include_str!("../src/lib.rs"))
+        .map(|row| (row[0].trim_end_matches('`').to_owned(), row[1].split(' ').collect()))
+        .collect();
+    there.sort();
+    assert_eq!(told, there);
+}
+
 /// A good request for a row of the endpoint table.
 fn ask(server: &Server, method: &str, endpoint: &str) -> Request {
     let target = endpoint.replace("<name>", "a/b").replace("<reference>", "v1");
