@@ -5,7 +5,7 @@ mod access;
 mod client;
 mod curve;
 mod growth;
-mod peer;
+pub(crate) mod peer;
 mod start;
 mod table;
 mod work;

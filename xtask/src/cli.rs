@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
@@ -35,6 +36,10 @@ Commands:
           was acknowledged is lost. Prints what happened.
             --kills N         how often (200)
             --seed S          what decides what is pushed, and about when the server is killed (1)
+  conformance
+          Build, then run the conformance suite of the OCI Distribution Spec, with all that it can test, over
+          each storage driver. Fails unless all of it passes. docs/conformance.md says how the suite is built.
+            --suite PROGRAM   the suite (conformance)
   lint    Check the format, and lint for this machine and for WebAssembly.
   help    Print this text.
 
@@ -70,6 +75,11 @@ pub(crate) enum Task {
         /// What decides the moments.
         seed: u64,
     },
+    /// Run the conformance suite.
+    Conformance {
+        /// The program that it is.
+        suite: PathBuf,
+    },
     /// Check the format, and lint.
     Lint,
     /// Say how to use it.
@@ -98,6 +108,7 @@ impl Arguments {
                 Task::Bench(Plan { rounds: 5, size: 512, peers: Vec::new(), out: workspace("target/bench") })
             }
             Some("crash") => Task::Crash { kills: 200, seed: 1 },
+            Some("conformance") => Task::Conformance { suite: "conformance".into() },
             Some("lint") => Task::Lint,
             Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
         };
@@ -122,6 +133,7 @@ impl Arguments {
                 ("--long", Task::Test { long, .. }) => *long = true,
                 ("--kills", Task::Crash { kills, .. }) => *kills = number(&word, &value()?)?,
                 ("--seed", Task::Crash { seed, .. }) => *seed = number(&word, &value()?)?,
+                ("--suite", Task::Conformance { suite }) => *suite = value()?.into(),
                 ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
                 _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
             }
@@ -183,6 +195,16 @@ mod tests {
         assert_eq!(parse("crash").unwrap().task, Task::Crash { kills: 200, seed: 1 });
         assert_eq!(parse("crash --seed 7 --kills 3").unwrap().task, Task::Crash { kills: 3, seed: 7 });
         assert!(parse("crash --kills many").unwrap_err().contains("`many`"));
+    }
+
+    #[test]
+    fn the_suite_can_be_anywhere() {
+        let suite = |line: &str| match parse(line).unwrap().task {
+            Task::Conformance { suite } => suite.display().to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(suite("conformance"), "conformance");
+        assert_eq!(suite("conformance --suite /a/b"), "/a/b");
     }
 
     #[test]

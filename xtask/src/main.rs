@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod components;
 mod compose;
+mod conformance;
 mod debian;
 mod process;
 mod sections;
@@ -22,6 +23,7 @@ use bench::bench;
 use check::{crash, lint, test};
 use cli::{Arguments, HELP, Task};
 use components::{build, build_default, build_tested};
+use conformance::conformance;
 use serve::serve;
 use toolchain::Toolchain;
 use tools::{wasm_opt, wasmtime};
@@ -64,6 +66,10 @@ fn run(arguments: Arguments) -> Result<()> {
         Task::Bench(plan) => {
             let component = build_default(&toolchain()?, &wasm_opt()?)?;
             bench(&wasmtime()?, &component, &plan)?;
+        }
+        Task::Conformance { suite } => {
+            let tested = build_tested(&toolchain()?, &wasm_opt()?)?;
+            conformance(&wasmtime()?, &tested, &suite)?;
         }
         Task::Lint => lint(&toolchain()?)?,
     }
