@@ -1,9 +1,10 @@
 //! Manifests: what they are and what they refer to. Their bytes are never changed.
 
+use core::fmt;
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::digest::Digest;
@@ -38,16 +39,24 @@ pub struct Manifest {
     pub subject: Option<Digest>,
 }
 
-/// What a registry reads of any manifest.
+/// What a registry reads of a manifest of a type that it knows.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
     schema_version: Option<u64>,
-    artifact_type: Option<String>,
     config: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
     manifests: Option<Vec<Descriptor>>,
     subject: Option<Descriptor>,
+}
+
+/// What it reads of one of any type, where each member may be anything.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
+    artifact_type: Option<Box<RawValue>>,
+    config: Option<Box<RawValue>>,
+    subject: Option<Box<RawValue>>,
     annotations: Option<Box<RawValue>>,
 }
 
@@ -146,16 +155,50 @@ pub struct Referrer {
 }
 
 impl Referrer {
-    /// Reads a stored manifest. None if it is not one.
+    /// Reads a stored manifest. None if it is not one. What is not what it should be is left out: whoever
+    /// asks for the referrers of a subject could not read the answer for it.
     pub fn of(content: &[u8]) -> Option<Self> {
-        let stored: Document = serde_json::from_slice(content).ok()?;
-        let artifact_type = stored.artifact_type.or(stored.config.map(|config| config.media_type));
+        let stored: About = serde_json::from_slice(content).ok()?;
+        let subject: Option<Descriptor> = member(stored.subject.as_deref());
+        let config = || member(stored.config.as_deref()).map(|config: Typed| config.media_type);
+        // One that is empty counts as missing.
+        let said = |text: &String| !text.is_empty();
+        let artifact_type: Option<String> =
+            member(stored.artifact_type.as_deref()).filter(said).or_else(config);
+        let are_texts = |annotations: &Box<RawValue>| member::<Texts>(Some(annotations)).is_some();
         Some(Self {
-            subject: stored.subject.and_then(|subject| Digest::parse(&subject.digest).ok()),
-            artifact_type: artifact_type.filter(|artifact_type| !artifact_type.is_empty()),
-            annotations: stored.annotations,
+            subject: subject.and_then(|subject| Digest::parse(&subject.digest).ok()),
+            artifact_type: artifact_type.filter(said),
+            annotations: stored.annotations.filter(are_texts),
         })
     }
+}
+
+/// An object whose members are all texts, as annotations are. They are not kept.
+struct Texts;
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Texts, M::Error> {
+                while members.next_entry::<IgnoredAny, String>()?.is_some() {}
+                Ok(Texts)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// A member of a manifest, if it is what it should be.
+fn member<T: DeserializeOwned>(json: Option<&RawValue>) -> Option<T> {
+    serde_json::from_slice(json?.get().as_bytes()).ok()
 }
 
 /// The digests of the manifests that a stored index names.
@@ -243,6 +286,35 @@ mod tests {
         assert_eq!(manifest.media_type(), "application/vnd.example+json");
         assert!(manifest.blobs.is_empty());
         assert!(parse("{}", "application/vnd.example+json").is_err());
+    }
+
+    #[test]
+    fn of_a_referrer_is_read_what_can_be() {
+        let of = |members: &str| Referrer::of(format!("{{{members}}}").as_bytes()).unwrap();
+        let subject = format!(r#""subject":{{"digest":"{A}"}}"#);
+        let whole = of(&format!(
+            r#"{subject},"artifactType":"a/b","config":{{"mediaType":"c/d"}},"annotations":{{"e":"f"}}"#
+        ));
+        assert_eq!(whole.subject.unwrap().as_str(), A);
+        assert_eq!(whole.artifact_type.as_deref(), Some("a/b"));
+        assert_eq!(whole.annotations.unwrap().get(), r#"{"e":"f"}"#);
+        for odd in [r#""config":7"#, r#""layers":"none""#, r#""manifests":{}"#, r#""schemaVersion":"2""#] {
+            assert!(of(&format!("{subject},{odd}")).subject.is_some(), "{odd}");
+        }
+        for annotations in ["7", "[]", r#"{"a":1}"#, r#"{"a":null}"#, r#""a""#, "null"] {
+            let odd = of(&format!(r#"{subject},"annotations":{annotations}"#));
+            assert!(odd.subject.is_some() && odd.annotations.is_none(), "{annotations}");
+        }
+        for (members, expected) in [
+            (r#""artifactType":"","config":{"mediaType":"c/d"}"#, Some("c/d")),
+            (r#""artifactType":7,"config":{"mediaType":"c/d"}"#, Some("c/d")),
+            (r#""artifactType":null,"config":{"mediaType":"c/d"}"#, Some("c/d")),
+            (r#""config":{}"#, None),
+            (r#""config":{"mediaType":7}"#, None),
+        ] {
+            assert_eq!(of(members).artifact_type.as_deref(), expected, "{members}");
+        }
+        assert!(Referrer::of(b"[]").is_none());
     }
 
     #[test]

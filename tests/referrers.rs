@@ -176,6 +176,24 @@ fn the_type_is_that_of_the_config_where_an_image_has_none() {
 }
 
 #[test]
+fn of_what_is_odd_no_more_is_told_than_clients_can_read() {
+    let server = server_with_blobs();
+    put(&server, "v1", MANIFEST, &image());
+    let subject = sha256(image().as_bytes());
+    let odd = format!(
+        r#"{{"mediaType":"a/b","subject":{{"digest":"{subject}"}},"config":[],"layers":7,"annotations":{{"x":1}}}}"#
+    );
+    assert_eq!(put(&server, "odd", "a/b", &odd).header("oci-subject"), subject);
+    assert_snapshot!(referrers(&server, ""), @r#"
+    200 OK
+    content-length: 202
+    content-type: application/vnd.oci.image.index.v1+json
+
+    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"a/b","digest":"sha256:2746150114887930ff5d916e8f3a92a0d2019104589d461d867169ce776f1ca8","size":159}]}
+    "#);
+}
+
+#[test]
 fn pages_are_followed_by_their_links_to_the_end() {
     let server = server_with_blobs();
     let mut digests: Vec<_> = (0..7).map(|n| attach(&server, &format!("v{n}"))).collect();
