@@ -83,20 +83,21 @@ impl Manifest {
     /// Reads a manifest that a client pushes as some media type. Errs with what is wrong, for the
     /// client.
     ///
-    /// A manifest of a type that is not known is stored as it is, as long as it is a JSON object; it
-    /// has to name its type itself, since nothing else keeps it.
+    /// A manifest of a type that is not known is stored as it is, as long as it is a JSON object. It
+    /// has to name its type itself, since nothing else keeps it, and so has one of Docker's.
     pub fn parse(content: &[u8], content_type: Option<&str>) -> Result<Self, String> {
-        let Typed { media_type, .. } = serde_json::from_slice(content).map_err(not_json)?;
+        let typed: Typed = serde_json::from_slice(content).map_err(not_json)?;
         let sent_as =
             content_type.map(|t| t.split(';').next().unwrap_or_default().trim()).unwrap_or_default();
-        if !sent_as.is_empty() && !media_type.is_empty() && sent_as != media_type {
-            return Err(format!("the manifest's mediaType is {media_type}, its Content-Type is {sent_as}"));
+        if !sent_as.is_empty() && !typed.media_type.is_empty() && sent_as != typed.media_type {
+            let said = typed.media_type;
+            return Err(format!("the manifest's mediaType is {said}, its Content-Type is {sent_as}"));
         }
-        let declared = if media_type.is_empty() { sent_as } else { &media_type };
-        if !declared.is_empty() && !is_known(declared) {
-            if media_type.is_empty() {
-                return Err(format!("a manifest of type {declared} must say so in its mediaType"));
-            }
+        let media_type = typed.served_as();
+        if !sent_as.is_empty() && sent_as != media_type {
+            return Err(format!("a manifest of type {sent_as} must say so in its mediaType"));
+        }
+        if !is_known(&media_type) {
             let subject = Referrer::of(content).and_then(|referrer| referrer.subject);
             return Ok(Self { media_type, blobs: Vec::new(), manifests: Vec::new(), subject });
         }
@@ -104,8 +105,6 @@ impl Manifest {
         if document.schema_version != Some(2) {
             return Err("schemaVersion must be 2".to_owned());
         }
-        let derived = if document.manifests.is_some() { OCI_INDEX } else { OCI_MANIFEST };
-        let media_type = if declared.is_empty() { derived } else { declared }.to_owned();
         let is_index = matches!(media_type.as_str(), OCI_INDEX | DOCKER_LIST);
         if is_index && (document.config.is_some() || document.layers.is_some()) {
             return Err("an index has no config and no layers".to_owned());
@@ -136,10 +135,16 @@ impl Manifest {
 /// The media type of a stored manifest. distribution's layout keeps no type beside the content, so
 /// it is found from the content, as distribution does.
 pub fn media_type(content: &[u8]) -> String {
-    match serde_json::from_slice(content) {
-        Ok(Typed { media_type, .. }) if is_header_value(&media_type) => media_type,
-        Ok(Typed { manifests: Some(_), .. }) => OCI_INDEX.to_owned(),
-        _ => OCI_MANIFEST.to_owned(),
+    serde_json::from_slice(content).map_or_else(|_| OCI_MANIFEST.to_owned(), Typed::served_as)
+}
+
+impl Typed {
+    fn served_as(self) -> String {
+        match self {
+            Self { media_type, .. } if is_header_value(&media_type) => media_type,
+            Self { manifests: Some(_), .. } => OCI_INDEX.to_owned(),
+            _ => OCI_MANIFEST.to_owned(),
+        }
     }
 }
 
@@ -252,7 +257,8 @@ mod tests {
         assert_eq!(manifest.media_type(), OCI_MANIFEST);
         assert_eq!(manifest.blobs, [Digest::parse(A).unwrap(), Digest::parse(B).unwrap()]);
         assert_eq!(media_type(content.as_bytes()), OCI_MANIFEST);
-        assert_eq!(parse(&content, DOCKER_MANIFEST).unwrap().media_type(), DOCKER_MANIFEST);
+        // It would be served as another type.
+        assert!(parse(&content, DOCKER_MANIFEST).unwrap_err().contains("must say so"));
     }
 
     #[test]

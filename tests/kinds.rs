@@ -104,6 +104,26 @@ fn a_manifest_that_does_not_say_what_it_is_is_found_out() {
 }
 
 #[test]
+fn a_manifest_that_only_its_header_names_is_refused_where_it_would_be_served_as_another() {
+    let server = server_with_blobs();
+    let image = image().replace(&format!(r#""mediaType":"{MANIFEST}","#), "");
+    assert_snapshot!(put(&server, "v1", DOCKER_MANIFEST, &image), @r#"
+    400 Bad Request
+    content-length: 182
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":"a manifest of type application/vnd.docker.distribution.manifest.v2+json must say so in its mediaType"}]}
+    "#);
+    let index = r#"{"schemaVersion":2,"manifests":[]}"#;
+    for (media_type, content) in
+        [(DOCKER_LIST, index), (MANIFEST, index), (INDEX, &*image), ("application/vnd.example+json", "{}")]
+    {
+        let pushed = put(&server, "v1", media_type, content);
+        assert!(pushed.text().contains("must say so"), "{media_type} {content}: {pushed}");
+    }
+}
+
+#[test]
 fn a_manifest_pushed_by_digest_may_be_given_tags() {
     let server = server_with_blobs();
     let digest = sha256(image().as_bytes());
