@@ -170,11 +170,10 @@ impl Referrer {
         let said = |text: &String| !text.is_empty();
         let artifact_type: Option<String> =
             member(stored.artifact_type.as_deref()).filter(said).or_else(config);
-        let are_texts = |annotations: &Box<RawValue>| member::<Texts>(Some(annotations)).is_some();
         Some(Self {
             subject: subject.and_then(|subject| Digest::parse(&subject.digest).ok()),
             artifact_type: artifact_type.filter(said),
-            annotations: stored.annotations.filter(are_texts),
+            annotations: stored.annotations.filter(|json| member::<Texts>(Some(json)).is_some()),
         })
     }
 }
