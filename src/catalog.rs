@@ -4,8 +4,9 @@ use crate::keys;
 use crate::name::Name;
 use crate::storage::{Result, Storage};
 
-/// How many names are listed at a time.
-const BATCH: u32 = 1000;
+/// How many names are listed at a time, at least and at most. What a repository itself has is among the
+/// first ones.
+const BATCH: (usize, usize) = (16, 1000);
 
 /// Lists at most `limit` repositories that manifests were pushed to and that may be shown, after one.
 ///
@@ -17,58 +18,86 @@ pub fn list<S: Storage>(
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    below(storage, &shows, "", after, limit, &mut names)?;
-    Ok(names)
+    let mut page = Page { storage, shows: &shows, limit, names: Vec::new() };
+    page.add_below("", after, None)?;
+    Ok(page.names)
 }
 
-/// Adds the repositories below a path, after one that is named from there.
-fn below<S: Storage>(
-    storage: &S,
-    shows: &dyn Fn(&str) -> bool,
-    path: &str,
-    after: Option<&str>,
+/// A page that is being filled.
+struct Page<'a, S> {
+    storage: &'a S,
+    shows: &'a dyn Fn(&str) -> bool,
     limit: usize,
-    names: &mut Vec<String>,
-) -> Result<()> {
-    let mut last = None;
-    if let Some(after) = after {
-        // The page before ended in this one, or below it.
-        let (first, rest) = after.split_once('/').map_or((after, None), |(first, rest)| (first, Some(rest)));
-        if let Ok(child) = Name::parse(&join(path, first)) {
-            below(storage, shows, child.as_str(), rest, limit, names)?;
-        }
-        last = Some(first.to_owned());
-    }
-    while names.len() < limit {
-        let wanted = BATCH.min(u32::try_from(limit).unwrap_or(BATCH));
-        let children = storage.list(&keys::repositories(path), last.as_deref(), wanted)?;
-        for child in &children {
-            // Whatever is no name is no repository: those that begin with `_`, and strangers.
-            let Ok(child) = Name::parse(&join(path, child)) else { continue };
-            if names.len() < limit && shows(child.as_str()) && has_manifests(storage, &child)? {
-                names.push(child.to_string());
+    names: Vec<String>,
+}
+
+impl<S: Storage> Page<'_, S> {
+    /// Adds the repositories below a path, after one that is named from there. The first names in it may
+    /// have been listed already.
+    fn add_below(&mut self, path: &str, after: Option<&str>, mut listed: Option<Vec<String>>) -> Result<()> {
+        let mut last = None;
+        if let Some(after) = after {
+            // The page before ended in this one, or below it.
+            let (first, rest) =
+                after.split_once('/').map_or((after, None), |(first, rest)| (first, Some(rest)));
+            if let Ok(child) = Name::parse(&join(path, first)) {
+                self.add_below(child.as_str(), rest, None)?;
             }
-            if names.len() == limit {
+            last = Some(first.to_owned());
+        }
+        while !self.is_full() {
+            let children = match listed.take() {
+                Some(children) => children,
+                None => self.children(path, last.as_deref())?,
+            };
+            for child in &children {
+                // Whatever is no name is no repository: those that begin with `_`, and strangers.
+                let Ok(child) = Name::parse(&join(path, child)) else { continue };
+                let inside = self.children(child.as_str(), None)?;
+                if (self.shows)(child.as_str()) && self.has_manifests(&child, &inside)? {
+                    self.names.push(child.to_string());
+                }
+                if !self.is_full() {
+                    self.add_below(child.as_str(), None, Some(inside))?;
+                }
+                if self.is_full() {
+                    return Ok(());
+                }
+            }
+            if children.len() < self.batch() {
                 return Ok(());
             }
-            below(storage, shows, child.as_str(), None, limit, names)?;
+            last = children.last().cloned();
         }
-        if children.len() < wanted as usize {
-            return Ok(());
-        }
-        last = children.last().cloned();
+        Ok(())
     }
-    Ok(())
+
+    fn is_full(&self) -> bool {
+        self.names.len() >= self.limit
+    }
+
+    fn batch(&self) -> usize {
+        self.limit.clamp(BATCH.0, BATCH.1)
+    }
+
+    /// The first names below a path, after one.
+    fn children(&self, path: &str, after: Option<&str>) -> Result<Vec<String>> {
+        self.storage.list(&keys::repositories(path), after, self.batch() as u32)
+    }
+
+    /// Whether a repository has manifests. `inside` are the first names below it.
+    fn has_manifests(&self, name: &Name, inside: &[String]) -> Result<bool> {
+        const MANIFESTS: &str = "_manifests";
+        if inside.len() < self.batch() || inside.iter().any(|name| name == MANIFESTS) {
+            return Ok(inside.iter().any(|name| name == MANIFESTS));
+        }
+        let first = self.storage.list(&keys::repository(name), Some("_layers"), 1)?;
+        Ok(first.first().is_some_and(|first| first == MANIFESTS))
+    }
 }
 
 fn join(path: &str, child: &str) -> String {
     if path.is_empty() { child.to_owned() } else { format!("{path}/{child}") }
-}
-
-fn has_manifests<S: Storage>(storage: &S, name: &Name) -> Result<bool> {
-    let first = storage.list(&keys::repository(name), Some("_layers"), 1)?;
-    Ok(first.first().is_some_and(|first| first == "_manifests"))
 }
 
 #[cfg(test)]
@@ -103,6 +132,18 @@ mod tests {
             }
             assert_eq!(listed, names, "in pages of {page}");
         }
+    }
+
+    #[test]
+    fn a_repository_is_found_among_many_that_are_below_it() {
+        // Numbers come before what it has itself.
+        let mut names: Vec<String> = (0..40).map(|n| format!("a/{n:02}")).collect();
+        names.insert(0, "a".to_owned());
+        let storage = store(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        for limit in [1, 2, 39, 41, 100] {
+            assert_eq!(list(&storage, |_| true, None, limit).unwrap(), names[..limit.min(41)]);
+        }
+        assert_eq!(list(&storage, |name| name != "a", None, 2).unwrap(), ["a/00", "a/01"]);
     }
 
     #[test]

@@ -133,8 +133,8 @@ fn a_page_costs_what_is_on_it() {
     };
     // One more than is on the page tells whether there is another.
     assert_eq!(cost("/v2/a/tags/list?n=100&last=t05000"), [1, 101, 0, 0]);
-    // Whether it has manifests, and what is below it.
-    assert_eq!(cost("/v2/_catalog?n=100&last=r05000"), [203, 0, 0, 0]);
+    // What is in each: its manifests, or others below it.
+    assert_eq!(cost("/v2/_catalog?n=100&last=r05000"), [103, 0, 0, 0]);
     let referrers = format!("/v2/a/referrers/{image}?n=100");
     // The first time, all manifests are looked at.
     assert!(cost(&referrers)[3] > 300);
