@@ -12,9 +12,7 @@ const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff
 /// The line that contains a text, as the registry wrote it and without what varies.
 fn line(server: &Server, text: &str) -> String {
     let line = server.logged(text);
-    // wasmtime says first which instance writes.
-    let line = line.split_once(":: ").map_or(&*line, |(_, line)| line);
-    without_duration(&name_what_varies(line))
+    without_duration(&name_what_varies(&line))
 }
 
 fn without_duration(line: &str) -> String {

@@ -184,7 +184,8 @@ impl Options {
     fn wasmtime(&self) -> Command {
         let mut command = Command::new(tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime"));
         command
-            .args(["serve", "-Scli", "--addr", "127.0.0.1:0"])
+            // With a prefix, which is a write of its own, the lines of two instances can meet.
+            .args(["serve", "-Scli", "--addr", "127.0.0.1:0", "--no-logging-prefix"])
             .arg("--dir")
             .arg(format!("{}::/var/lib/registry", self.data.path().display()))
             .args(["--max-instance-reuse-count", &self.requests_per_instance.to_string()]);

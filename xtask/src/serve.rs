@@ -86,7 +86,8 @@ struct Server(Child);
 impl Server {
     fn start(wasmtime: &Path, component: &Path, address: SocketAddr, data: &Path) -> Result<Self> {
         let mut command = Command::new(wasmtime);
-        command.args(["serve", "-Scli", "--max-instance-reuse-count", REUSE]);
+        // With a prefix, which is a write of its own, the lines of two instances can meet.
+        command.args(["serve", "-Scli", "--no-logging-prefix", "--max-instance-reuse-count", REUSE]);
         command.arg("--addr").arg(address.to_string());
         let guest = env::var(ROOT).unwrap_or_else(|_| GUEST_DATA.to_owned());
         command.arg("--dir").arg(format!("{}::{guest}", data.display()));
