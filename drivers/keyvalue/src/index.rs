@@ -1,6 +1,10 @@
 //! The index: for each prefix a page of the names that are directly under it, so that listing reads
 //! one value.
 //!
+//! An entry is `name/` where further pages follow, or `name/leaf` for the value itself. So a
+//! prefix that has nothing but values has no page of its own, and of a thousand such prefixes one swap
+//! marks all and one takes all away. That counts: for each swap, Spin connects to Redis anew.
+//!
 //! A page changes only by a swap, and whoever swaps reads it until the change is there. It is first
 //! stored by [`cell::create`]. Across pages, two orders keep a name from being lost:
 //!
@@ -42,8 +46,12 @@ pub(crate) fn list(
 
 /// Makes sure that a value which was just stored is found under every prefix of its key.
 pub(crate) fn add_value(bucket: &impl Bucket, key: &str) -> Result<()> {
-    let (directory, name) = split(key);
-    add(bucket, directory, name.to_owned())
+    let (prefix, leaf) = split(key);
+    if prefix.is_empty() {
+        return add(bucket, "", leaf.to_owned());
+    }
+    let (directory, name) = split(prefix);
+    add(bucket, directory, format!("{name}/{leaf}"))
 }
 
 /// Makes sure that the prefix which a blob is directly under is found.
@@ -110,14 +118,17 @@ fn insert(bucket: &impl Bucket, directory: &str, entry: &str) -> Result<()> {
 /// Takes a prefix and all that is under it out of the index. `delete` deletes each value.
 pub(crate) fn remove<B: Bucket>(bucket: &B, prefix: &str, delete: &dyn Fn(&str) -> Result<()>) -> Result<()> {
     let (directory, name) = split(prefix);
-    let entry = format!("{name}/");
+    let is_under = |entry: &str| entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    // Even if it is not shown: what a crash has left there goes too.
+    let mut entries = vec![format!("{name}/")];
     for round in 0..TRIES {
-        if !has(bucket, directory, &entry)? {
-            // Not shown, or not any more. What a crash has left there goes too.
-            clear(bucket, prefix, delete)?;
-            return forget(bucket, directory, &[entry]);
+        let found = page(bucket, directory)?.unwrap_or_default();
+        entries.extend(found.entries().filter(|entry| is_under(entry)).map(str::to_owned));
+        sort(&mut entries);
+        if !found.live().any(is_under) {
+            return delete_entries(bucket, directory, &entries, delete);
         }
-        swap(bucket, directory, |page| page.has(&entry).then(|| page.delete(|live| live == entry)))?;
+        mark(bucket, directory, &entries)?;
         pause(round);
     }
     Err(contended(directory))
@@ -130,31 +141,44 @@ fn clear<B: Bucket>(bucket: &B, prefix: &str, delete: &dyn Fn(&str) -> Result<()
         if found.is_empty() {
             return close(bucket, prefix);
         }
-        let entries: Vec<String> = found.live().chain(found.deleted()).map(str::to_owned).collect();
+        let mut entries: Vec<String> = found.entries().map(str::to_owned).collect();
+        sort(&mut entries);
         if found.live().next().is_some() {
-            swap(bucket, prefix, |page| page.live().next().map(|_| page.delete(|_| true)))?;
+            mark(bucket, prefix, &entries)?;
             let page = page(bucket, prefix)?.unwrap_or_default();
-            if entries.iter().any(|entry| page.has(entry)) {
+            if page.live().any(|entry| is_one(&entries, entry)) {
                 pause(round);
                 continue;
             }
         }
-        // All of these: the marks of some may be gone already, taken away by another who deletes them,
-        // and who may not have seen what came under them since.
-        for entry in &entries {
-            match entry.strip_suffix('/') {
-                Some(name) => clear(bucket, &format!("{prefix}/{name}"), delete)?,
-                None => delete(&format!("{prefix}/{entry}"))?,
-            }
-        }
-        forget(bucket, prefix, &entries)?;
+        delete_entries(bucket, prefix, &entries, delete)?;
     }
     Err(contended(prefix))
 }
 
-/// Takes the marks of entries away, after what was under them.
-fn forget(bucket: &impl Bucket, directory: &str, entries: &[String]) -> Result<()> {
-    let is_one = |deleted: &str| entries.iter().any(|entry| entry == deleted);
+/// Marks entries as being deleted. No others: whoever marks an entry deletes what is under it, even if
+/// the mark is gone by then, taken away by another who deletes it too, and who may not have seen what
+/// came under it since.
+fn mark(bucket: &impl Bucket, directory: &str, entries: &[String]) -> Result<()> {
+    let is_one = |live: &str| is_one(entries, live);
+    swap(bucket, directory, |page| page.live().any(is_one).then(|| page.delete(is_one)))
+}
+
+/// Deletes what is under marked entries, and after it the marks.
+fn delete_entries<B: Bucket>(
+    bucket: &B,
+    directory: &str,
+    entries: &[String],
+    delete: &dyn Fn(&str) -> Result<()>,
+) -> Result<()> {
+    for entry in entries {
+        let key = if directory.is_empty() { entry.clone() } else { format!("{directory}/{entry}") };
+        match key.strip_suffix('/') {
+            Some(prefix) => clear(bucket, prefix, delete)?,
+            None => delete(&key)?,
+        }
+    }
+    let is_one = |deleted: &str| is_one(entries, deleted);
     for round in 0..TRIES {
         match page(bucket, directory)? {
             Some(page) if page.deleted().any(is_one) => {}
@@ -164,6 +188,16 @@ fn forget(bucket: &impl Bucket, directory: &str, entries: &[String]) -> Result<(
         pause(round);
     }
     Err(contended(directory))
+}
+
+fn sort(entries: &mut Vec<String>) {
+    entries.sort_unstable();
+    entries.dedup();
+}
+
+/// Whether an entry is one of several, which are sorted.
+fn is_one(entries: &[String], entry: &str) -> bool {
+    entries.binary_search_by(|one| one.as_str().cmp(entry)).is_ok()
 }
 
 /// Deletes the page of a prefix if it is still empty, and nobody else is about to.

@@ -1,10 +1,9 @@
 //! The text of a directory: a line for each name that is directly under a prefix.
 //!
-//! The name of a further prefix ends in `/`, that of a value does not. A line that begins with `~`
+//! A name that further pages are under ends in `/`. One that a value is directly under goes on with the value's
+//! own, as `name/leaf`. A line that begins with `~`
 //! is of what is being deleted. A page of one line that begins with `!` is itself about to be deleted, by
 //! the one whom the line names.
-
-use std::collections::BTreeSet;
 
 const DELETED: &str = "~";
 const CLOSED: &str = "!";
@@ -43,14 +42,16 @@ impl Page {
         if self.is_closed() {
             self.0.clear();
         }
-        self.0.push_str(entry);
-        self.0.push('\n');
+        self.push("", entry);
         self
     }
 
-    /// The names of the further prefixes, in byte order.
-    pub(crate) fn prefixes(&self) -> BTreeSet<&str> {
-        self.live().filter_map(|line| line.strip_suffix('/')).collect()
+    /// The names that are prefixes, in byte order.
+    pub(crate) fn prefixes(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.live().filter_map(|line| Some(line.split_once('/')?.0)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     pub(crate) fn live(&self) -> impl Iterator<Item = &str> {
@@ -62,21 +63,34 @@ impl Page {
         self.0.lines().filter_map(|line| line.strip_prefix(DELETED))
     }
 
+    /// All entries, in any order. One that came again while it was being deleted is there twice.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &str> {
+        self.live().chain(self.deleted())
+    }
+
     /// Marks entries as being deleted.
     pub(crate) fn delete(&self, which: impl Fn(&str) -> bool) -> Self {
-        let kept = self.live().filter(|entry| !which(entry)).map(str::to_owned);
-        let gone: BTreeSet<&str> = self.live().filter(|entry| which(entry)).chain(self.deleted()).collect();
-        Self::from_lines(kept.chain(gone.into_iter().map(|entry| format!("{DELETED}{entry}"))))
+        let mut page = Self::default();
+        self.live().filter(|entry| !which(entry)).for_each(|entry| page.push("", entry));
+        let mut gone: Vec<&str> = self.live().filter(|entry| which(entry)).chain(self.deleted()).collect();
+        gone.sort_unstable();
+        gone.dedup();
+        gone.into_iter().for_each(|entry| page.push(DELETED, entry));
+        page
     }
 
     /// Forgets entries that were deleted.
     pub(crate) fn forget(&self, which: impl Fn(&str) -> bool) -> Self {
         let keeps = |line: &&str| !line.strip_prefix(DELETED).is_some_and(&which);
-        Self::from_lines(self.0.lines().filter(keeps).map(str::to_owned))
+        let mut page = Self::default();
+        self.0.lines().filter(keeps).for_each(|line| page.push("", line));
+        page
     }
 
-    fn from_lines(lines: impl Iterator<Item = String>) -> Self {
-        Self(lines.map(|line| line + "\n").collect())
+    fn push(&mut self, mark: &str, entry: &str) {
+        for part in [mark, entry, "\n"] {
+            self.0.push_str(part);
+        }
     }
 }
 
