@@ -3,11 +3,12 @@
 use std::thread;
 
 use crate::bucket::{Bucket, Error};
-use crate::key::stored;
+use crate::key::{numbered, stored};
 use crate::memory::Memory;
-use crate::time::EXPIRY;
+use crate::state::State;
+use crate::time::{EXPIRY, now};
 use crate::upload::{Writer, received};
-use crate::{blob, index, value};
+use crate::{blob, hold, index, value};
 
 const CHUNK: usize = 100_000;
 
@@ -100,6 +101,19 @@ fn what_is_deleted_leaves_nothing() {
     assert_eq!(store.keys(), before);
     value::delete_prefix(&store, "never/there").unwrap();
     assert_eq!(store.keys(), before);
+}
+
+#[test]
+fn a_deletion_takes_few_swaps_however_much_is_deleted() {
+    let store = Memory::default();
+    for number in 0..1000 {
+        value::set(&store, &format!("tags/a/index/sha256/{number:064}/link"), b"x").unwrap();
+    }
+    value::set(&store, "tags/a/current/link", b"x").unwrap();
+    let before = store.swaps();
+    value::delete_prefix(&store, "tags/a").unwrap();
+    assert!(store.swaps() - before < 20, "{}", store.swaps() - before);
+    assert_eq!(store.keys(), ["I/#1", "I/tags#1", "i/", "i/tags"]);
 }
 
 #[test]
@@ -248,6 +262,52 @@ fn a_writer_that_stood_still_loses_the_upload_and_spoils_nothing() {
 }
 
 #[test]
+fn a_writer_that_stood_still_until_the_upload_had_ended_does_not_bring_it_back() {
+    for (robbed, is_held) in [(1, true), (1, false), (2, true)] {
+        let store = Memory::default();
+        let mut slow = Writer::create(&store, "up/data", CHUNK).unwrap();
+        if robbed == 2 {
+            slow.suspend().unwrap();
+            slow = Writer::open(&store, "up/data", CHUNK).unwrap();
+        }
+        slow.append(&content(2 * CHUNK, 1)).unwrap();
+        let before = hold::look(&store, "up/data").unwrap().unwrap();
+        core::mem::forget(slow);
+        thread::sleep(std::time::Duration::from_secs(EXPIRY + 1));
+        Writer::open(&store, "up/data", CHUNK).unwrap().commit("blobs/x/data").unwrap();
+
+        // It had looked just before whether the upload was still its own.
+        let state = State { held: is_held, time: now(), ..before };
+        assert_eq!(hold::write(&store, "up/data", robbed, &state), Err(Error::Busy));
+        assert_eq!(received(&store, "up/data"), Ok(None));
+        // And even if it crashes before it looks again.
+        store.set(&numbered('u', "up/data", robbed), &State { held: false, ..state }.write()).unwrap();
+        assert_eq!(received(&store, "up/data"), Ok(None));
+        assert_eq!(Writer::open(&store, "up/data", CHUNK).err(), Some(Error::NotFound));
+        assert!(read(&store, "blobs/x/data", 0, u64::MAX) == content(2 * CHUNK, 1));
+    }
+}
+
+#[test]
+fn what_a_writer_that_stands_still_is_about_to_publish_is_not_touched() {
+    let store = Memory::default();
+    let bytes = content(2 * CHUNK, 1);
+    let mut slow = Writer::create(&store, "up/data", CHUNK).unwrap();
+    slow.append(&bytes).unwrap();
+    let state = hold::look(&store, "up/data").unwrap().unwrap();
+    let content = state.content.clone();
+    let target = Some("blobs/x/data".to_owned());
+    hold::keep(&store, "up/data", 1, &State { target, ..state }).unwrap();
+    core::mem::forget(slow);
+    thread::sleep(std::time::Duration::from_secs(EXPIRY + 1));
+    assert_eq!(Writer::open(&store, "up/data", CHUNK).err(), Some(Error::NotFound));
+    // It goes on.
+    assert_eq!(blob::publish(&store, "blobs/x/data", &blob::Blob::Chunked(content)), Ok(true));
+    assert!(read(&store, "blobs/x/data", 0, u64::MAX) == bytes);
+    assert_eq!(received(&store, "up/data"), Ok(None));
+}
+
+#[test]
 fn the_same_blob_published_by_many_is_stored_once() {
     for _ in 0..50 {
         let store = Memory::default();
@@ -289,7 +349,7 @@ fn an_upload_that_was_published_before_a_crash_keeps_its_chunks() {
     let blob = blob::find(&store, "blobs/x/data").unwrap().unwrap();
     let blob::Blob::Chunked(content) = blob else { panic!("chunks") };
     let target = Some("blobs/x/data".to_owned());
-    let state = crate::state::State { time: 0, held: true, target, content, tail: Vec::new() };
+    let state = State { held: true, target, content, ..State::new(0) };
     crate::hold::begin(&store, "up/data", &state).unwrap();
     assert_eq!(received(&store, "up/data"), Ok(None));
     assert_eq!(Writer::open(&store, "up/data", CHUNK).err(), Some(Error::NotFound));

@@ -47,6 +47,12 @@ impl<'a, B: Bucket> Writer<'a, B> {
             writer.end()?;
             return Err(Error::NotFound);
         }
+        if let Some(target) = writer.state.target.clone().filter(|_| !writer.state.robbed.is_empty()) {
+            // One who stands still may be about to publish it, and then no chunk of it may be touched. So
+            // this is done in its place, whether it goes on or not.
+            writer.publish(&target)?;
+            return Err(Error::NotFound);
+        }
         writer.state.target = None;
         Ok(writer)
     }
@@ -84,25 +90,32 @@ impl<'a, B: Bucket> Writer<'a, B> {
     }
 
     pub(crate) fn commit(mut self, key: &str) -> Result<()> {
-        let blob = if self.state.content.runs.is_empty() && self.state.tail.len() <= FEW {
-            Blob::Inline(self.state.tail.clone())
-        } else {
+        if !self.state.content.runs.is_empty() || self.state.tail.len() > FEW {
             self.flush()?;
-            Blob::Chunked(self.state.content.clone())
-        };
+        }
         // From here on, whoever finds this upload after a crash looks for the blob before it touches a
         // chunk.
         self.state.target = Some(key.to_owned());
         self.keep()?;
-        let is_used = blob::publish(self.bucket, key, &blob)?;
-        self.end()?;
-        if is_used { Ok(()) } else { blob.delete_chunks(self.bucket) }
+        self.publish(key)
     }
 
     pub(crate) fn abort(mut self) -> Result<()> {
         hold::check(self.bucket, &self.upload, self.number)?;
         self.end()?;
         self.state.content.delete(self.bucket)
+    }
+
+    /// Makes a blob of what is stored, and ends the upload.
+    fn publish(&mut self, key: &str) -> Result<()> {
+        let State { content, tail, .. } = &self.state;
+        let blob = match content.runs.is_empty() {
+            true => Blob::Inline(tail.clone()),
+            false => Blob::Chunked(content.clone()),
+        };
+        let is_used = blob::publish(self.bucket, key, &blob)?;
+        self.end()?;
+        if is_used { Ok(()) } else { blob.delete_chunks(self.bucket) }
     }
 
     /// Stores the bytes that wait for more.
@@ -144,8 +157,8 @@ impl<'a, B: Bucket> Writer<'a, B> {
     fn keep(&mut self) -> Result<()> {
         self.state.time = now();
         if self.state.tail.len() > FEW {
-            self.store(Vec::new())?;
-            return hold::check(self.bucket, &self.upload, self.number);
+            hold::check(self.bucket, &self.upload, self.number)?;
+            return self.store(Vec::new());
         }
         hold::keep(self.bucket, &self.upload, self.number, &self.state)
     }
@@ -176,7 +189,7 @@ impl<'a, B: Bucket> Writer<'a, B> {
             let run = content.runs.iter().find(|run| run.writer == number);
             content.chunk(number, run.map_or(0, Run::chunks))
         });
-        hold::end(self.bucket, &self.upload, self.number, stray)
+        hold::end(self.bucket, &self.upload, self.number, &self.state.robbed, stray)
     }
 }
 
