@@ -61,6 +61,13 @@ pub(crate) fn take(bucket: &impl Bucket, upload: &str) -> Result<(u32, State)> {
     let mut state = State { time: now(), held: true, ..state };
     if is_robbed {
         state.robbed.extend(of..=last);
+        // A chunk is stored at once with the state that tells of it, and a crash may leave this alone.
+        if let Some(chunk) = state.content.last()
+            && !bucket.exists(&chunk)?
+        {
+            state.content.pop();
+            state.target = None;
+        }
     }
     write(bucket, upload, own, &state)?;
     bucket.delete(&numbered(STATE, upload, of))?;
@@ -103,13 +110,22 @@ pub(crate) fn end(
 
 /// Stores what a writer has done, and fails if another has taken the upload from it.
 pub(crate) fn write(bucket: &impl Bucket, upload: &str, own: u32, state: &State) -> Result<()> {
-    let key = numbered(STATE, upload, own);
-    bucket.set(&key, &state.write())?;
+    bucket.set(&place(upload, own), &state.write())?;
+    confirm(bucket, upload, own)
+}
+
+/// Where a writer's state is stored.
+pub(crate) fn place(upload: &str, own: u32) -> String {
+    numbered(STATE, upload, own)
+}
+
+/// Fails if another had taken the upload from a writer before it stored its state.
+pub(crate) fn confirm(bucket: &impl Bucket, upload: &str, own: u32) -> Result<()> {
     if !bucket.exists(&numbered(COUNTER, upload, own + 1))? {
         return Ok(());
     }
     if has_ended(bucket, upload, own)? {
-        bucket.delete(&key)?;
+        bucket.delete(&place(upload, own))?;
     }
     Err(Error::Busy)
 }

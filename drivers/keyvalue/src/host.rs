@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::bindings::wasi::keyvalue::atomics::{Cas, CasError, increment, swap};
-use crate::bindings::wasi::keyvalue::batch::delete_many;
+use crate::bindings::wasi::keyvalue::batch::{delete_many, set_many};
 use crate::bindings::wasi::keyvalue::store::{self, open};
 use crate::bucket::{Bucket, Error, Result};
 use crate::environment::variables;
@@ -55,6 +55,11 @@ impl Bucket for Host {
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
         self.bucket.set(key, value).map_err(failed("set", key))
+    }
+
+    fn set_many(&self, values: &[(String, Vec<u8>)]) -> Result<()> {
+        let first = values.first().map_or("", |(key, _)| key.as_str());
+        set_many(&self.bucket, values).map_err(failed("set", first))
     }
 
     fn delete(&self, key: &str) -> Result<()> {

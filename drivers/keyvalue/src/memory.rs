@@ -55,6 +55,10 @@ impl Bucket for Memory {
         Ok(())
     }
 
+    fn set_many(&self, values: &[(String, Vec<u8>)]) -> Result<()> {
+        values.iter().rev().try_for_each(|(key, value)| self.set(key, value))
+    }
+
     fn delete(&self, key: &str) -> Result<()> {
         self.during(key, |values| values.remove(key))?;
         Ok(())

@@ -289,6 +289,32 @@ fn a_writer_that_stood_still_until_the_upload_had_ended_does_not_bring_it_back()
 }
 
 #[test]
+fn a_crash_may_leave_a_chunk_without_its_state_or_a_state_without_its_chunk() {
+    for (chunks, is_lost) in [(1, true), (3, true), (3, false)] {
+        let store = Memory::default();
+        let bytes = content(chunks * CHUNK, 1);
+        let mut crashing = Writer::create(&store, "up/data", CHUNK).unwrap();
+        crashing.append(&bytes).unwrap();
+        let last = hold::look(&store, "up/data").unwrap().unwrap().content.last().unwrap();
+        if is_lost {
+            store.delete(&last).unwrap();
+        } else {
+            let (name, _) = last.rsplit_once('/').unwrap();
+            store.set(&format!("{name}/{chunks}"), b"x").unwrap();
+        }
+        core::mem::forget(crashing);
+        thread::sleep(std::time::Duration::from_secs(EXPIRY + 1));
+        let mut writer = Writer::open(&store, "up/data", CHUNK).unwrap();
+        let offset = (chunks - usize::from(is_lost)) * CHUNK;
+        assert_eq!(writer.offset(), offset as u64);
+        writer.append(&bytes[offset..]).unwrap();
+        writer.commit("blobs/x/data").unwrap();
+        assert!(read(&store, "blobs/x/data", 0, u64::MAX) == bytes);
+        assert_eq!(store.chunks(), chunks);
+    }
+}
+
+#[test]
 fn what_a_writer_that_stands_still_is_about_to_publish_is_not_touched() {
     let store = Memory::default();
     let bytes = content(2 * CHUNK, 1);
