@@ -12,7 +12,7 @@ use crate::bindings::wasi::config::store::{Error, get_all};
 
 /// By this the registry is told that there are variables which cannot be read. It must not serve
 /// without them: they may be what keeps others out.
-const UNREADABLE: &str = "REGISTRY_UNREADABLE";
+const UNREADABLE: &str = "LIGHTER_UNREADABLE";
 
 impl Guest for Driver {
     fn get_environment() -> Vec<(String, String)> {
