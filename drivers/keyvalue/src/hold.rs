@@ -15,7 +15,7 @@
 use crate::bucket::{Bucket, Error, Result, delete_all};
 use crate::key::{numbered, stored};
 use crate::state::State;
-use crate::time::{EXPIRY, now};
+use crate::time::{is_recent, now};
 
 const HINT: char = 'u';
 const STATE: char = 'u';
@@ -176,10 +176,6 @@ fn latest(bucket: &impl Bucket, upload: &str, last: u32) -> Result<Option<(u32, 
 
 fn is_taken(bucket: &impl Bucket, upload: &str, last: u32) -> Result<bool> {
     Ok(number(bucket, &numbered(TAKEN_AT, upload, last))?.is_some_and(is_recent))
-}
-
-fn is_recent(time: u64) -> bool {
-    now().saturating_sub(time) <= EXPIRY
 }
 
 fn number(bucket: &impl Bucket, key: &str) -> Result<Option<u64>> {
