@@ -78,6 +78,8 @@ const LOG_ACCESS_LOG_DISABLED: &str = "REGISTRY_LOG_ACCESSLOG_DISABLED";
 const LOG_FORMATTER: &str = "REGISTRY_LOG_FORMATTER";
 const DELETE_ENABLED: &str = "REGISTRY_STORAGE_DELETE_ENABLED";
 const READ_ONLY: &str = "REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED";
+/// By this a driver that gives the registry its environment says why a part of it cannot be read.
+const UNREADABLE: &str = "LIGHTER_UNREADABLE";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 
@@ -133,6 +135,7 @@ impl Config {
                 LOG_ACCESS_LOG_DISABLED => access_log = !flag(&name, &value)?,
                 of_auth if Variables::NAMES.contains(&of_auth) => auth.push(name, value),
                 known if OF_DRIVERS.contains(&known) => {}
+                UNREADABLE => return Err(value),
                 // Left out, it would leave open what is to be closed.
                 unknown if unknown.starts_with("REGISTRY_AUTH") => return Err(guess(unknown)),
                 unknown if unknown.starts_with("REGISTRY_") => config.notices.push(guess(unknown)),

@@ -127,6 +127,23 @@ fn a_manifest_is_deleted_with_its_tags() {
 }
 
 #[test]
+fn what_has_a_long_history_is_deleted_at_once() {
+    let server = server_with_blobs();
+    for number in 0..100 {
+        let image = image().replace("}]}", &format!(r#"}}],"annotations":{{"number":"{number}"}}}}"#));
+        assert_eq!(put(&server, "latest", MANIFEST, &image).status(), "201 Created");
+    }
+    assert_eq!(server.delete("/v2/a/b/manifests/latest").send().status(), "202 Accepted");
+    for number in 0..40 {
+        assert_eq!(put(&server, &format!("v{number}"), MANIFEST, &image()).status(), "201 Created");
+    }
+    put(&server, "other", MANIFEST, &other_image());
+    let digest = sha256(image().as_bytes());
+    assert_eq!(server.delete(&format!("/v2/a/b/manifests/{digest}")).send().status(), "202 Accepted");
+    assert_eq!(server.get("/v2/a/b/tags/list").send().text(), "{\"name\":\"a/b\",\"tags\":[\"other\"]}\n");
+}
+
+#[test]
 fn a_repository_without_its_last_tag_is_still_known() {
     let server = server_with_blobs();
     put(&server, "v1", MANIFEST, &image());

@@ -60,4 +60,5 @@ mod tags;
 mod together;
 mod token_server;
 mod uploads;
+mod variables;
 mod writers;

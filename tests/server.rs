@@ -28,6 +28,7 @@ pub(crate) struct Server {
 pub(crate) struct Options {
     data: Arc<TempDir>,
     environment: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
     requests_per_instance: u32,
     component: PathBuf,
 }
@@ -51,7 +52,8 @@ impl Server {
         // The tests wait for a streamed upload's bytes to be stored, and a chunk is stored when it is full.
         let environment = vec![("REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE".into(), "100000".into())];
         // The count is what the README recommends.
-        Options { data: Arc::new(data), environment, requests_per_instance: 128, component }
+        let (data, variables) = (Arc::new(data), Vec::new());
+        Options { data, environment, variables, requests_per_instance: 128, component }
     }
 
     pub(crate) fn get(&self, target: &str) -> Request {
@@ -126,6 +128,17 @@ impl Options {
         self
     }
 
+    /// Whether the component takes the variables that its host has beside the environment.
+    pub(crate) fn takes_variables(&self) -> bool {
+        self.component.ends_with("lighter-keyvalue.wasm")
+    }
+
+    /// Sets one of those.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
     /// Starts on the data of another server, which may still run.
     pub(crate) fn on_data_of(mut self, other: &Server) -> Self {
         self.data = Arc::clone(&other.data);
@@ -182,6 +195,12 @@ impl Options {
     }
 
     fn wasmtime(&self) -> Command {
+        if !self.variables.is_empty() {
+            // The component that stands in for Spin's store has them in a file.
+            let lines: String =
+                self.variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+            fs::write(self.data.path().join("variables"), lines).expect("a file of variables");
+        }
         let mut command = Command::new(tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime"));
         command
             // With a prefix, which is a write of its own, the lines of two instances can meet.
@@ -199,7 +218,7 @@ impl Options {
     /// Spin on the component of the key-value driver, with its store in the directory.
     fn spin(&self, spin: &Path) -> Command {
         let manifest = self.data.path().join("spin.toml");
-        let text = format!(
+        let mut text = format!(
             concat!(
                 "spin_manifest_version = 2\n[application]\nname = \"tests\"\n",
                 "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"registry\"\n",
@@ -207,12 +226,25 @@ impl Options {
             ),
             self.component
         );
+        for (header, is_used) in [("[component.registry.variables]", true), ("[variables]", false)] {
+            text += &format!("{header}\n");
+            for (name, _) in &self.variables {
+                text += &if is_used {
+                    format!("{name} = \"{{{{ {name} }}}}\"\n")
+                } else {
+                    format!("{name} = {{ required = true }}\n")
+                };
+            }
+        }
         fs::write(&manifest, text).expect("a manifest");
         let mut command = Command::new(spin);
         command.arg("up").arg("--from").arg(&manifest).args(["--listen", "127.0.0.1:0"]);
         command.arg("--state-dir").arg(self.data.path());
         for (name, value) in &self.environment {
             command.arg("--env").arg(format!("{name}={value}"));
+        }
+        for (name, value) in &self.variables {
+            command.arg("--variable").arg(format!("{name}={value}"));
         }
         command
     }

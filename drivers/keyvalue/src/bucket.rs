@@ -23,6 +23,8 @@ pub(crate) trait Bucket {
     fn exists(&self, key: &str) -> Result<bool>;
     /// Stores a value in place of what was there.
     fn set(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Stores values, in any order: after a crash there may be some of them.
+    fn set_many(&self, values: &[(String, Vec<u8>)]) -> Result<()>;
     /// Removes a value, if it is there.
     fn delete(&self, key: &str) -> Result<()>;
     /// Removes values, in any order.

@@ -7,7 +7,7 @@
 //! Whoever deletes takes the counter away first and the value after, and does nothing if there is no
 //! value: so there is never a value to be lost that a new creator has stored meanwhile.
 
-use crate::bucket::{Bucket, Result};
+use crate::bucket::{Bucket, Result, delete_all};
 use crate::key::{numbered, stored};
 use crate::time::{Patience, pause};
 
@@ -50,6 +50,18 @@ pub(crate) fn delete(bucket: &impl Bucket, kind: char, key: &str) -> Result<()> 
         bucket.delete(&place)?;
     }
     Ok(())
+}
+
+/// The same for several at once.
+pub(crate) fn delete_many(bucket: &impl Bucket, kind: char, keys: &[String]) -> Result<()> {
+    let mut there = Vec::new();
+    for key in keys {
+        if bucket.exists(&stored(kind, key))? {
+            there.push(key);
+        }
+    }
+    delete_all(bucket, there.iter().map(|key| counter(kind, key, 1)))?;
+    delete_all(bucket, there.iter().map(|key| stored(kind, key)))
 }
 
 fn counter(kind: char, key: &str, number: u32) -> String {

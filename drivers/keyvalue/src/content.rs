@@ -19,6 +19,11 @@ impl Run {
     pub(crate) fn chunks(&self) -> u64 {
         self.bytes.div_ceil(self.chunk)
     }
+
+    /// The bytes in front of the last chunk.
+    fn before_last(&self) -> u64 {
+        self.chunks().saturating_sub(1) * self.chunk
+    }
 }
 
 /// Where content lies.
@@ -44,6 +49,28 @@ impl Content {
 
     fn chunks(&self) -> impl Iterator<Item = String> {
         self.runs.iter().flat_map(|run| (0..run.chunks()).map(|index| self.chunk(run.writer, index)))
+    }
+
+    /// Adds a chunk, and returns its name.
+    pub(crate) fn push(&mut self, writer: u32, chunk: u64, bytes: u64) -> String {
+        match self.runs.last_mut().filter(|run| run.writer == writer) {
+            Some(run) => run.bytes += bytes,
+            None => self.runs.push(Run { writer, chunk, bytes }),
+        }
+        self.last().unwrap_or_default()
+    }
+
+    /// Takes the last chunk away.
+    pub(crate) fn pop(&mut self) {
+        if let Some(mut run) = self.runs.pop() {
+            run.bytes = run.before_last();
+            self.runs.extend(Some(run).filter(|run| run.bytes > 0));
+        }
+    }
+
+    /// The name of the last chunk.
+    pub(crate) fn last(&self) -> Option<String> {
+        self.runs.last().map(|run| self.chunk(run.writer, run.chunks().saturating_sub(1)))
     }
 
     /// Whether every chunk is there.

@@ -7,16 +7,21 @@
 //!
 //! A writer that makes something known writes it down first and then looks whether the next number
 //! is taken. If it is not, the next writer will see what was written.
+//!
+//! One that stood still may wake after the upload has ended, and write its state once more. So where an
+//! upload was taken from a writer that had not let go, its end leaves the counter and a mark behind,
+//! by which such a state is known to be of no upload.
 
 use crate::bucket::{Bucket, Error, Result, delete_all};
 use crate::key::{numbered, stored};
 use crate::state::State;
-use crate::time::{EXPIRY, now};
+use crate::time::{is_recent, now};
 
 const HINT: char = 'u';
 const STATE: char = 'u';
 const COUNTER: char = 'h';
 const TAKEN_AT: char = 't';
+const ENDED: char = 'e';
 
 /// Returns the state of an upload, whoever holds it.
 pub(crate) fn look(bucket: &impl Bucket, upload: &str) -> Result<Option<State>> {
@@ -49,10 +54,21 @@ pub(crate) fn take(bucket: &impl Bucket, upload: &str) -> Result<(u32, State)> {
             return Err(Error::Busy);
         }
         // It has ended meanwhile.
-        end(bucket, upload, own, core::iter::empty())?;
+        end(bucket, upload, own, &[], core::iter::empty())?;
         return Err(Error::NotFound);
     };
-    let state = State { time: now(), held: true, ..state };
+    let is_robbed = state.held || of < last;
+    let mut state = State { time: now(), held: true, ..state };
+    if is_robbed {
+        state.robbed.extend(of..=last);
+        // A chunk is stored at once with the state that tells of it, and a crash may leave this alone.
+        if let Some(chunk) = state.content.last()
+            && !bucket.exists(&chunk)?
+        {
+            state.content.pop();
+            state.target = None;
+        }
+    }
     write(bucket, upload, own, &state)?;
     bucket.delete(&numbered(STATE, upload, of))?;
     Ok((own, state))
@@ -61,8 +77,7 @@ pub(crate) fn take(bucket: &impl Bucket, upload: &str) -> Result<(u32, State)> {
 /// Stores what a writer has done, and fails if another has taken the upload from it.
 pub(crate) fn keep(bucket: &impl Bucket, upload: &str, own: u32, state: &State) -> Result<()> {
     check(bucket, upload, own)?;
-    write(bucket, upload, own, state)?;
-    check(bucket, upload, own)
+    write(bucket, upload, own, state)
 }
 
 /// Fails if another has taken the upload from a writer.
@@ -73,22 +88,51 @@ pub(crate) fn check(bucket: &impl Bucket, upload: &str, own: u32) -> Result<()> 
     if lost { Err(Error::Busy) } else { Ok(()) }
 }
 
-/// Ends an upload: removes everything of it, and some more keys, but the chunks.
+/// Ends an upload: removes everything of it, and some more keys, but the chunks, and what tells those
+/// from whom it was taken by force.
 pub(crate) fn end(
     bucket: &impl Bucket,
     upload: &str,
     own: u32,
+    robbed: &[u32],
     more: impl Iterator<Item = String>,
 ) -> Result<()> {
     // The states first: without one there is no upload to be taken.
     delete_all(bucket, (1..=own).map(|number| numbered(STATE, upload, number)).chain(more))?;
-    let rest = (2..=own).flat_map(|number| [COUNTER, TAKEN_AT].map(|kind| numbered(kind, upload, number)));
+    for number in robbed {
+        bucket.set(&numbered(ENDED, upload, number + 1), b"")?;
+    }
+    let counters = (2..=own).filter(|number| !robbed.contains(&(number - 1)));
+    let rest = counters.map(|number| numbered(COUNTER, upload, number));
+    let rest = rest.chain((2..=own).map(|number| numbered(TAKEN_AT, upload, number)));
     delete_all(bucket, rest.chain([stored(HINT, upload)]))
 }
 
-/// Stores what a writer has done.
+/// Stores what a writer has done, and fails if another has taken the upload from it.
 pub(crate) fn write(bucket: &impl Bucket, upload: &str, own: u32, state: &State) -> Result<()> {
-    bucket.set(&numbered(STATE, upload, own), &state.write())
+    bucket.set(&place(upload, own), &state.write())?;
+    confirm(bucket, upload, own)
+}
+
+/// Where a writer's state is stored.
+pub(crate) fn place(upload: &str, own: u32) -> String {
+    numbered(STATE, upload, own)
+}
+
+/// Fails if another had taken the upload from a writer before it stored its state.
+pub(crate) fn confirm(bucket: &impl Bucket, upload: &str, own: u32) -> Result<()> {
+    if !bucket.exists(&numbered(COUNTER, upload, own + 1))? {
+        return Ok(());
+    }
+    if has_ended(bucket, upload, own)? {
+        bucket.delete(&place(upload, own))?;
+    }
+    Err(Error::Busy)
+}
+
+/// Whether an upload that was taken from a writer by force has ended.
+fn has_ended(bucket: &impl Bucket, upload: &str, robbed: u32) -> Result<bool> {
+    bucket.exists(&numbered(ENDED, upload, robbed + 1))
 }
 
 /// Finds the number of the last writer. The hint may be late, but never early.
@@ -105,7 +149,8 @@ fn current(bucket: &impl Bucket, upload: &str) -> Result<Option<(u32, u32, State
     let mut number = last(bucket, upload)?;
     loop {
         if let Some((of, state)) = latest(bucket, upload, number)? {
-            return Ok(Some((number, of, state)));
+            let is_over = of < number && has_ended(bucket, upload, of)?;
+            return Ok(Some((number, of, state)).filter(|_| !is_over));
         }
         // It has moved further up meanwhile, or has ended.
         let before = core::mem::replace(&mut number, last(bucket, upload)?);
@@ -131,10 +176,6 @@ fn latest(bucket: &impl Bucket, upload: &str, last: u32) -> Result<Option<(u32, 
 
 fn is_taken(bucket: &impl Bucket, upload: &str, last: u32) -> Result<bool> {
     Ok(number(bucket, &numbered(TAKEN_AT, upload, last))?.is_some_and(is_recent))
-}
-
-fn is_recent(time: u64) -> bool {
-    now().saturating_sub(time) <= EXPIRY
 }
 
 fn number(bucket: &impl Bucket, key: &str) -> Result<Option<u64>> {

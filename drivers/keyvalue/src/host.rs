@@ -1,12 +1,12 @@
 //! The store of the host, and how it is configured.
 
-use std::env;
 use std::sync::OnceLock;
 
 use crate::bindings::wasi::keyvalue::atomics::{Cas, CasError, increment, swap};
-use crate::bindings::wasi::keyvalue::batch::delete_many;
+use crate::bindings::wasi::keyvalue::batch::{delete_many, set_many};
 use crate::bindings::wasi::keyvalue::store::{self, open};
 use crate::bucket::{Bucket, Error, Result};
+use crate::environment::variables;
 
 /// The name of the store.
 const STORE: &str = "REGISTRY_STORAGE_KEYVALUE_STORE";
@@ -30,7 +30,9 @@ pub(crate) fn host() -> Result<&'static Host> {
     if let Some(host) = HOST.get() {
         return Ok(host);
     }
-    let name = configured(STORE).unwrap_or_else(|| DEFAULT_STORE.to_owned());
+    let variables = variables();
+    let configured = |name| variables.iter().find(|(set, _)| set == name).map(|(_, value)| value.as_str());
+    let name = configured(STORE).unwrap_or(DEFAULT_STORE);
     let chunk = match configured(CHUNK) {
         None => DEFAULT_CHUNK,
         Some(text) => text.parse().ok().filter(|size| CHUNKS.contains(size)).ok_or_else(|| {
@@ -38,12 +40,8 @@ pub(crate) fn host() -> Result<&'static Host> {
             Error::AccessDenied(format!("{CHUNK} is {text:?}, which is no number from {least} to {most}"))
         })?,
     };
-    let bucket = open(&name).map_err(failed("open", &name))?;
+    let bucket = open(name).map_err(failed("open", name))?;
     Ok(HOST.get_or_init(|| Host { bucket, chunk }))
-}
-
-fn configured(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl Bucket for Host {
@@ -57,6 +55,11 @@ impl Bucket for Host {
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
         self.bucket.set(key, value).map_err(failed("set", key))
+    }
+
+    fn set_many(&self, values: &[(String, Vec<u8>)]) -> Result<()> {
+        let first = values.first().map_or("", |(key, _)| key.as_str());
+        set_many(&self.bucket, values).map_err(failed("set", first))
     }
 
     fn delete(&self, key: &str) -> Result<()> {

@@ -1,6 +1,10 @@
 //! The index: for each prefix a page of the names that are directly under it, so that listing reads
 //! one value.
 //!
+//! An entry is `name/` where further pages follow, or `name/leaf` for the value itself. So a
+//! prefix that has nothing but values has no page of its own, and of a thousand such prefixes one swap
+//! marks all and one takes all away. That counts: for each swap, Spin connects to Redis anew.
+//!
 //! A page changes only by a swap, and whoever swaps reads it until the change is there. It is first
 //! stored by [`cell::create`]. Across pages, two orders keep a name from being lost:
 //!
@@ -12,8 +16,9 @@
 //!
 //! What is written and deleted at once may leave a name that has nothing under it; none is ever lost.
 //!
-//! The mark also says, after a crash, what is left to be deleted. A page with nothing in it is closed
-//! by a swap before it is deleted: a writer that meets a closed page waits for it to be gone.
+//! Under the name, each page is closed by a swap, which makes marks of all that was in it, and is
+//! removed once that is deleted. A writer that meets a closed page waits for it to be gone, and opens it
+//! again if nobody has removed it for a while. After a crash, the marks say what is left to be deleted.
 
 use uuid::Uuid;
 
@@ -21,7 +26,7 @@ use crate::bucket::{Bucket, Error, Result};
 use crate::cell;
 use crate::key::{split, stored};
 use crate::page::Page;
-use crate::time::{Patience, pause};
+use crate::time::pause;
 
 const KIND: char = 'i';
 
@@ -42,8 +47,12 @@ pub(crate) fn list(
 
 /// Makes sure that a value which was just stored is found under every prefix of its key.
 pub(crate) fn add_value(bucket: &impl Bucket, key: &str) -> Result<()> {
-    let (directory, name) = split(key);
-    add(bucket, directory, name.to_owned())
+    let (prefix, leaf) = split(key);
+    if prefix.is_empty() {
+        return add(bucket, "", leaf.to_owned());
+    }
+    let (directory, name) = split(prefix);
+    add(bucket, directory, format!("{name}/{leaf}"))
 }
 
 /// Makes sure that the prefix which a blob is directly under is found.
@@ -82,17 +91,13 @@ fn add<'a>(bucket: &impl Bucket, mut directory: &'a str, mut entry: String) -> R
 }
 
 fn insert(bucket: &impl Bucket, directory: &str, entry: &str) -> Result<()> {
-    let patience = Patience::new();
     for round in 0..TRIES {
         match page(bucket, directory)? {
             Some(page) if page.has(entry) => return Ok(()),
-            Some(page) if page.is_closed() && !patience.is_over() => pause(round),
+            Some(page) if page.is_being_removed() => pause(round),
             Some(_) => {
-                // Only after a crash is one still closed by now.
-                let reopens = patience.is_over();
                 swap(bucket, directory, |page| {
-                    let open = reopens || !page.is_closed();
-                    (open && !page.has(entry)).then(|| page.with(entry))
+                    (!page.is_being_removed() && !page.has(entry)).then(|| page.with(entry))
                 })?;
                 pause(round);
             }
@@ -107,73 +112,98 @@ fn insert(bucket: &impl Bucket, directory: &str, entry: &str) -> Result<()> {
     Err(contended(directory))
 }
 
-/// Takes a prefix and all that is under it out of the index. `delete` deletes each value.
-pub(crate) fn remove<B: Bucket>(bucket: &B, prefix: &str, delete: &dyn Fn(&str) -> Result<()>) -> Result<()> {
+/// Takes a prefix and all that is under it out of the index. `delete` deletes values.
+pub(crate) fn remove<B: Bucket>(bucket: &B, prefix: &str, delete: &Delete<'_>) -> Result<()> {
     let (directory, name) = split(prefix);
-    let entry = format!("{name}/");
+    let is_under = |entry: &str| entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    // Even if it is not shown: what a crash has left there goes too.
+    let mut entries = vec![format!("{name}/")];
     for round in 0..TRIES {
-        if !has(bucket, directory, &entry)? {
-            // Not shown, or not any more. What a crash has left there goes too.
-            clear(bucket, prefix, delete)?;
-            return forget(bucket, directory, &[entry]);
+        let found = page(bucket, directory)?.unwrap_or_default();
+        entries.extend(found.entries().filter(|entry| is_under(entry)).map(str::to_owned));
+        sort(&mut entries);
+        if !found.live().any(is_under) {
+            delete_under(bucket, directory, &entries, delete)?;
+            return forget(bucket, directory, &entries);
         }
-        swap(bucket, directory, |page| page.has(&entry).then(|| page.delete(|live| live == entry)))?;
+        // No others than these: whoever marks an entry deletes what is under it, even if the mark is gone
+        // by then, taken away by another who deletes it too, and who may not have seen what came under it
+        // since.
+        let is_one = |live: &str| is_one(&entries, live);
+        swap(bucket, directory, |page| page.live().any(is_one).then(|| page.delete(is_one)))?;
         pause(round);
     }
     Err(contended(directory))
 }
 
+/// Deletes several values.
+type Delete<'a> = dyn Fn(&[String]) -> Result<()> + 'a;
+
 /// Deletes all that is under a prefix, which its parent does not show any more.
-fn clear<B: Bucket>(bucket: &B, prefix: &str, delete: &dyn Fn(&str) -> Result<()>) -> Result<()> {
+fn clear<B: Bucket>(bucket: &B, prefix: &str, delete: &Delete<'_>) -> Result<()> {
     for round in 0..TRIES {
-        let Some(found) = page(bucket, prefix)?.filter(|page| !page.is_closed()) else { return Ok(()) };
-        if found.is_empty() {
-            return close(bucket, prefix);
+        let Some(found) = page(bucket, prefix)? else { return Ok(()) };
+        let mut entries: Vec<String> = found.entries().map(str::to_owned).collect();
+        sort(&mut entries);
+        if found.is_being_removed() {
+            // By another. All the same, what was under it is gone when this returns.
+            return delete_under(bucket, prefix, &entries, delete);
         }
-        let entries: Vec<String> = found.live().chain(found.deleted()).map(str::to_owned).collect();
-        if found.live().next().is_some() {
-            swap(bucket, prefix, |page| page.live().next().map(|_| page.delete(|_| true)))?;
-            let page = page(bucket, prefix)?.unwrap_or_default();
-            if entries.iter().any(|entry| page.has(entry)) {
-                pause(round);
-                continue;
-            }
+        let closed = Page::closed(&Uuid::new_v4().simple().to_string(), &entries);
+        let is_closed = || Ok(page(bucket, prefix)?.as_ref() == Some(&closed));
+        swap(bucket, prefix, |page| (page == found).then(|| closed.clone()))?;
+        if !is_closed()? {
+            pause(round);
+            continue;
         }
-        // All of these: the marks of some may be gone already, taken away by another who deletes them,
-        // and who may not have seen what came under them since.
-        for entry in &entries {
-            match entry.strip_suffix('/') {
-                Some(name) => clear(bucket, &format!("{prefix}/{name}"), delete)?,
-                None => delete(&format!("{prefix}/{entry}"))?,
-            }
+        delete_under(bucket, prefix, &entries, delete)?;
+        if closed.is_being_removed() && is_closed()? {
+            return cell::delete(bucket, KIND, prefix);
         }
-        forget(bucket, prefix, &entries)?;
     }
     Err(contended(prefix))
 }
 
+/// Deletes what is under entries of a page.
+fn delete_under<B: Bucket>(
+    bucket: &B,
+    directory: &str,
+    entries: &[String],
+    delete: &Delete<'_>,
+) -> Result<()> {
+    let mut values = Vec::new();
+    for entry in entries {
+        let key = if directory.is_empty() { entry.clone() } else { format!("{directory}/{entry}") };
+        match key.strip_suffix('/') {
+            Some(prefix) => clear(bucket, prefix, delete)?,
+            None => values.push(key),
+        }
+    }
+    delete(&values)
+}
+
 /// Takes the marks of entries away, after what was under them.
 fn forget(bucket: &impl Bucket, directory: &str, entries: &[String]) -> Result<()> {
-    let is_one = |deleted: &str| entries.iter().any(|entry| entry == deleted);
+    let is_one = |deleted: &str| is_one(entries, deleted);
+    let has_marks = |page: &Page| !page.is_being_removed() && page.deleted().any(is_one);
     for round in 0..TRIES {
-        match page(bucket, directory)? {
-            Some(page) if page.deleted().any(is_one) => {}
-            _ => return Ok(()),
+        if !page(bucket, directory)?.is_some_and(|page| has_marks(&page)) {
+            return Ok(());
         }
-        swap(bucket, directory, |page| page.deleted().any(is_one).then(|| page.forget(is_one)))?;
+        swap(bucket, directory, |page| has_marks(&page).then(|| page.forget(is_one)))?;
         pause(round);
     }
     Err(contended(directory))
 }
 
-/// Deletes the page of a prefix if it is still empty, and nobody else is about to.
-fn close(bucket: &impl Bucket, prefix: &str) -> Result<()> {
-    let closed = Page::closed_by(&Uuid::new_v4().simple().to_string());
-    swap(bucket, prefix, |page| page.is_empty().then(|| closed.clone()))?;
-    if page(bucket, prefix)?.as_ref() == Some(&closed) {
-        cell::delete(bucket, KIND, prefix)?;
-    }
-    Ok(())
+fn sort(entries: &mut Vec<String>) {
+    entries.sort_unstable();
+    entries.dedup();
+}
+
+/// Whether an entry is one of several, which are sorted.
+fn is_one(entries: &[String], entry: &str) -> bool {
+    entries.binary_search_by(|one| one.as_str().cmp(entry)).is_ok()
 }
 
 fn has(bucket: &impl Bucket, directory: &str, entry: &str) -> Result<bool> {

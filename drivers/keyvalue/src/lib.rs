@@ -18,6 +18,8 @@
 #[cfg(target_family = "wasm")]
 mod bindings;
 #[cfg(target_family = "wasm")]
+mod environment;
+#[cfg(target_family = "wasm")]
 mod exports;
 #[cfg(target_family = "wasm")]
 mod host;

@@ -1,6 +1,7 @@
 //! A store in memory for the tests, with what is wrong with the real ones.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -10,6 +11,7 @@ use crate::bucket::{Bucket, Error, Result};
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
     values: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    swaps: Arc<AtomicUsize>,
 }
 
 impl Memory {
@@ -20,6 +22,11 @@ impl Memory {
     /// The keys of chunks.
     pub(crate) fn chunks(&self) -> usize {
         self.keys().iter().filter(|key| key.starts_with("c/")).count()
+    }
+
+    /// How many swaps were begun.
+    pub(crate) fn swaps(&self) -> usize {
+        self.swaps.load(Ordering::Relaxed)
     }
 
     /// Does an operation, and lets others do theirs before and after it.
@@ -48,6 +55,10 @@ impl Bucket for Memory {
         Ok(())
     }
 
+    fn set_many(&self, values: &[(String, Vec<u8>)]) -> Result<()> {
+        values.iter().rev().try_for_each(|(key, value)| self.set(key, value))
+    }
+
     fn delete(&self, key: &str) -> Result<()> {
         self.during(key, |values| values.remove(key))?;
         Ok(())
@@ -69,6 +80,7 @@ impl Bucket for Memory {
 
     /// A swap that fails is not told, as of Redis.
     fn swap(&self, key: &str, change: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<()> {
+        self.swaps.fetch_add(1, Ordering::Relaxed);
         let Some(current) = self.get(key)? else { return Ok(()) };
         let Some(new) = change(&current) else { return Ok(()) };
         self.during(key, |values| {

@@ -1,10 +1,10 @@
 //! The text of a directory: a line for each name that is directly under a prefix.
 //!
-//! The name of a further prefix ends in `/`, that of a value does not. A line that begins with `~`
-//! is of what is being deleted. A page of one line that begins with `!` is itself about to be deleted, by
-//! the one whom the line names.
+//! A name that further pages are under ends in `/`. One that a value is directly under goes on with
+//! the value's own, as `name/leaf`. A line that begins with `~` is of what is being deleted. A page whose
+//! first line begins with `!` is itself about to be deleted: the line says since when, and by whom.
 
-use std::collections::BTreeSet;
+use crate::time::{is_recent, now};
 
 const DELETED: &str = "~";
 const CLOSED: &str = "!";
@@ -13,8 +13,11 @@ const CLOSED: &str = "!";
 pub(crate) struct Page(String);
 
 impl Page {
-    pub(crate) fn closed_by(whom: &str) -> Self {
-        Self(format!("{CLOSED}{whom}\n"))
+    /// A page that is about to be deleted, after all that was in it.
+    pub(crate) fn closed(by: &str, entries: &[String]) -> Self {
+        let mut page = Self(format!("{CLOSED}{} {by}\n", now()));
+        entries.iter().for_each(|entry| page.push(DELETED, entry));
+        page
     }
 
     /// Reads a page. What is no text is no page of ours.
@@ -26,31 +29,31 @@ impl Page {
         self.0.into_bytes()
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.0.starts_with(CLOSED)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether it was closed by one who has not crashed since, as far as time tells.
+    pub(crate) fn is_being_removed(&self) -> bool {
+        let closed = self.0.lines().next().and_then(|line| line.strip_prefix(CLOSED));
+        closed.and_then(|line| line.split(' ').next()?.parse().ok()).is_some_and(is_recent)
     }
 
     pub(crate) fn has(&self, entry: &str) -> bool {
         self.0.lines().any(|line| line == entry)
     }
 
-    /// Adds an entry, in place of all else if the page was closed.
+    /// Adds an entry, to a page that is open then.
     pub(crate) fn with(mut self, entry: &str) -> Self {
-        if self.is_closed() {
-            self.0.clear();
+        if let Some((_, open)) = self.0.split_once('\n').filter(|(line, _)| line.starts_with(CLOSED)) {
+            self.0 = open.to_owned();
         }
-        self.0.push_str(entry);
-        self.0.push('\n');
+        self.push("", entry);
         self
     }
 
-    /// The names of the further prefixes, in byte order.
-    pub(crate) fn prefixes(&self) -> BTreeSet<&str> {
-        self.live().filter_map(|line| line.strip_suffix('/')).collect()
+    /// The names that are prefixes, in byte order.
+    pub(crate) fn prefixes(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.live().filter_map(|line| Some(line.split_once('/')?.0)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     pub(crate) fn live(&self) -> impl Iterator<Item = &str> {
@@ -62,21 +65,34 @@ impl Page {
         self.0.lines().filter_map(|line| line.strip_prefix(DELETED))
     }
 
+    /// All entries, in any order. One that came again while it was being deleted is there twice.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &str> {
+        self.live().chain(self.deleted())
+    }
+
     /// Marks entries as being deleted.
     pub(crate) fn delete(&self, which: impl Fn(&str) -> bool) -> Self {
-        let kept = self.live().filter(|entry| !which(entry)).map(str::to_owned);
-        let gone: BTreeSet<&str> = self.live().filter(|entry| which(entry)).chain(self.deleted()).collect();
-        Self::from_lines(kept.chain(gone.into_iter().map(|entry| format!("{DELETED}{entry}"))))
+        let mut page = Self::default();
+        self.live().filter(|entry| !which(entry)).for_each(|entry| page.push("", entry));
+        let mut gone: Vec<&str> = self.live().filter(|entry| which(entry)).chain(self.deleted()).collect();
+        gone.sort_unstable();
+        gone.dedup();
+        gone.into_iter().for_each(|entry| page.push(DELETED, entry));
+        page
     }
 
     /// Forgets entries that were deleted.
     pub(crate) fn forget(&self, which: impl Fn(&str) -> bool) -> Self {
         let keeps = |line: &&str| !line.strip_prefix(DELETED).is_some_and(&which);
-        Self::from_lines(self.0.lines().filter(keeps).map(str::to_owned))
+        let mut page = Self::default();
+        self.0.lines().filter(keeps).for_each(|line| page.push("", line));
+        page
     }
 
-    fn from_lines(lines: impl Iterator<Item = String>) -> Self {
-        Self(lines.map(|line| line + "\n").collect())
+    fn push(&mut self, mark: &str, entry: &str) {
+        for part in [mark, entry, "\n"] {
+            self.0.push_str(part);
+        }
     }
 }
 
@@ -96,15 +112,21 @@ mod tests {
         let page = page.with("b/").forget(|entry| entry == "b/");
         assert!(page.has("b/"));
         assert_eq!(page.deleted().count(), 0);
-        assert!(page.delete(|_| true).forget(|_| true).is_empty());
+        assert_eq!(page.delete(|_| true).forget(|_| true), Page::default());
     }
 
     #[test]
-    fn a_closed_page_has_nothing() {
-        let closed = Page::closed_by("me");
+    fn a_closed_page_shows_nothing_and_tells_what_is_to_be_deleted() {
+        let closed = Page::closed("me", &["a/".to_owned(), "b/link".to_owned()]);
         assert_eq!(closed.prefixes().len(), 0);
         assert_eq!(closed.live().count(), 0);
-        assert_eq!(closed.clone().with("a"), Page::default().with("a"));
-        assert!(Page::read(&closed.into_bytes()).is_closed());
+        assert!(!closed.has("a/"));
+        assert_eq!(closed.deleted().collect::<Vec<_>>(), ["a/", "b/link"]);
+        let open = closed.clone().with("a/");
+        assert!(open.has("a/") && !open.is_being_removed());
+        assert_eq!(open.deleted().collect::<Vec<_>>(), ["a/", "b/link"]);
+        assert!(Page::read(&closed.into_bytes()).is_being_removed());
+        assert!(!Page::read(b"!1 me\n").is_being_removed());
+        assert!(!Page::read(b"!\n").is_being_removed());
     }
 }

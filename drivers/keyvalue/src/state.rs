@@ -11,6 +11,8 @@ pub(crate) struct State {
     pub(crate) held: bool,
     /// The blob that it is being published as.
     pub(crate) target: Option<String>,
+    /// The writers who had not let go when another went on. They may not know yet.
+    pub(crate) robbed: Vec<u32>,
     /// The bytes that lie in chunks.
     pub(crate) content: Content,
     /// The bytes after them that are too few for a chunk.
@@ -19,7 +21,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(time: u64) -> Self {
-        Self { time, held: true, target: None, content: Content::new(), tail: Vec::new() }
+        Self { time, held: true, target: None, robbed: Vec::new(), content: Content::new(), tail: Vec::new() }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -27,9 +29,11 @@ impl State {
     }
 
     pub(crate) fn write(&self) -> Vec<u8> {
-        let Self { time, held, target, content, tail } = self;
+        let Self { time, held, target, robbed, content, tail } = self;
         let target = target.as_deref().unwrap_or_default();
-        let text = format!("{} {time} {}\n{target}\n{}", tail.len(), u8::from(*held), content.write());
+        let robbed: String = robbed.iter().map(|number| format!(" {number}")).collect();
+        let held = u8::from(*held);
+        let text = format!("{} {time} {held}{robbed}\n{target}\n{}", tail.len(), content.write());
         [text.as_bytes(), tail].concat()
     }
 
@@ -39,11 +43,12 @@ impl State {
         let tail: usize = fields.next()?.parse().ok()?;
         let time = fields.next()?.parse().ok()?;
         let held = fields.next()? == "1";
+        let robbed = fields.map(|number| number.parse().ok()).collect::<Option<_>>()?;
         let (text, tail) =
             stored.get(end + 1..)?.split_at_checked(stored.len().checked_sub(end + 1 + tail)?)?;
         let (target, content) = str::from_utf8(text).ok()?.split_once('\n')?;
         let target = Some(target.to_owned()).filter(|target| !target.is_empty());
-        Some(Self { time, held, target, content: Content::read(content)?, tail: tail.to_owned() })
+        Some(Self { time, held, target, robbed, content: Content::read(content)?, tail: tail.to_owned() })
     }
 }
 
@@ -59,6 +64,7 @@ mod tests {
         state.tail = b"\n1 2 3\n".to_vec();
         state.held = false;
         state.target = Some("a/b".into());
+        state.robbed = vec![1, 3];
         state.content.runs =
             vec![Run { writer: 1, chunk: 4, bytes: 9 }, Run { writer: 7, chunk: 8, bytes: 8 }];
         assert_eq!(State::read(&state.write()).as_ref(), Some(&state));

@@ -3,11 +3,12 @@
 use std::thread;
 
 use crate::bucket::{Bucket, Error};
-use crate::key::stored;
+use crate::key::{numbered, stored};
 use crate::memory::Memory;
-use crate::time::EXPIRY;
+use crate::state::State;
+use crate::time::{EXPIRY, now};
 use crate::upload::{Writer, received};
-use crate::{blob, index, value};
+use crate::{blob, hold, index, value};
 
 const CHUNK: usize = 100_000;
 
@@ -79,6 +80,7 @@ fn a_name_that_is_written_and_deleted_at_once_is_listed_if_it_is_there() {
         assert_eq!(list(&store, "tags"), ["a"]);
         value::delete_prefix(&store, "tags/a").unwrap();
         assert!(list(&store, "tags").is_empty());
+        assert!(!store.keys().iter().any(|key| key.contains("tags/a")), "{:#?}", store.keys());
     }
 }
 
@@ -103,14 +105,45 @@ fn what_is_deleted_leaves_nothing() {
 }
 
 #[test]
+fn a_deletion_takes_few_swaps_however_much_is_deleted() {
+    let store = Memory::default();
+    for number in 0..1000 {
+        value::set(&store, &format!("tags/a/index/sha256/{number:064}/link"), b"x").unwrap();
+    }
+    value::set(&store, "tags/a/current/link", b"x").unwrap();
+    let before = store.swaps();
+    value::delete_prefix(&store, "tags/a").unwrap();
+    assert_eq!(store.swaps() - before, 5);
+    assert_eq!(store.keys(), ["I/#1", "I/tags#1", "i/", "i/tags"]);
+}
+
+#[test]
+fn what_a_deletion_that_broke_off_has_closed_is_opened_again() {
+    let store = Memory::default();
+    value::set(&store, "tags/a/b/link", b"x").unwrap();
+    let failing = |_: &[String]| Err(Error::Other("a crash".into()));
+    assert!(index::remove(&store, "tags/a", &failing).is_err());
+    value::set(&store, "tags/a/c/link", b"x").unwrap();
+    assert_eq!(list(&store, "tags/a"), ["c"]);
+    assert_eq!(list(&store, "tags"), ["a"]);
+    value::delete_prefix(&store, "tags/a").unwrap();
+    assert!(!store.keys().iter().any(|key| key.contains("tags/a")), "{:#?}", store.keys());
+}
+
+#[test]
 fn a_deletion_that_broke_off_is_completed() {
     let store = Memory::default();
     value::set(&store, "tags/a/b/c/link", b"x").unwrap();
-    let failing = |_: &str| Err(Error::Other("a crash".into()));
+    value::set(&store, "tags/a/link", b"x").unwrap();
+    let failing = |_: &[String]| Err(Error::Other("a crash".into()));
     assert!(index::remove(&store, "tags/a", &failing).is_err());
     assert!(list(&store, "tags").is_empty());
     value::delete_prefix(&store, "tags/a").unwrap();
     assert_eq!(value::get(&store, "tags/a/b/c/link").unwrap(), None);
+    assert_eq!(value::get(&store, "tags/a/link").unwrap(), None);
+    // What one who may be at work still has closed is left to him, for a while.
+    thread::sleep(std::time::Duration::from_secs(EXPIRY + 1));
+    value::delete_prefix(&store, "tags/a").unwrap();
     assert!(!store.keys().iter().any(|key| key.contains("tags/a")), "{:#?}", store.keys());
 }
 
@@ -248,6 +281,78 @@ fn a_writer_that_stood_still_loses_the_upload_and_spoils_nothing() {
 }
 
 #[test]
+fn a_writer_that_stood_still_until_the_upload_had_ended_does_not_bring_it_back() {
+    for (robbed, is_held) in [(1, true), (1, false), (2, true)] {
+        let store = Memory::default();
+        let mut slow = Writer::create(&store, "up/data", CHUNK).unwrap();
+        if robbed == 2 {
+            slow.suspend().unwrap();
+            slow = Writer::open(&store, "up/data", CHUNK).unwrap();
+        }
+        slow.append(&content(2 * CHUNK, 1)).unwrap();
+        let before = hold::look(&store, "up/data").unwrap().unwrap();
+        core::mem::forget(slow);
+        thread::sleep(std::time::Duration::from_secs(EXPIRY + 1));
+        Writer::open(&store, "up/data", CHUNK).unwrap().commit("blobs/x/data").unwrap();
+
+        // It had looked just before whether the upload was still its own.
+        let state = State { held: is_held, time: now(), ..before };
+        assert_eq!(hold::write(&store, "up/data", robbed, &state), Err(Error::Busy));
+        assert_eq!(received(&store, "up/data"), Ok(None));
+        // And even if it crashes before it looks again.
+        store.set(&numbered('u', "up/data", robbed), &State { held: false, ..state }.write()).unwrap();
+        assert_eq!(received(&store, "up/data"), Ok(None));
+        assert_eq!(Writer::open(&store, "up/data", CHUNK).err(), Some(Error::NotFound));
+        assert!(read(&store, "blobs/x/data", 0, u64::MAX) == content(2 * CHUNK, 1));
+    }
+}
+
+#[test]
+fn a_crash_may_leave_a_chunk_without_its_state_or_a_state_without_its_chunk() {
+    for (chunks, is_lost) in [(1, true), (3, true), (3, false)] {
+        let store = Memory::default();
+        let bytes = content(chunks * CHUNK, 1);
+        let mut crashing = Writer::create(&store, "up/data", CHUNK).unwrap();
+        crashing.append(&bytes).unwrap();
+        let last = hold::look(&store, "up/data").unwrap().unwrap().content.last().unwrap();
+        if is_lost {
+            store.delete(&last).unwrap();
+        } else {
+            let (name, _) = last.rsplit_once('/').unwrap();
+            store.set(&format!("{name}/{chunks}"), b"x").unwrap();
+        }
+        core::mem::forget(crashing);
+        thread::sleep(std::time::Duration::from_secs(EXPIRY + 1));
+        let mut writer = Writer::open(&store, "up/data", CHUNK).unwrap();
+        let offset = (chunks - usize::from(is_lost)) * CHUNK;
+        assert_eq!(writer.offset(), offset as u64);
+        writer.append(&bytes[offset..]).unwrap();
+        writer.commit("blobs/x/data").unwrap();
+        assert!(read(&store, "blobs/x/data", 0, u64::MAX) == bytes);
+        assert_eq!(store.chunks(), chunks);
+    }
+}
+
+#[test]
+fn what_a_writer_that_stands_still_is_about_to_publish_is_not_touched() {
+    let store = Memory::default();
+    let bytes = content(2 * CHUNK, 1);
+    let mut slow = Writer::create(&store, "up/data", CHUNK).unwrap();
+    slow.append(&bytes).unwrap();
+    let state = hold::look(&store, "up/data").unwrap().unwrap();
+    let content = state.content.clone();
+    let target = Some("blobs/x/data".to_owned());
+    hold::keep(&store, "up/data", 1, &State { target, ..state }).unwrap();
+    core::mem::forget(slow);
+    thread::sleep(std::time::Duration::from_secs(EXPIRY + 1));
+    assert_eq!(Writer::open(&store, "up/data", CHUNK).err(), Some(Error::NotFound));
+    // It goes on.
+    assert_eq!(blob::publish(&store, "blobs/x/data", &blob::Blob::Chunked(content)), Ok(true));
+    assert!(read(&store, "blobs/x/data", 0, u64::MAX) == bytes);
+    assert_eq!(received(&store, "up/data"), Ok(None));
+}
+
+#[test]
 fn the_same_blob_published_by_many_is_stored_once() {
     for _ in 0..50 {
         let store = Memory::default();
@@ -289,7 +394,7 @@ fn an_upload_that_was_published_before_a_crash_keeps_its_chunks() {
     let blob = blob::find(&store, "blobs/x/data").unwrap().unwrap();
     let blob::Blob::Chunked(content) = blob else { panic!("chunks") };
     let target = Some("blobs/x/data".to_owned());
-    let state = crate::state::State { time: 0, held: true, target, content, tail: Vec::new() };
+    let state = State { held: true, target, content, ..State::new(0) };
     crate::hold::begin(&store, "up/data", &state).unwrap();
     assert_eq!(received(&store, "up/data"), Ok(None));
     assert_eq!(Writer::open(&store, "up/data", CHUNK).err(), Some(Error::NotFound));

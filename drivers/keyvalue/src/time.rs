@@ -14,6 +14,11 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// Whether one who showed a sign of life then is taken to be alive.
+pub(crate) fn is_recent(time: u64) -> bool {
+    now().saturating_sub(time) <= EXPIRY
+}
+
 /// Waits for another to finish: not at all in the first round, and then longer and longer.
 pub(crate) fn pause(round: u32) {
     if round > 0 {

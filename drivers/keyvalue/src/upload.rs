@@ -27,8 +27,6 @@ pub(crate) struct Writer<'a, B: Bucket> {
     chunk: usize,
     /// What is stored. The tail is what is not, once something was appended.
     state: State,
-    /// How many chunks this writer has written.
-    written: u64,
     open: bool,
 }
 
@@ -36,15 +34,21 @@ impl<'a, B: Bucket> Writer<'a, B> {
     pub(crate) fn create(bucket: &'a B, id: &str, chunk: usize) -> Result<Self> {
         let state = State::new(now());
         let number = hold::begin(bucket, id, &state)?;
-        Ok(Self { bucket, upload: id.to_owned(), number, chunk, state, written: 0, open: true })
+        Ok(Self { bucket, upload: id.to_owned(), number, chunk, state, open: true })
     }
 
     pub(crate) fn open(bucket: &'a B, id: &str, chunk: usize) -> Result<Self> {
         let (number, state) = hold::take(bucket, id)?;
-        let mut writer = Self { bucket, upload: id.to_owned(), number, chunk, state, written: 0, open: true };
+        let mut writer = Self { bucket, upload: id.to_owned(), number, chunk, state, open: true };
         if is_published(bucket, &writer.state)? {
             // By one who then crashed.
             writer.end()?;
+            return Err(Error::NotFound);
+        }
+        if let Some(target) = writer.state.target.clone().filter(|_| !writer.state.robbed.is_empty()) {
+            // One who stands still may be about to publish it, and then no chunk of it may be touched. So
+            // this is done in its place, whether it goes on or not.
+            writer.publish(&target)?;
             return Err(Error::NotFound);
         }
         writer.state.target = None;
@@ -60,11 +64,6 @@ impl<'a, B: Bucket> Writer<'a, B> {
             let room = self.chunk.saturating_sub(self.state.tail.len());
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             bytes = later;
-            if now.len() == self.chunk {
-                // A whole chunk needs no copy.
-                self.write(now)?;
-                continue;
-            }
             self.state.tail.extend_from_slice(now);
             if self.state.tail.len() >= self.chunk {
                 self.flush()?;
@@ -84,19 +83,14 @@ impl<'a, B: Bucket> Writer<'a, B> {
     }
 
     pub(crate) fn commit(mut self, key: &str) -> Result<()> {
-        let blob = if self.state.content.runs.is_empty() && self.state.tail.len() <= FEW {
-            Blob::Inline(self.state.tail.clone())
-        } else {
+        if !self.state.content.runs.is_empty() || self.state.tail.len() > FEW {
             self.flush()?;
-            Blob::Chunked(self.state.content.clone())
-        };
+        }
         // From here on, whoever finds this upload after a crash looks for the blob before it touches a
         // chunk.
         self.state.target = Some(key.to_owned());
         self.keep()?;
-        let is_used = blob::publish(self.bucket, key, &blob)?;
-        self.end()?;
-        if is_used { Ok(()) } else { blob.delete_chunks(self.bucket) }
+        self.publish(key)
     }
 
     pub(crate) fn abort(mut self) -> Result<()> {
@@ -105,47 +99,57 @@ impl<'a, B: Bucket> Writer<'a, B> {
         self.state.content.delete(self.bucket)
     }
 
-    /// Stores the bytes that wait for more.
+    /// Makes a blob of what is stored, and ends the upload.
+    fn publish(&mut self, key: &str) -> Result<()> {
+        let State { content, tail, .. } = &self.state;
+        let blob = match content.runs.is_empty() {
+            true => Blob::Inline(tail.clone()),
+            false => Blob::Chunked(content.clone()),
+        };
+        let is_used = blob::publish(self.bucket, key, &blob)?;
+        self.end()?;
+        if is_used { Ok(()) } else { blob.delete_chunks(self.bucket) }
+    }
+
+    /// Stores the bytes that wait for more as a chunk, and that it is there.
     fn flush(&mut self) -> Result<()> {
         if self.state.tail.is_empty() {
             return Ok(());
         }
-        let tail = core::mem::take(&mut self.state.tail);
-        self.write(&tail)?;
-        // The memory is used again.
-        self.state.tail = tail;
-        self.state.tail.clear();
-        Ok(())
-    }
-
-    /// Stores a chunk, and that it is there.
-    fn write(&mut self, chunk: &[u8]) -> Result<()> {
-        self.renew()?;
-        let content = &mut self.state.content;
-        self.bucket.set(&content.chunk(self.number, self.written), chunk)?;
-        let bytes = chunk.len() as u64;
-        match content.runs.last_mut().filter(|run| run.writer == self.number) {
-            Some(run) => run.bytes += bytes,
-            None => content.runs.push(Run { writer: self.number, chunk: self.chunk as u64, bytes }),
+        if self.is_silent() {
+            hold::check(self.bucket, &self.upload, self.number)?;
         }
-        self.written += 1;
         self.state.time = now();
-        self.store(Vec::new())
+        let tail = core::mem::take(&mut self.state.tail);
+        // At once, since on SQLite it is the writes that take the time, and not the bytes.
+        let chunk = self.state.content.push(self.number, self.chunk as u64, tail.len() as u64);
+        let mut values = [(chunk, tail), (hold::place(&self.upload, self.number), self.state.write())];
+        let stored = self.bucket.set_many(&values);
+        let [(_, tail), _] = &mut values;
+        self.state.tail = core::mem::take(tail);
+        if let Err(error) = stored {
+            self.state.content.pop();
+            return Err(error);
+        }
+        // The memory is used again.
+        self.state.tail.clear();
+        hold::confirm(self.bucket, &self.upload, self.number)
     }
 
     /// Shows a sign of life, if it is time for one, and fails if the upload was lost.
     fn renew(&mut self) -> Result<()> {
-        if now().saturating_sub(self.state.time) < RENEWAL {
-            return Ok(());
-        }
-        self.keep()
+        if self.is_silent() { self.keep() } else { Ok(()) }
+    }
+
+    fn is_silent(&self) -> bool {
+        now().saturating_sub(self.state.time) >= RENEWAL
     }
 
     fn keep(&mut self) -> Result<()> {
         self.state.time = now();
         if self.state.tail.len() > FEW {
-            self.store(Vec::new())?;
-            return hold::check(self.bucket, &self.upload, self.number);
+            hold::check(self.bucket, &self.upload, self.number)?;
+            return self.store(Vec::new());
         }
         hold::keep(self.bucket, &self.upload, self.number, &self.state)
     }
@@ -176,7 +180,7 @@ impl<'a, B: Bucket> Writer<'a, B> {
             let run = content.runs.iter().find(|run| run.writer == number);
             content.chunk(number, run.map_or(0, Run::chunks))
         });
-        hold::end(self.bucket, &self.upload, self.number, stray)
+        hold::end(self.bucket, &self.upload, self.number, &self.state.robbed, stray)
     }
 }
 

@@ -28,5 +28,5 @@ pub(crate) fn delete(bucket: &impl Bucket, key: &str) -> Result<()> {
 }
 
 pub(crate) fn delete_prefix(bucket: &impl Bucket, prefix: &str) -> Result<()> {
-    index::remove(bucket, prefix, &|key| delete(bucket, key))
+    index::remove(bucket, prefix, &|keys| cell::delete_many(bucket, KIND, keys))
 }

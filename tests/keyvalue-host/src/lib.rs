@@ -6,6 +6,8 @@
 //! - A compare-and-swap is right on a key that is there. On one that was not, it overwrites what came
 //!   in between. A counter is right.
 //! - `get-many` leaves out what is not there.
+//!
+//! And the variables that Spin has beside the environment, from a file.
 
 #[cfg(target_family = "wasm")]
 mod bindings;
@@ -13,3 +15,5 @@ mod bindings;
 mod exports;
 #[cfg(target_family = "wasm")]
 mod files;
+#[cfg(target_family = "wasm")]
+mod variables;

@@ -1,0 +1,51 @@
+//! The variables that Spin has beside the environment. Other hosts have none, and the components for
+//! those take none.
+
+use std::env;
+use std::fs;
+
+use crate::server::Server;
+
+const READ_ONLY: &str = "registry_storage_maintenance_readonly_enabled";
+
+#[test]
+fn a_variable_is_as_good_as_one_of_the_environment() {
+    let options = Server::with_secret("s");
+    if !options.takes_variables() {
+        return;
+    }
+    let server = options.variable(READ_ONLY, "true").variable("registry_http_host", "").start();
+    let answer = server.post("/v2/a/b/blobs/uploads/").send();
+    assert_eq!(answer.status(), "405 Method Not Allowed", "{answer}");
+    // What is set in the environment goes before.
+    let options = Server::with_secret("s").env("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "false");
+    let server = options.variable(READ_ONLY, "true").variable("home", "/").start();
+    assert_eq!(server.post("/v2/a/b/blobs/uploads/").send().status(), "202 Accepted");
+    // Also for the driver.
+    let server = Server::with_secret("s").variable("registry_storage_keyvalue_store", "none").start();
+    assert_eq!(server.post("/v2/a/b/blobs/uploads/").send().status(), "503 Service Unavailable");
+    server.logged("open none");
+}
+
+#[test]
+fn a_variable_that_is_wrong_keeps_the_registry_from_serving() {
+    let options = Server::with_secret("s");
+    if !options.takes_variables() {
+        return;
+    }
+    let server = options.variable("registry_auth", "silly").start();
+    assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable");
+    server.logged("REGISTRY_AUTH is ");
+}
+
+#[test]
+fn variables_that_cannot_be_read_keep_the_registry_from_serving() {
+    let options = Server::with_secret("s");
+    if !options.takes_variables() || env::var_os("LIGHTER_SPIN").is_some() {
+        return;
+    }
+    fs::create_dir(options.data().join("variables")).unwrap();
+    let server = options.start();
+    assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable");
+    server.logged("the host's variables cannot be read");
+}
