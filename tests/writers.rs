@@ -6,7 +6,7 @@ use std::io::{BufReader, Cursor, Write};
 use std::net::TcpStream;
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use insta::assert_snapshot;
 
@@ -150,6 +150,28 @@ fn an_upload_goes_from_server_to_server() {
         assert_eq!(answer.status(), "202 Accepted", "{answer}");
     }
     assert_eq!(other.put(&answer.completed_by(&sha256(&content))).send().status(), "201 Created");
+}
+
+#[test]
+fn a_hold_from_the_future_is_not_waited_for() {
+    // As after a crash, if the clock is set back before the server starts again.
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let upload = server.root().join("repositories/a/b/_uploads").join(started.header("docker-upload-uuid"));
+    let claim = File::create(upload.join("data.claim.1")).unwrap();
+    claim.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    let refused = server.patch(&started.location()).body("abc").send();
+    assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
+    // From now on it is as old as any other.
+    let asked = Instant::now();
+    let put = loop {
+        let put = server.put(&started.completed_by(&sha256(b"abc"))).body("abc").send();
+        if put.status() != "416 Range Not Satisfiable" || asked.elapsed() > Duration::from_secs(60) {
+            break put;
+        }
+        thread::sleep(Duration::from_millis(200));
+    };
+    assert_eq!(put.status(), "201 Created", "{put}");
 }
 
 #[test]

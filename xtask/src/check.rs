@@ -33,6 +33,7 @@ const OF_FILES: &[&str] = &[
     "tables::every_code_has_a_request_that_it_answers",
     "token_server::",
     "tags::a_page_has_at_most_1000_tags",
+    "writers::a_hold_from_the_future_is_not_waited_for",
     "writers::a_server_that_was_killed_goes_on_from_what_is_stored",
 ];
 

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use wasi::cli::environment::get_environment;
 use wasi::filesystem::preopens::get_directories;
 use wasi::filesystem::types::{
-    Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
+    Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, NewTimestamp, OpenFlags,
+    PathFlags,
 };
 
 use crate::bindings::exports::lighter::storage::blobs::Error;
@@ -87,6 +88,15 @@ impl Directory {
             Ok(stat) => Ok(Some(stat)),
             Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(None),
             Err(code) => Err(code),
+        }
+    }
+
+    /// Sets a file's modification time to now, if the file is there.
+    pub(crate) fn touch(&self, path: &str) -> core::result::Result<(), ErrorCode> {
+        let (access, modification) = (NewTimestamp::NoChange, NewTimestamp::Now);
+        match self.given.set_times_at(PathFlags::empty(), path, access, modification) {
+            Err(ErrorCode::NoEntry) => Ok(()),
+            done => done,
         }
     }
 

@@ -133,8 +133,9 @@ fn is_taken(bucket: &impl Bucket, upload: &str, last: u32) -> Result<bool> {
     Ok(number(bucket, &numbered(TAKEN_AT, upload, last))?.is_some_and(is_recent))
 }
 
+/// Whether a sign of life is a recent one. One from the future is of a clock that was set back since.
 fn is_recent(time: u64) -> bool {
-    now().saturating_sub(time) <= EXPIRY
+    now().abs_diff(time) <= EXPIRY
 }
 
 fn number(bucket: &impl Bucket, key: &str) -> Result<Option<u64>> {

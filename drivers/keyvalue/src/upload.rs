@@ -135,7 +135,7 @@ impl<'a, B: Bucket> Writer<'a, B> {
 
     /// Shows a sign of life, if it is time for one, and fails if the upload was lost.
     fn renew(&mut self) -> Result<()> {
-        if now().saturating_sub(self.state.time) < RENEWAL {
+        if now().abs_diff(self.state.time) < RENEWAL {
             return Ok(());
         }
         self.keep()
