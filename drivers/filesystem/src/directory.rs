@@ -227,7 +227,7 @@ impl Directory {
             match self.given.remove_directory_at(path) {
                 Ok(()) => return Ok(true),
                 Err(ErrorCode::NotEmpty | ErrorCode::Exist) => {}
-                Err(ErrorCode::NoEntry) => return Ok(false),
+                Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => return Ok(false),
                 Err(code) => return Err(failed("remove", path)(code)),
             }
         }

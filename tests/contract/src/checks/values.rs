@@ -72,6 +72,9 @@ fn delete_prefix<S: Storage>(party: &Party<S>) {
     assert_eq!(storage.delete_prefix(&prefix), Ok(()));
     storage.set(&party.key("list/a/b"), b"again").unwrap();
     assert_eq!(storage.get(&party.key("list/a/b")), Ok(Some(b"again".to_vec())));
+    // A value's own key is not under it.
+    assert_eq!(storage.delete_prefix(&party.key("list/a/b")), Ok(()));
+    assert_eq!(storage.get(&party.key("list/a/b")), Ok(Some(b"again".to_vec())));
 }
 
 fn list_gives_prefixes_in_order<S: Storage>(party: &Party<S>) {
