@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
 
-use crate::content::{push_blob, sha256};
+use crate::content::{noise, push_blob, sha256};
+use crate::images::{MANIFEST, manifest};
 use crate::server::Server;
 
 const HELLO: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
@@ -118,6 +119,57 @@ fn a_blob_that_was_cut_off_is_replaced() {
     write(&blob(&server.root(), HELLO), b"hel");
     push_blob(&server, "a/b", b"hello");
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{HELLO}")).send().text(), "hello");
+}
+
+#[test]
+fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
+    let server = Server::start();
+    let layer = noise(40, 300_000).into_bytes();
+    push_blob(&server, "a/b", b"{}");
+    let digest = push_blob(&server, "a/b", &layer);
+    push_blob(&server, "other", &layer);
+    let target = format!("/v2/a/b/blobs/{digest}");
+    let push = |image: String| {
+        server.put("/v2/a/b/manifests/v1").header("Content-Type", MANIFEST).body(image).send()
+    };
+    // As a client does that pushes it again: the blob is there, so that the manifest alone is missing.
+    write(&blob(&server.root(), &digest), &layer[..200_000]);
+    assert_eq!(server.head(&target).send().status(), "200 OK");
+    let refused = push(manifest(&layer));
+    assert_eq!(refused.status(), "400 Bad Request", "{refused}");
+    assert!(
+        refused.text().contains("MANIFEST_BLOB_UNKNOWN") && refused.text().contains(&digest),
+        "{refused}"
+    );
+    // From now on everybody knows.
+    assert_eq!(server.head(&target).send().status(), "404 Not Found");
+    assert_eq!(server.head(&target.replace("a/b", "other")).send().status(), "404 Not Found");
+    push_blob(&server, "a/b", &layer);
+    assert_eq!(push(manifest(&layer)).status(), "201 Created");
+    assert!(server.get(&target).send().body == layer, "the blob is another");
+
+    // Who is wrong about a size removes nothing.
+    let wrong = manifest(&layer).replace("\"size\":300000}", "\"size\":300001}");
+    assert_eq!(push(wrong).status(), "201 Created");
+    assert!(server.get(&target).send().body == layer, "the blob is another");
+}
+
+#[test]
+fn a_manifest_that_was_cut_off_is_none_until_it_is_pushed_again() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    for damaged in [&INDEX.as_bytes()[..40], b"{}", b""] {
+        write(&blob(&server.root(), &digest), damaged);
+        for reference in ["v1", &digest] {
+            let target = format!("/v2/a/b/manifests/{reference}");
+            assert_eq!(server.get(&target).send().status(), "404 Not Found");
+            assert_eq!(server.head(&target).send().status(), "404 Not Found");
+        }
+        let referrers = server.get(&format!("/v2/a/b/referrers/{digest}")).send();
+        assert_eq!(referrers.status(), "200 OK", "{referrers}");
+        push_index(&server, "v1");
+        assert_eq!(server.get("/v2/a/b/manifests/v1").send().text(), INDEX);
+    }
 }
 
 #[test]
