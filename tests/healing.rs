@@ -1,7 +1,10 @@
 //! What a crash, a full disk or another registry has left behind: what is damaged counts as absent,
 //! and a push makes it whole.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
@@ -206,9 +209,23 @@ fn what_a_crash_left_among_the_tags_is_not_listed() {
     write(&tags.join(".hidden/current/link"), HELLO.as_bytes());
     write(&tags.join("stray.tmp"), b"");
     fs::create_dir_all(tags.join("empty")).unwrap();
+    // What no registry makes, but perhaps a tool.
+    fs::create_dir_all(tags.join("directory/current/link")).unwrap();
+    fs::create_dir_all(tags.join(OsStr::from_bytes(b"\xff\xfe/current"))).unwrap();
+    symlink("circle", tags.join("circle")).unwrap();
+    symlink("/etc", tags.join("outside")).unwrap();
+    symlink("/etc", server.root().join("repositories/outside")).unwrap();
     // `v2` was about to become a tag.
     assert_eq!(server.get("/v2/a/b/tags/list").send().text(), "{\"name\":\"a/b\",\"tags\":[\"v1\"]}\n");
     assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "200 OK");
+    assert_eq!(server.get("/v2/_catalog").send().text(), "{\"repositories\":[\"a/b\"]}\n");
+    for tag in ["v2", "empty", "directory", "circle"] {
+        let get = server.get(&format!("/v2/a/b/manifests/{tag}")).send();
+        assert_eq!(get.status(), "404 Not Found", "{tag}: {get}");
+    }
+    // All tags are looked at for a manifest that is deleted.
+    let digest = sha256(INDEX.as_bytes());
+    assert_eq!(server.delete(&format!("/v2/a/b/manifests/{digest}")).send().status(), "202 Accepted");
 }
 
 #[test]

@@ -27,6 +27,8 @@ fn a_value_is_kept<S: Storage>(party: &Party<S>) {
         assert_eq!(storage.get(&key).unwrap().as_ref(), Some(&value), "a value of {} bytes", value.len());
     }
     assert_eq!(storage.get(&party.key("a/valu")), Ok(None));
+    // Its prefix is none.
+    assert_eq!(storage.get(&party.key("a")), Ok(None));
     assert_eq!(storage.get(&party.key("a/value/below")), Ok(None));
 }
 
@@ -48,6 +50,8 @@ fn delete_removes_a_value<S: Storage>(party: &Party<S>) {
     assert_eq!(storage.delete(&key), Ok(()));
     storage.set(&key, b"value").unwrap();
     storage.set(&party.key("a/value2"), b"other").unwrap();
+    assert_eq!(storage.delete(&party.key("a")), Ok(()));
+    assert_eq!(storage.get(&key), Ok(Some(b"value".to_vec())));
     assert_eq!(storage.delete(&key), Ok(()));
     assert_eq!(storage.get(&key), Ok(None));
     assert_eq!(storage.get(&party.key("a/value2")), Ok(Some(b"other".to_vec())));
