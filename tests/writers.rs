@@ -153,6 +153,51 @@ fn an_upload_goes_from_server_to_server() {
 }
 
 #[test]
+fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let mut stream = begin_patch(&server, &started, b"hel");
+    let status = bytes_arrived(&server, &started, 3);
+    let upload = server.root().join("repositories/a/b/_uploads").join(started.header("docker-upload-uuid"));
+    // As if it had sent nothing for a minute.
+    let claim = File::options().write(true).open(upload.join("data.claim.1")).unwrap();
+    claim.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let patched = server.patch(&status.location()).body("lo").send();
+    assert_eq!(patched.status(), "202 Accepted", "{patched}");
+    // So long it may believe that it still holds the upload.
+    thread::sleep(Duration::from_secs(3));
+    write_chunk(&mut stream, b"p").unwrap();
+    write_chunk(&mut stream, b"").unwrap();
+    let refused = Response::read(&mut BufReader::new(stream), true, &mut Vec::new()).unwrap();
+    assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
+    assert_eq!(refused.header("range"), "0-4", "{refused}");
+    let digest = sha256(b"hello");
+    assert_eq!(server.put(&refused.completed_by(&digest)).send().status(), "201 Created");
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{digest}")).send().text(), "hello");
+    assert!(!upload.exists(), "something was left of the upload");
+}
+
+#[test]
+fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let mut stream = begin_patch(&server, &started, b"hel");
+    let status = bytes_arrived(&server, &started, 3);
+    let upload = server.root().join("repositories/a/b/_uploads").join(started.header("docker-upload-uuid"));
+    let claim = File::options().write(true).open(upload.join("data.claim.1")).unwrap();
+    claim.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let put = server.put(&status.completed_by(&sha256(b"hello"))).body("lo").send();
+    assert_eq!(put.status(), "201 Created", "{put}");
+    thread::sleep(Duration::from_secs(3));
+    write_chunk(&mut stream, b"p").unwrap();
+    write_chunk(&mut stream, b"").unwrap();
+    let refused = Response::read(&mut BufReader::new(stream), true, &mut Vec::new()).unwrap();
+    assert_eq!(refused.status(), "404 Not Found", "{refused}");
+    assert!(!upload.exists(), "something was left of the upload");
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{}", sha256(b"hello"))).send().text(), "hello");
+}
+
+#[test]
 fn a_hold_from_the_future_is_not_waited_for() {
     // As after a crash, if the clock is set back before the server starts again.
     let server = Server::start();

@@ -35,6 +35,7 @@ const OF_FILES: &[&str] = &[
     "tags::a_page_has_at_most_1000_tags",
     "writers::a_hold_from_the_future_is_not_waited_for",
     "writers::a_server_that_was_killed_goes_on_from_what_is_stored",
+    "writers::who_stood_still",
 ];
 
 /// Runs every test. Those over HTTP start wasmtime with the component, and then once more with the

@@ -53,7 +53,9 @@ impl GuestUpload for Writer {
     }
 
     fn suspend(writer: Upload) -> Result<(), Error> {
-        writer.into_inner::<Self>().sync()
+        let writer = writer.into_inner::<Self>();
+        writer.sync()?;
+        writer.renew()
     }
 
     fn commit(writer: Upload, key: String) -> Result<(), Error> {

@@ -307,11 +307,12 @@ fn of_many_that_commit_one_does<S: Storage>(party: &Party<S>) {
 
 fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     let (id, blob) = (party.key("an/upload/data"), party.key("a/blob/data"));
-    let cancelled = party.key("a/cancelled/upload/data");
+    let (cancelled, left) = (party.key("a/cancelled/upload/data"), party.key("a/left/upload/data"));
     if party.number == 0 {
-        for id in [&id, &cancelled] {
+        for id in [&id, &cancelled, &left] {
             party.storage.create_upload(id).unwrap().suspend().unwrap();
         }
+        let leaving = party.storage.open_upload(&left).unwrap();
         let mut upload = party.storage.open_upload(&id).unwrap();
         let cancelling = party.storage.open_upload(&cancelled).unwrap();
         upload.append(b"be").unwrap();
@@ -319,6 +320,7 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
         party.meet("taken");
         assert_eq!(upload.append(b"no"), Err(Error::Busy));
         assert_eq!(cancelling.abort(), Err(Error::Busy));
+        assert_eq!(leaving.suspend(), Err(Error::Busy));
         assert_eq!(upload.commit(&party.key("another/blob/data")), Err(Error::Busy));
         assert_eq!(party.storage.stat(&party.key("another/blob/data")), Ok(None));
         party.meet("refused");
@@ -328,6 +330,7 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     assert_eq!(party.storage.open_upload(&id).err(), Some(Error::Busy));
     let mut upload = party.wait("the upload", || party.storage.open_upload(&id).ok());
     let mut other = party.wait("the other upload", || party.storage.open_upload(&cancelled).ok());
+    let last = party.wait("the last upload", || party.storage.open_upload(&left).ok());
     // As much as whoever held it before has stored.
     let stored = usize::try_from(upload.offset()).unwrap();
     assert!(stored <= b"be".len(), "{stored} bytes are stored");
@@ -341,4 +344,6 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     other.append(b"not cancelled").unwrap();
     other.suspend().unwrap();
     assert_eq!(party.storage.received(&cancelled), Ok(Some(13)));
+    assert_eq!(party.storage.open_upload(&left).err(), Some(Error::Busy));
+    last.suspend().unwrap();
 }
