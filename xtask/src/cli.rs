@@ -35,6 +35,9 @@ Commands:
           was acknowledged is lost. Prints what happened.
             --kills N         how often (200)
             --seed S          what decides what is pushed, and about when the server is killed (1)
+  fuzz    Give anything to everything that reads it: by cargo-fuzz where there is one with a nightly
+          compiler, else by the property tests again and again.
+            --seconds N       for about how long (60)
   lint    Check the format, and lint for this machine and for WebAssembly.
   help    Print this text.
 
@@ -70,6 +73,11 @@ pub(crate) enum Task {
         /// What decides the moments.
         seed: u64,
     },
+    /// Give anything to everything that reads it.
+    Fuzz {
+        /// For how long.
+        seconds: u64,
+    },
     /// Check the format, and lint.
     Lint,
     /// Say how to use it.
@@ -98,6 +106,7 @@ impl Arguments {
                 Task::Bench(Plan { rounds: 5, size: 512, peers: Vec::new(), out: workspace("target/bench") })
             }
             Some("crash") => Task::Crash { kills: 200, seed: 1 },
+            Some("fuzz") => Task::Fuzz { seconds: 60 },
             Some("lint") => Task::Lint,
             Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
         };
@@ -122,6 +131,7 @@ impl Arguments {
                 ("--long", Task::Test { long, .. }) => *long = true,
                 ("--kills", Task::Crash { kills, .. }) => *kills = number(&word, &value()?)?,
                 ("--seed", Task::Crash { seed, .. }) => *seed = number(&word, &value()?)?,
+                ("--seconds", Task::Fuzz { seconds }) => *seconds = number(&word, &value()?)?,
                 ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
                 _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
             }
@@ -183,6 +193,12 @@ mod tests {
         assert_eq!(parse("crash").unwrap().task, Task::Crash { kills: 200, seed: 1 });
         assert_eq!(parse("crash --seed 7 --kills 3").unwrap().task, Task::Crash { kills: 3, seed: 7 });
         assert!(parse("crash --kills many").unwrap_err().contains("`many`"));
+    }
+
+    #[test]
+    fn fuzzing_ends() {
+        assert_eq!(parse("fuzz").unwrap().task, Task::Fuzz { seconds: 60 });
+        assert_eq!(parse("fuzz --seconds 9").unwrap().task, Task::Fuzz { seconds: 9 });
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use bench::bench;
-use check::{crash, lint, test};
+use check::{crash, fuzz, lint, test};
 use cli::{Arguments, HELP, Task};
 use components::{build, build_default, build_tested};
 use serve::serve;
@@ -65,6 +65,7 @@ fn run(arguments: Arguments) -> Result<()> {
             let component = build_default(&toolchain()?, &wasm_opt()?)?;
             bench(&wasmtime()?, &component, &plan)?;
         }
+        Task::Fuzz { seconds } => fuzz(seconds)?,
         Task::Lint => lint(&toolchain()?)?,
     }
     Ok(())
