@@ -1,7 +1,7 @@
 //! Other programs: run them, and say in one sentence what went wrong.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -37,16 +37,19 @@ pub(crate) fn build(command: &mut Command) -> Result<()> {
     }
     let child = command.stderr(Stdio::piped()).spawn();
     let mut child = child.with_context(|| format!("cannot start {}", name(command)))?;
-    let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
-    if let Some(mut stderr) = child.stderr.take() {
+    let mut said = Vec::new();
+    if let Some(stderr) = child.stderr.take() {
+        let mut stderr = BufReader::new(stderr);
         loop {
-            let length = stderr.read(&mut buffer)?;
+            let part = stderr.fill_buf()?;
+            let length = part.len();
             if length == 0 {
                 break;
             }
             // Whether the user can be told or not, the program goes on.
-            let _ = errors.write_all(&buffer[..length]);
-            said.extend_from_slice(&buffer[..length]);
+            let _ = errors.write_all(part);
+            said.extend_from_slice(part);
+            stderr.consume(length);
         }
     }
     let status = child.wait()?;
