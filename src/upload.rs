@@ -110,7 +110,11 @@ impl<'a, S: Storage> Upload<'a, S> {
             ));
         };
         let (storage, name) = (self.repository.storage(), self.repository.name());
-        self.writer.commit(&keys::blob(canonical))?;
+        self.writer.commit(&keys::blob(canonical)).map_err(|error| match error {
+            // Somebody has removed it who asks nobody, as those do who purge old uploads.
+            storage::Error::NotFound => Error::from(Code::BlobUploadUnknown),
+            error => error.into(),
+        })?;
         // Last, since it makes the blob visible.
         self.repository.link_blob(digest, canonical)?;
         Ok(storage.delete_prefix(&keys::upload(name, &self.id))?)

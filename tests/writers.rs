@@ -198,6 +198,24 @@ fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
 }
 
 #[test]
+fn an_upload_that_was_removed_under_its_writer_is_unknown() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let mut stream = begin(&server, "PUT", &started.completed_by(&sha256(b"hello")), b"hel");
+    bytes_arrived(&server, &started, 3);
+    let uploads = server.root().join("repositories/a/b/_uploads");
+    // As whoever purges uploads that are old.
+    fs::remove_dir_all(uploads.join(started.header("docker-upload-uuid"))).unwrap();
+    write_chunk(&mut stream, b"lo").unwrap();
+    write_chunk(&mut stream, b"").unwrap();
+    let mut body = Vec::new();
+    let refused = Response::read(&mut BufReader::new(stream), true, &mut body).unwrap();
+    assert_eq!(refused.status(), "404 Not Found", "{refused}");
+    assert!(String::from_utf8(body).unwrap().contains("BLOB_UPLOAD_UNKNOWN"), "{refused}");
+    assert!(fs::read_dir(uploads).unwrap().next().is_none(), "something was left of the upload");
+}
+
+#[test]
 fn a_hold_from_the_future_is_not_waited_for() {
     // As after a crash, if the clock is set back before the server starts again.
     let server = Server::start();
@@ -234,10 +252,13 @@ fn one_blob_may_be_pushed_by_many_at_once() {
 
 /// Sends the head of a streamed PATCH and so much of its body, but not the end.
 fn begin_patch(server: &Server, upload: &Response, bytes: &[u8]) -> TcpStream {
+    begin(server, "PATCH", &upload.location(), bytes)
+}
+
+fn begin(server: &Server, method: &str, target: &str, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     let head = format!(
-        "PATCH {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
-        upload.location(),
+        "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
         server.address()
     );
     stream.write_all(head.as_bytes()).unwrap();

@@ -37,6 +37,7 @@ const OF_FILES: &[&str] = &[
     "tags::a_page_has_at_most_1000_tags",
     "writers::a_hold_from_the_future_is_not_waited_for",
     "writers::a_server_that_was_killed_goes_on_from_what_is_stored",
+    "writers::an_upload_that_was_removed_under_its_writer_is_unknown",
     "writers::who_stood_still",
 ];
 

@@ -187,10 +187,14 @@ impl Directory {
         Ok(temporary)
     }
 
-    /// Moves a file that is synced to where it is seen, durably, in place of what was there.
+    /// Moves a file that is synced to where it is seen, durably, in place of what was there. Errs with
+    /// `not-found` if there is no such file.
     pub(crate) fn publish(&self, from: &str, to: &str) -> Result<()> {
-        self.with_parents(to, || self.given.rename_at(from, &self.given, to))
-            .map_err(failed("rename to", to))?;
+        let moved = self.with_parents(to, || self.given.rename_at(from, &self.given, to));
+        if moved.is_err() && self.size(from)?.is_none() {
+            return Err(Error::NotFound);
+        }
+        moved.map_err(failed("rename to", to))?;
         self.sync_parent(to)
     }
 
