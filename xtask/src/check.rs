@@ -20,6 +20,7 @@ const OF_FILES: &[&str] = &[
     "crash::",
     "disk::",
     "distribution::",
+    "faults::",
     "healing::",
     "paging::",
     "storage::",
