@@ -196,6 +196,11 @@ impl Error {
         self.source.as_deref()
     }
 
+    /// Whether the answer carries headers.
+    pub fn has_headers(&self) -> bool {
+        !self.headers.is_empty()
+    }
+
     /// Takes the headers that the answer carries.
     pub fn into_headers(self) -> Vec<(&'static str, String)> {
         self.headers
@@ -230,9 +235,9 @@ impl From<storage::Error> for Error {
                     "{error}; see that the storage is there, and that the server may write to it"
                 ))
             }
-            // Only who stood still for long loses an upload in the middle of a request.
+            // Of an upload. Who asked for it is told from where to go on, once that is known.
             storage::Error::Busy => {
-                Self::new(Code::RangeInvalid, "another request has taken this upload over")
+                Self::new(Code::RangeInvalid, "another request is writing to this upload")
                     .log(error.to_string())
             }
             // Where a missing blob means something, it is handled before this.

@@ -32,11 +32,20 @@ const FOREIGN: [&str; 4] = [
 pub struct Manifest {
     media_type: String,
     /// The config and layers that must be in the repository, each once.
-    pub blobs: Vec<Digest>,
+    pub blobs: Vec<Part>,
     /// The manifests of an index, which must be in the repository, each once.
     pub manifests: Vec<Digest>,
     /// The manifest that this one is about. It need not be in the repository.
     pub subject: Option<Digest>,
+}
+
+/// A config or a layer, as a manifest names it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes, if the manifest says one.
+    pub size: Option<u64>,
 }
 
 /// What a registry reads of a manifest of a type that it knows.
@@ -66,6 +75,8 @@ struct Descriptor {
     #[serde(default)]
     media_type: String,
     digest: String,
+    /// A number, or else it is passed over.
+    size: Option<Box<RawValue>>,
     #[serde(default)]
     urls: Vec<String>,
 }
@@ -120,8 +131,8 @@ impl Manifest {
         let layers = document.layers.unwrap_or_default().into_iter().filter(here);
         Ok(Self {
             media_type,
-            blobs: digests(document.config.into_iter().chain(layers))?,
-            manifests: digests(document.manifests.unwrap_or_default())?,
+            blobs: parts(document.config.into_iter().chain(layers))?,
+            manifests: parts(document.manifests.unwrap_or_default())?.into_iter().map(|p| p.digest).collect(),
             subject: document.subject.map(|subject| Digest::parse(&subject.digest)).transpose()?,
         })
     }
@@ -221,15 +232,18 @@ fn is_header_value(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
 }
 
-fn digests(descriptors: impl IntoIterator<Item = Descriptor>) -> Result<Vec<Digest>, String> {
-    let (mut digests, mut seen) = (Vec::new(), BTreeSet::new());
+fn parts(descriptors: impl IntoIterator<Item = Descriptor>) -> Result<Vec<Part>, String> {
+    let (mut parts, mut seen) = (Vec::new(), BTreeSet::new());
     for descriptor in descriptors {
-        let digest = Digest::parse(&descriptor.digest)?;
+        let part = Part {
+            digest: Digest::parse(&descriptor.digest)?,
+            size: descriptor.size.and_then(|size| size.get().parse().ok()),
+        };
         if seen.insert(descriptor.digest) {
-            digests.push(digest);
+            parts.push(part);
         }
     }
-    Ok(digests)
+    Ok(parts)
 }
 
 fn not_json(error: serde_json::Error) -> String {
@@ -250,11 +264,12 @@ mod tests {
     #[test]
     fn an_image_refers_to_its_config_and_layers() {
         let content = format!(
-            r#"{{"schemaVersion":2,"config":{{"digest":"{A}"}},"layers":[{{"digest":"{B}"}},{{"digest":"{B}"}}]}}"#
+            r#"{{"schemaVersion":2,"config":{{"digest":"{A}","size":7}},"layers":[{{"digest":"{B}","size":"8"}},{{"digest":"{B}"}}]}}"#
         );
         let manifest = parse(&content, "application/vnd.oci.image.manifest.v1+json; charset=utf-8").unwrap();
         assert_eq!(manifest.media_type(), OCI_MANIFEST);
-        assert_eq!(manifest.blobs, [Digest::parse(A).unwrap(), Digest::parse(B).unwrap()]);
+        let part = |digest, size| Part { digest: Digest::parse(digest).unwrap(), size };
+        assert_eq!(manifest.blobs, [part(A, Some(7)), part(B, None)]);
         assert_eq!(media_type(content.as_bytes()), OCI_MANIFEST);
         // It would be served as another type.
         assert!(parse(&content, DOCKER_MANIFEST).unwrap_err().contains("must say so"));

@@ -115,7 +115,7 @@ fn describe<S: Storage>(repository: &Repository<S>, digest: &Digest) -> Result<O
     let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
         return Ok(None);
     };
-    let content = repository.content(&manifest)?;
+    let Some(content) = repository.content(&manifest)? else { return Ok(None) };
     let Some(referrer) = Referrer::of(&content) else { return Ok(None) };
     Ok(Some(Descriptor {
         media_type: media_type(&content),
@@ -131,7 +131,7 @@ fn fallback<S: Storage>(repository: &Repository<S>, subject: &Digest) -> Result<
     // No more of the digest than this, or that of a SHA-512 would be longer than a tag may be.
     let tag = format!("{}-{:.64}", subject.algorithm().as_str(), subject.hex());
     match repository.manifest(&Reference::Tag(tag))? {
-        Some((_, index)) => Ok(index_entries(&repository.content(&index)?)),
+        Some((_, index)) => Ok(index_entries(&repository.content(&index)?.unwrap_or_default())),
         None => Ok(Vec::new()),
     }
 }
@@ -157,7 +157,8 @@ fn look_at_all<S: Storage>(
             let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
                 continue;
             };
-            let Some(referrer) = Referrer::of(&repository.content(&manifest)?) else { continue };
+            let content = repository.content(&manifest)?;
+            let Some(referrer) = content.and_then(|content| Referrer::of(&content)) else { continue };
             let Some(its_subject) = referrer.subject else { continue };
             // What was pushed by another digest is listed by that one.
             if is_linked_otherwise(repository, &its_subject, &digest)? {

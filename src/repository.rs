@@ -3,7 +3,7 @@
 
 use crate::digest::{Algorithm, Digest};
 use crate::error;
-use crate::hash;
+use crate::hash::{self, Hasher};
 use crate::keys;
 use crate::name::{Name, is_tag};
 use crate::storage::{Result, Storage};
@@ -94,15 +94,39 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(manifest.map(|blob| (digest, blob)))
     }
 
-    /// Reads a manifest that was found.
-    pub fn content(&self, manifest: &Blob) -> error::Result<Vec<u8>> {
-        let mut stored = self.storage.read(&keys::blob(&manifest.canonical), 0, manifest.size)?;
+    /// Reads a manifest that was found. None if it is not what its digest says, which counts as absent.
+    pub fn content(&self, manifest: &Blob) -> error::Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
-        while (content.len() as u64) < manifest.size {
-            let bytes = stored.next().map_err(error::Error::internal)?;
-            content.extend(bytes.ok_or_else(|| error::Error::internal("a manifest's content ends early"))?);
+        self.read(manifest, |bytes| content.extend_from_slice(bytes))?;
+        Ok(Some(content).filter(|content| hash::digest(Algorithm::Sha256, content) == manifest.canonical))
+    }
+
+    /// Removes content, for all repositories, if it is not what its digest says, and returns whether it did.
+    /// All of it is read for that.
+    pub fn remove_if_broken(&self, blob: &Blob) -> error::Result<bool> {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        self.read(blob, |bytes| hasher.update(bytes))?;
+        let key = keys::blob(&blob.canonical);
+        // Somebody may have pushed it meanwhile, and then it is longer now.
+        if hasher.finish() == blob.canonical || self.storage.stat(&key)? != Some(blob.size) {
+            return Ok(false);
         }
-        Ok(content)
+        self.storage.delete_blob(&key)?;
+        Ok(true)
+    }
+
+    /// Reads content to its end.
+    fn read(&self, blob: &Blob, mut take: impl FnMut(&[u8])) -> error::Result<()> {
+        let mut left = blob.size;
+        let mut stored = self.storage.read(&keys::blob(&blob.canonical), 0, left)?;
+        while left > 0 {
+            let bytes = stored.next().map_err(error::Error::internal)?;
+            let mut bytes = bytes.ok_or_else(|| error::Error::internal("stored content ends early"))?;
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            take(&bytes);
+            left -= bytes.len() as u64;
+        }
+        Ok(())
     }
 
     /// Whether the repository has a manifest.

@@ -82,11 +82,16 @@ impl<'a, S: Storage> Upload<'a, S> {
     /// are.
     pub fn suspend(self) -> Result<u64> {
         let offset = self.offset();
+        let (storage, name) = (self.repository.storage(), self.repository.name());
         self.writer.suspend()?;
         // After the bytes: a hash of bytes that were lost would be believed.
-        for hasher in self.hashers {
-            let key = keys::upload_hash_state(self.repository.name(), &self.id, hasher.algorithm(), offset);
-            self.repository.storage().set(&key, &hasher.to_state())?;
+        for hasher in &self.hashers {
+            let key = keys::upload_hash_state(name, &self.id, hasher.algorithm(), offset);
+            storage.set(&key, &hasher.to_state())?;
+        }
+        // By then another request may have ended the upload, and nobody would remove what came after.
+        if !self.hashers.is_empty() && storage.received(&keys::upload_data(name, &self.id))?.is_none() {
+            storage.delete_prefix(&keys::upload(name, &self.id))?;
         }
         Ok(offset)
     }
@@ -105,7 +110,11 @@ impl<'a, S: Storage> Upload<'a, S> {
             ));
         };
         let (storage, name) = (self.repository.storage(), self.repository.name());
-        self.writer.commit(&keys::blob(canonical))?;
+        self.writer.commit(&keys::blob(canonical)).map_err(|error| match error {
+            // Somebody has removed it who asks nobody, as those do who purge old uploads.
+            storage::Error::NotFound => Error::from(Code::BlobUploadUnknown),
+            error => error.into(),
+        })?;
         // Last, since it makes the blob visible.
         self.repository.link_blob(digest, canonical)?;
         Ok(storage.delete_prefix(&keys::upload(name, &self.id))?)
@@ -147,4 +156,26 @@ impl<'a, S: Storage> Upload<'a, S> {
 pub fn next(body: &mut impl Stream) -> Result<Option<Vec<u8>>> {
     let detail = "the body broke off; ask for the upload's status to go on";
     body.next().map_err(|source| Error::new(Code::BlobUploadInvalid, detail).log(source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+    use crate::storage::memory::Memory;
+
+    #[test]
+    fn nothing_is_left_of_an_upload_that_ended_meanwhile() {
+        let (storage, name) = (Memory::default(), Name::parse("a/b").unwrap());
+        let repository = Repository::new(&storage, &name);
+        let (mut upload, _) = Upload::start(&repository).unwrap();
+        upload.hash_with(Algorithm::Sha256).unwrap();
+        upload.receive(&mut b"abc".to_vec()).unwrap();
+        // Another request has it as soon as this one lets go.
+        let id = upload.id().to_owned();
+        storage.create_upload(&keys::upload_data(&name, &id)).unwrap().abort().unwrap();
+        storage.delete_prefix(&keys::upload(&name, &id)).unwrap();
+        assert_eq!(upload.suspend().unwrap(), 3);
+        assert_eq!(storage.keys(), [""; 0]);
+    }
 }

@@ -106,11 +106,12 @@ fn parameters_that_mean_nothing_are_passed_over() {
 fn a_fault_of_the_storage_stays_in_the_log() {
     let server = server_with_blobs();
     let digest = sha256(b"hello");
-    // Where a file should be there is a directory.
+    // Where a file is to be put there is a directory.
     let link = server.root().join("repositories/a/b/_layers").join(digest.replace(':', "/")).join("link");
     std::fs::remove_file(&link).unwrap();
     std::fs::create_dir(&link).unwrap();
-    assert_snapshot!(server.get(&format!("/v2/a/b/blobs/{digest}")).send(), @r#"
+    let push = server.post(&format!("/v2/a/b/blobs/uploads/?digest={digest}")).body("hello");
+    assert_snapshot!(push.send(), @r#"
     500 Internal Server Error
     content-length: 58
     content-type: application/json

@@ -1,12 +1,16 @@
 //! What a crash, a full disk or another registry has left behind: what is damaged counts as absent,
 //! and a push makes it whole.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
 
-use crate::content::{push_blob, sha256};
+use crate::content::{noise, push_blob, sha256};
+use crate::images::{MANIFEST, manifest};
 use crate::server::Server;
 
 const HELLO: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
@@ -121,6 +125,57 @@ fn a_blob_that_was_cut_off_is_replaced() {
 }
 
 #[test]
+fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
+    let server = Server::start();
+    let layer = noise(40, 300_000).into_bytes();
+    push_blob(&server, "a/b", b"{}");
+    let digest = push_blob(&server, "a/b", &layer);
+    push_blob(&server, "other", &layer);
+    let target = format!("/v2/a/b/blobs/{digest}");
+    let push = |image: String| {
+        server.put("/v2/a/b/manifests/v1").header("Content-Type", MANIFEST).body(image).send()
+    };
+    // As a client does that pushes it again: the blob is there, so that the manifest alone is missing.
+    write(&blob(&server.root(), &digest), &layer[..200_000]);
+    assert_eq!(server.head(&target).send().status(), "200 OK");
+    let refused = push(manifest(&layer));
+    assert_eq!(refused.status(), "400 Bad Request", "{refused}");
+    assert!(
+        refused.text().contains("MANIFEST_BLOB_UNKNOWN") && refused.text().contains(&digest),
+        "{refused}"
+    );
+    // From now on everybody knows.
+    assert_eq!(server.head(&target).send().status(), "404 Not Found");
+    assert_eq!(server.head(&target.replace("a/b", "other")).send().status(), "404 Not Found");
+    push_blob(&server, "a/b", &layer);
+    assert_eq!(push(manifest(&layer)).status(), "201 Created");
+    assert!(server.get(&target).send().body == layer, "the blob is another");
+
+    // Who is wrong about a size removes nothing.
+    let wrong = manifest(&layer).replace("\"size\":300000}", "\"size\":300001}");
+    assert_eq!(push(wrong).status(), "201 Created");
+    assert!(server.get(&target).send().body == layer, "the blob is another");
+}
+
+#[test]
+fn a_manifest_that_was_cut_off_is_none_until_it_is_pushed_again() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    for damaged in [&INDEX.as_bytes()[..40], b"{}", b""] {
+        write(&blob(&server.root(), &digest), damaged);
+        for reference in ["v1", &digest] {
+            let target = format!("/v2/a/b/manifests/{reference}");
+            assert_eq!(server.get(&target).send().status(), "404 Not Found");
+            assert_eq!(server.head(&target).send().status(), "404 Not Found");
+        }
+        let referrers = server.get(&format!("/v2/a/b/referrers/{digest}")).send();
+        assert_eq!(referrers.status(), "200 OK", "{referrers}");
+        push_index(&server, "v1");
+        assert_eq!(server.get("/v2/a/b/manifests/v1").send().text(), INDEX);
+    }
+}
+
+#[test]
 fn a_damaged_tag_is_none_until_it_is_pushed_again() {
     let server = Server::start();
     for damaged in ["", "garbage", "sha256:2cf2"] {
@@ -154,9 +209,23 @@ fn what_a_crash_left_among_the_tags_is_not_listed() {
     write(&tags.join(".hidden/current/link"), HELLO.as_bytes());
     write(&tags.join("stray.tmp"), b"");
     fs::create_dir_all(tags.join("empty")).unwrap();
+    // What no registry makes, but perhaps a tool.
+    fs::create_dir_all(tags.join("directory/current/link")).unwrap();
+    fs::create_dir_all(tags.join(OsStr::from_bytes(b"\xff\xfe/current"))).unwrap();
+    symlink("circle", tags.join("circle")).unwrap();
+    symlink("/etc", tags.join("outside")).unwrap();
+    symlink("/etc", server.root().join("repositories/outside")).unwrap();
     // `v2` was about to become a tag.
     assert_eq!(server.get("/v2/a/b/tags/list").send().text(), "{\"name\":\"a/b\",\"tags\":[\"v1\"]}\n");
     assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "200 OK");
+    assert_eq!(server.get("/v2/_catalog").send().text(), "{\"repositories\":[\"a/b\"]}\n");
+    for tag in ["v2", "empty", "directory", "circle"] {
+        let get = server.get(&format!("/v2/a/b/manifests/{tag}")).send();
+        assert_eq!(get.status(), "404 Not Found", "{tag}: {get}");
+    }
+    // All tags are looked at for a manifest that is deleted.
+    let digest = sha256(INDEX.as_bytes());
+    assert_eq!(server.delete(&format!("/v2/a/b/manifests/{digest}")).send().status(), "202 Accepted");
 }
 
 #[test]

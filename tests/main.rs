@@ -38,6 +38,7 @@ mod deletes;
 mod digests;
 mod disk;
 mod distribution;
+mod faults;
 mod habits;
 mod habits_of_tools;
 mod healing;

@@ -111,6 +111,11 @@ impl Server {
         kib / 1024
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Waits until the server has written a line that contains this, and returns the line.
     pub(crate) fn logged(&self, text: &str) -> String {
         self.process.wait_for(text)

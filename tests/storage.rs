@@ -189,6 +189,14 @@ fn directories_and_blobs_may_be_links() {
     fs::rename(&blob, data.join("elsewhere")).unwrap();
     symlink("../../../../elsewhere", &blob).unwrap();
     pull_image(&server, b"layer");
+
+    // Of a tag that is a link to another, the link goes.
+    let tags = server.root().join("repositories/a/b/_manifests/tags");
+    symlink("v1", tags.join("v2")).unwrap();
+    assert_eq!(server.get("/v2/a/b/manifests/v2").send().text(), manifest(b"layer"));
+    assert_eq!(server.delete("/v2/a/b/manifests/v2").send().status(), "202 Accepted");
+    assert_eq!(server.get("/v2/a/b/manifests/v2").send().status(), "404 Not Found");
+    pull_image(&server, b"layer");
     assert_eq!(server.delete("/v2/a/b/manifests/v1").send().status(), "202 Accepted");
 }
 

@@ -217,9 +217,11 @@ fn provoke(server: &Server, code: &str) -> Response {
             nowhere.start().get("/v2/a/b/tags/list").send()
         }
         "UNKNOWN" => {
-            let link = format!("repositories/a/b/_layers/{}/link", missing.replace(':', "/"));
+            let digest = sha256(b"no link can be written to it");
+            let link = format!("repositories/a/b/_layers/{}/link", digest.replace(':', "/"));
             fs::create_dir_all(server.root().join(link)).unwrap();
-            server.get(&format!("/v2/a/b/blobs/{missing}")).send()
+            let push = server.post(&format!("/v2/a/b/blobs/uploads/?digest={digest}"));
+            push.body("no link can be written to it").send()
         }
         "UNSUPPORTED" => server.post("/v2/").send(),
         code => panic!("no request here is answered with {code}"),

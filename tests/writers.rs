@@ -6,7 +6,7 @@ use std::io::{BufReader, Cursor, Write};
 use std::net::TcpStream;
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use insta::assert_snapshot;
 
@@ -153,6 +153,91 @@ fn an_upload_goes_from_server_to_server() {
 }
 
 #[test]
+fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let mut stream = begin_patch(&server, &started, b"hel");
+    let status = bytes_arrived(&server, &started, 3);
+    let upload = server.root().join("repositories/a/b/_uploads").join(started.header("docker-upload-uuid"));
+    // As if it had sent nothing for a minute.
+    let claim = File::options().write(true).open(upload.join("data.claim.1")).unwrap();
+    claim.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let patched = server.patch(&status.location()).body("lo").send();
+    assert_eq!(patched.status(), "202 Accepted", "{patched}");
+    // So long it may believe that it still holds the upload.
+    thread::sleep(Duration::from_secs(3));
+    write_chunk(&mut stream, b"p").unwrap();
+    write_chunk(&mut stream, b"").unwrap();
+    let refused = Response::read(&mut BufReader::new(stream), true, &mut Vec::new()).unwrap();
+    assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
+    assert_eq!(refused.header("range"), "0-4", "{refused}");
+    let digest = sha256(b"hello");
+    assert_eq!(server.put(&refused.completed_by(&digest)).send().status(), "201 Created");
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{digest}")).send().text(), "hello");
+    assert!(!upload.exists(), "something was left of the upload");
+}
+
+#[test]
+fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let mut stream = begin_patch(&server, &started, b"hel");
+    let status = bytes_arrived(&server, &started, 3);
+    let upload = server.root().join("repositories/a/b/_uploads").join(started.header("docker-upload-uuid"));
+    let claim = File::options().write(true).open(upload.join("data.claim.1")).unwrap();
+    claim.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let put = server.put(&status.completed_by(&sha256(b"hello"))).body("lo").send();
+    assert_eq!(put.status(), "201 Created", "{put}");
+    thread::sleep(Duration::from_secs(3));
+    write_chunk(&mut stream, b"p").unwrap();
+    write_chunk(&mut stream, b"").unwrap();
+    let refused = Response::read(&mut BufReader::new(stream), true, &mut Vec::new()).unwrap();
+    assert_eq!(refused.status(), "404 Not Found", "{refused}");
+    assert!(!upload.exists(), "something was left of the upload");
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{}", sha256(b"hello"))).send().text(), "hello");
+}
+
+#[test]
+fn an_upload_that_was_removed_under_its_writer_is_unknown() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let mut stream = begin(&server, "PUT", &started.completed_by(&sha256(b"hello")), b"hel");
+    bytes_arrived(&server, &started, 3);
+    let uploads = server.root().join("repositories/a/b/_uploads");
+    // As whoever purges uploads that are old.
+    fs::remove_dir_all(uploads.join(started.header("docker-upload-uuid"))).unwrap();
+    write_chunk(&mut stream, b"lo").unwrap();
+    write_chunk(&mut stream, b"").unwrap();
+    let mut body = Vec::new();
+    let refused = Response::read(&mut BufReader::new(stream), true, &mut body).unwrap();
+    assert_eq!(refused.status(), "404 Not Found", "{refused}");
+    assert!(String::from_utf8(body).unwrap().contains("BLOB_UPLOAD_UNKNOWN"), "{refused}");
+    assert!(fs::read_dir(uploads).unwrap().next().is_none(), "something was left of the upload");
+}
+
+#[test]
+fn a_hold_from_the_future_is_not_waited_for() {
+    // As after a crash, if the clock is set back before the server starts again.
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let upload = server.root().join("repositories/a/b/_uploads").join(started.header("docker-upload-uuid"));
+    let claim = File::create(upload.join("data.claim.1")).unwrap();
+    claim.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    let refused = server.patch(&started.location()).body("abc").send();
+    assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
+    // From now on it is as old as any other.
+    let asked = Instant::now();
+    let put = loop {
+        let put = server.put(&started.completed_by(&sha256(b"abc"))).body("abc").send();
+        if put.status() != "416 Range Not Satisfiable" || asked.elapsed() > Duration::from_secs(60) {
+            break put;
+        }
+        thread::sleep(Duration::from_millis(200));
+    };
+    assert_eq!(put.status(), "201 Created", "{put}");
+}
+
+#[test]
 fn one_blob_may_be_pushed_by_many_at_once() {
     let server = Server::start();
     let content = noise(9, 500_000).into_bytes();
@@ -167,10 +252,13 @@ fn one_blob_may_be_pushed_by_many_at_once() {
 
 /// Sends the head of a streamed PATCH and so much of its body, but not the end.
 fn begin_patch(server: &Server, upload: &Response, bytes: &[u8]) -> TcpStream {
+    begin(server, "PATCH", &upload.location(), bytes)
+}
+
+fn begin(server: &Server, method: &str, target: &str, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     let head = format!(
-        "PATCH {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
-        upload.location(),
+        "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
         server.address()
     );
     stream.write_all(head.as_bytes()).unwrap();

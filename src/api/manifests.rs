@@ -6,7 +6,7 @@ use crate::digest::Algorithm;
 use crate::error::{Code, Detail, Error, Result};
 use crate::hash;
 use crate::http::{Request, Response};
-use crate::manifest::{MANIFEST_MAX, Manifest, Referrer, media_type};
+use crate::manifest::{MANIFEST_MAX, Manifest, Part, Referrer, media_type};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
 use crate::storage::Storage;
@@ -30,7 +30,7 @@ pub fn get<S: Storage, B>(
     if request.has_current(&etag) {
         return Ok(headers(304));
     }
-    let content = repository.content(&blob)?;
+    let content = repository.content(&blob)?.ok_or_else(|| unknown(requested))?;
     Ok(headers(200).with_bytes(&media_type(&content), content))
 }
 
@@ -77,7 +77,7 @@ pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result
     match reference {
         Reference::Tag(tag) => repository.delete_tag(&tag)?,
         Reference::Digest(_) => {
-            let referrer = Referrer::of(&repository.content(&manifest)?);
+            let referrer = repository.content(&manifest)?.and_then(|content| Referrer::of(&content));
             let subject = referrer.and_then(|referrer| referrer.subject);
             repository.delete_manifest(&manifest.canonical, subject.as_ref())?;
         }
@@ -123,14 +123,24 @@ fn receive<B: Stream>(request: &mut Request<B>) -> Result<Vec<u8>> {
 }
 
 /// Names what a manifest refers to and the repository lacks.
+///
+/// A blob that is shorter than the manifest says was perhaps cut off, by a crash of another registry. If
+/// it was, it is removed and counts as absent: then it is pushed again. If not, the manifest is
+/// wrong, which is its client's business, and none of its other sizes counts: reading blobs costs.
 fn missing<S: Storage>(
     repository: &Repository<S>,
     manifest: &Manifest,
     validation: Validation,
 ) -> Result<Vec<Detail>> {
-    let mut missing = Vec::new();
-    for digest in manifest.blobs.iter().filter(|_| validation.images) {
-        if repository.blob(digest)?.is_none() {
+    let (mut missing, mut sizes_count) = (Vec::new(), true);
+    for Part { digest, size } in manifest.blobs.iter().filter(|_| validation.images) {
+        let mut found = repository.blob(digest)?;
+        if let Some(blob) = found.take_if(|blob| sizes_count && size.is_some_and(|size| size > blob.size))
+            && !repository.remove_if_broken(&blob)?
+        {
+            (found, sizes_count) = (Some(blob), false);
+        }
+        if found.is_none() {
             missing.push(Detail::Member("digest", digest.to_string()));
         }
     }

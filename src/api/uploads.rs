@@ -96,7 +96,9 @@ pub fn append<S: Storage, B: Stream>(
             Error::new(Code::BlobUploadInvalid, detail).log(format!("PATCH of type {content_type:?}"))
         );
     }
-    let offset = receive(repository, secret, &state, request, announced(&state))?.suspend()?;
+    let offset = receive(repository, secret, &state, request, announced(&state))
+        .and_then(Upload::suspend)
+        .map_err(|error| located(repository, secret, &state, error))?;
     Ok(Response::new(202).with_headers(progress(secret, state, offset)))
 }
 
@@ -111,7 +113,9 @@ pub fn complete<S: Storage, B: Stream>(
     let state = required_state(repository, secret, id, request)?;
     let missing = || Error::new(Code::DigestInvalid, "complete the upload with the parameter digest");
     let digest = digest(request.query.get("digest").ok_or_else(missing)?)?;
-    receive(repository, secret, &state, request, digest.algorithm())?.commit(&digest)?;
+    receive(repository, secret, &state, request, digest.algorithm())
+        .and_then(|upload| upload.commit(&digest))
+        .map_err(|error| located(repository, secret, &state, error))?;
     Ok(created(repository.name(), &digest))
 }
 
@@ -125,7 +129,7 @@ fn receive<'a, S: Storage, B: Stream>(
     algorithm: Algorithm,
 ) -> Result<Upload<'a, S>> {
     let chunk = chunk(repository, secret, state, request)?;
-    let mut upload = resume(repository, secret, state)?;
+    let mut upload = resume(repository, state)?;
     let first = chunk.map_or(state.offset, |chunk| chunk.first);
     // Where nothing is appended, it does not matter what the client believes.
     if first != upload.offset() && (chunk.is_some() || next(&mut request.body)?.is_some()) {
@@ -299,21 +303,30 @@ fn wrong_length(progress: Vec<(&'static str, String)>) -> Error {
 }
 
 /// Holds an upload, to write to it.
-fn resume<'a, S: Storage>(
-    repository: &'a Repository<'a, S>,
-    secret: &Secret,
-    state: &UploadState,
-) -> Result<Upload<'a, S>> {
+fn resume<'a, S: Storage>(repository: &'a Repository<'a, S>, state: &UploadState) -> Result<Upload<'a, S>> {
     match Upload::resume(repository, &state.uuid) {
         Ok(upload) => Ok(upload),
         Err(storage::Error::NotFound) => Err(unknown()),
-        Err(storage::Error::Busy) => {
-            let received =
-                repository.storage().received(&keys::upload_data(repository.name(), &state.uuid))?;
-            let offset = received.ok_or_else(unknown)?;
-            Err(out_of_order(secret, state.clone(), offset).log("another request is writing to this upload"))
-        }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Tells a client whose upload another request holds, or has taken over, from where to go on.
+fn located<S: Storage>(
+    repository: &Repository<S>,
+    secret: &Secret,
+    state: &UploadState,
+    error: Error,
+) -> Error {
+    if error.code() != Code::RangeInvalid || error.has_headers() {
+        return error;
+    }
+    match repository.storage().received(&keys::upload_data(repository.name(), &state.uuid)) {
+        Ok(Some(offset)) => {
+            out_of_order(secret, state.clone(), offset).log("another request is writing to this upload")
+        }
+        Ok(None) => unknown(),
+        Err(error) => error.into(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Passwords: the entries of an htpasswd file.
 
+use core::hint::black_box;
+
 use bcrypt::HashParts;
 
 /// Beyond this a check takes seconds in WebAssembly, and every wrong one as long.
@@ -7,13 +9,20 @@ const COST_MAX: u32 = 14;
 
 /// The users, and what their passwords are checked against.
 #[derive(Clone, Debug)]
-pub struct Passwords(Vec<(String, String)>);
+pub struct Passwords(Vec<Entry>);
+
+#[derive(Clone, Debug)]
+struct Entry {
+    name: String,
+    hash: String,
+    cost: u32,
+}
 
 impl Passwords {
     /// Reads entries `NAME:HASH`, one to a line; blank lines and those that begin with `#` are passed
     /// over. Errs, for the log, with the line that is no such entry.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut entries: Vec<(String, String)> = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         for (index, line) in text.lines().map(str::trim).enumerate() {
             if line.is_empty() || line.starts_with('#') {
                 continue;
@@ -33,10 +42,10 @@ impl Passwords {
                     "line {number}: the hash of {name:?} has cost {cost}, and {COST_MAX} is the most"
                 ));
             }
-            if entries.iter().any(|(other, _)| other == name) {
+            if entries.iter().any(|other| other.name == name) {
                 return Err(format!("line {number}: {name:?} is there twice"));
             }
-            entries.push((name.to_owned(), hash.to_owned()));
+            entries.push(Entry { name: name.to_owned(), hash: hash.to_owned(), cost });
         }
         if entries.is_empty() {
             return Err("there is no entry, so that nobody could log in".to_owned());
@@ -44,13 +53,24 @@ impl Passwords {
         Ok(Self(entries))
     }
 
-    /// Whether a password is right. A name that nobody has takes as long as the longest check, which is
-    /// that of the highest cost: the number at 4 in a hash such as `$2y$10$…`.
+    /// Whether a password is right. A wrong one is as much work for every name, whether or not somebody
+    /// has it: as much as the hash of the highest cost.
     pub fn check(&self, name: &str, password: &str) -> bool {
-        let entry = self.0.iter().find(|(other, _)| other == name);
-        let costly = self.0.iter().max_by_key(|(_, hash)| hash.get(4..6));
-        let Some((_, hash)) = entry.or(costly) else { return false };
-        bcrypt::verify(password, hash).unwrap_or(false) && entry.is_some()
+        let entry = self.0.iter().find(|entry| entry.name == name);
+        if entry.is_some_and(|entry| bcrypt::verify(password, &entry.hash).unwrap_or(false)) {
+            return true;
+        }
+        for cost in self.makes_up_for(entry) {
+            let _ = black_box(bcrypt::hash_with_salt(password, cost, [0; 16]));
+        }
+        false
+    }
+
+    /// The costs of the hashes that are as much work as what is left after that of an entry, or of nobody.
+    /// Each step of the cost doubles the work: from one cost up to another, all in between are what is missing.
+    fn makes_up_for(&self, entry: Option<&Entry>) -> impl Iterator<Item = u32> {
+        let most = self.0.iter().map(|entry| entry.cost).max().unwrap_or_default();
+        entry.map_or(most..most + 1, |entry| entry.cost..most)
     }
 }
 
@@ -75,6 +95,20 @@ mod tests {
             [("ann", ""), ("ann", "pass "), ("bob", "pass"), ("eve", "pass"), ("", "pass")]
         {
             assert!(!passwords.check(name, password), "{name} {password}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_is_as_much_work_for_every_name() {
+        let entry = |name: &str, cost: u32| {
+            format!("{name}:{}\n", hashed("x").replace("$04$", &format!("${cost:02}$")))
+        };
+        let passwords =
+            Passwords::parse(&[entry("ann", 5), entry("bob", 9), entry("cy", 10)].concat()).unwrap();
+        let rest = |entry| passwords.makes_up_for(entry).map(|cost| 1 << cost).sum::<u32>();
+        assert_eq!(rest(None), 1 << 10);
+        for entry in &passwords.0 {
+            assert_eq!((1 << entry.cost) + rest(Some(entry)), 1 << 10, "{entry:?}");
         }
     }
 

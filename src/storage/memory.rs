@@ -84,7 +84,8 @@ impl Storage for Memory {
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         let state = self.at(prefix)?;
         let prefix = format!("{prefix}/");
-        let below = state.values.keys().filter_map(|key| key.strip_prefix(&prefix)?.split_once('/'));
+        let keys = state.values.keys().chain(state.blobs.keys());
+        let below = keys.filter_map(|key| key.strip_prefix(&prefix)?.split_once('/'));
         let names: BTreeSet<&str> = below.map(|(name, _)| name).collect();
         let after = names.into_iter().filter(|name| after.is_none_or(|after| *name > after));
         Ok(after.take(limit as usize).map(str::to_owned).collect())

@@ -19,6 +19,9 @@ pub(super) const SHARED: &str = "crash/shared";
 /// killed expires after some seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The most requests that an upload's bytes are sent in.
+const CHUNKS_MAX: u64 = 6;
+
 /// How many of the blobs that were checked before are checked again.
 const SAMPLE: u64 = 10;
 
@@ -101,8 +104,9 @@ impl Pusher {
     fn content(&mut self) -> Vec<u8> {
         self.contents += 1;
         let most = [100, 5_000, 60_000, 400_000][self.chance.below(4) as usize];
-        // Never a single byte: of an upload with one, the status is that of one without any.
-        let length = self.chance.below(most) + 2;
+        // Never a single byte, and none in the first of several requests either: of an upload with one, the
+        // status is that of one without any.
+        let length = self.chance.below(most) + 2 * CHUNKS_MAX;
         noise((self.number << 32) + self.contents, length).into_bytes()
     }
 
@@ -124,7 +128,7 @@ impl Pusher {
         if way == 3 {
             return self.complete(session, 0);
         }
-        let chunks = if way == 1 { 1 } else { self.chance.below(5) + 2 };
+        let chunks = if way == 1 { 1 } else { self.chance.below(CHUNKS_MAX - 1) + 2 };
         self.append(session, 0, chunks)
     }
 

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::components::{Tested, WithDriver, packages};
-use crate::process::{run, step};
+use crate::process::{capture, run, step};
 use crate::toolchain::{Toolchain, cargo};
+use crate::workspace;
 
 /// The test that kills the server.
 const CRASH: &str = "crash::what_was_acknowledged_outlives_the_server";
@@ -18,6 +20,7 @@ const OF_FILES: &[&str] = &[
     "crash::",
     "disk::",
     "distribution::",
+    "faults::",
     "healing::",
     "paging::",
     "storage::",
@@ -33,7 +36,10 @@ const OF_FILES: &[&str] = &[
     "tables::every_code_has_a_request_that_it_answers",
     "token_server::",
     "tags::a_page_has_at_most_1000_tags",
+    "writers::a_hold_from_the_future_is_not_waited_for",
     "writers::a_server_that_was_killed_goes_on_from_what_is_stored",
+    "writers::an_upload_that_was_removed_under_its_writer_is_unknown",
+    "writers::who_stood_still",
 ];
 
 /// Runs every test. Those over HTTP start wasmtime with the component, and then once more with the
@@ -62,6 +68,32 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
     step("running the integration tests on Spin", || {
         let mut tests = selected(&tested.key_value, &integration);
         run(tests.env("LIGHTER_SPIN", "spin").args(left_out))
+    })
+}
+
+/// Gives anything to everything that reads it, for about so many seconds: by libFuzzer, or, where that or a
+/// nightly compiler is missing, by the property tests of the same, which choose anew each time.
+pub(crate) fn fuzz(seconds: u64) -> Result<()> {
+    const TARGETS: [&str; 3] = ["texts", "manifests", "session"];
+    // By rustup's cargo, which knows other compilers than the one that runs this.
+    let fuzz = || {
+        let mut cargo = Command::new("cargo");
+        cargo.env_remove("CARGO").current_dir(workspace("")).args(["+nightly", "fuzz"]);
+        cargo
+    };
+    if capture(fuzz().arg("--version")).is_ok() {
+        let each = format!("-max_total_time={}", seconds.div_ceil(TARGETS.len() as u64));
+        return TARGETS.into_iter().try_for_each(|target| {
+            step(&format!("fuzzing {target}"), || run(fuzz().args(["run", target, "--", &each])))
+        });
+    }
+    eprintln!("xtask: there is no nightly compiler with cargo-fuzz here: the property tests run instead");
+    step("running the property tests again and again", || {
+        let started = Instant::now();
+        while started.elapsed().as_secs() < seconds {
+            run(cargo().args(["test", "--quiet", "--test", "bad_input"]))?;
+        }
+        Ok(())
     })
 }
 

@@ -40,6 +40,9 @@ Commands:
           Build, then run the conformance suite of the OCI Distribution Spec, with all that it can test, over
           each storage driver. Fails unless all of it passes. docs/conformance.md says how the suite is built.
             --suite PROGRAM   the suite (conformance)
+  fuzz    Give anything to everything that reads it: by cargo-fuzz where there is one with a nightly
+          compiler, else by the property tests again and again.
+            --seconds N       for about how long (60)
   lint    Check the format, and lint for this machine and for WebAssembly.
   help    Print this text.
 
@@ -80,6 +83,11 @@ pub(crate) enum Task {
         /// The program that it is.
         suite: PathBuf,
     },
+    /// Give anything to everything that reads it.
+    Fuzz {
+        /// For how long.
+        seconds: u64,
+    },
     /// Check the format, and lint.
     Lint,
     /// Say how to use it.
@@ -109,6 +117,7 @@ impl Arguments {
             }
             Some("crash") => Task::Crash { kills: 200, seed: 1 },
             Some("conformance") => Task::Conformance { suite: "conformance".into() },
+            Some("fuzz") => Task::Fuzz { seconds: 60 },
             Some("lint") => Task::Lint,
             Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
         };
@@ -134,6 +143,7 @@ impl Arguments {
                 ("--kills", Task::Crash { kills, .. }) => *kills = number(&word, &value()?)?,
                 ("--seed", Task::Crash { seed, .. }) => *seed = number(&word, &value()?)?,
                 ("--suite", Task::Conformance { suite }) => *suite = value()?.into(),
+                ("--seconds", Task::Fuzz { seconds }) => *seconds = number(&word, &value()?)?,
                 ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
                 _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
             }
@@ -205,6 +215,12 @@ mod tests {
         };
         assert_eq!(suite("conformance"), "conformance");
         assert_eq!(suite("conformance --suite /a/b"), "/a/b");
+    }
+
+    #[test]
+    fn fuzzing_ends() {
+        assert_eq!(parse("fuzz").unwrap().task, Task::Fuzz { seconds: 60 });
+        assert_eq!(parse("fuzz --seconds 9").unwrap().task, Task::Fuzz { seconds: 9 });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Error, Result, ensure};
 
 use crate::compose::{KEY_VALUE, STORAGE, compose};
-use crate::process::{run, step};
+use crate::process::{self, run, step};
 use crate::sections::with_modules;
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace;
@@ -147,7 +147,7 @@ fn compile(toolchain: &Toolchain, wasm_opt: &Path, part: &str) -> Result<()> {
         // to be made anew after the other.
         cargo.args(["--features", features]).arg("--target-dir").arg(target(part));
     }
-    run(&mut cargo)?;
+    process::build(&mut cargo)?;
     let (compiled, optimised) = (compiled(part), optimised(part));
     let time = |path: &Path| fs::metadata(path).and_then(|stat| stat.modified()).ok();
     if time(&optimised) > time(&compiled) {

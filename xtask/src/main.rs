@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use bench::bench;
-use check::{crash, lint, test};
+use check::{crash, fuzz, lint, test};
 use cli::{Arguments, HELP, Task};
 use components::{build, build_default, build_tested};
 use conformance::conformance;
@@ -71,6 +71,7 @@ fn run(arguments: Arguments) -> Result<()> {
             let tested = build_tested(&toolchain()?, &wasm_opt()?)?;
             conformance(&wasmtime()?, &tested, &suite)?;
         }
+        Task::Fuzz { seconds } => fuzz(seconds)?,
         Task::Lint => lint(&toolchain()?)?,
     }
     Ok(())

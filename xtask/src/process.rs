@@ -1,6 +1,7 @@
 //! Other programs: run them, and say in one sentence what went wrong.
 
 use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +24,54 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("{} failed ({status})", name(command));
     }
     Ok(())
+}
+
+/// Builds something: runs a program whose output the user sees, and says in one sentence what it lacked, if
+/// that is something that many a machine lacks.
+pub(crate) fn build(command: &mut Command) -> Result<()> {
+    let mut errors = io::stderr();
+    if errors.is_terminal() {
+        // It cannot see that for itself.
+        command.env("CARGO_TERM_COLOR", "always").env("CARGO_TERM_PROGRESS_WHEN", "always");
+        command.env("CARGO_TERM_PROGRESS_WIDTH", "80");
+    }
+    let child = command.stderr(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| format!("cannot start {}", name(command)))?;
+    let mut said = Vec::new();
+    if let Some(stderr) = child.stderr.take() {
+        let mut stderr = BufReader::new(stderr);
+        loop {
+            let part = stderr.fill_buf()?;
+            let length = part.len();
+            if length == 0 {
+                break;
+            }
+            // Whether the user can be told or not, the program goes on.
+            let _ = errors.write_all(part);
+            said.extend_from_slice(part);
+            stderr.consume(length);
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        let lacks = lack(&String::from_utf8_lossy(&said)).map(|lack| format!(": {lack}"));
+        bail!("{} failed ({status}){}", name(command), lacks.unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Returns what a build lacked, by what it said.
+fn lack(said: &str) -> Option<&'static str> {
+    const LACKS: [(&str, &str); 7] = [
+        ("No space left on device", "there is no space left on the disk"),
+        ("Disk quota exceeded", "there is no space left on the disk for this user"),
+        ("linker `cc` not found", "there is no C compiler on PATH"),
+        ("failed to find tool", "there is no C or C++ compiler on PATH"),
+        ("Permission denied", "what it has to read or to write is not permitted to this user"),
+        ("Could not resolve host", "there is no network, and this has to be fetched once"),
+        ("failed to download", "the network does not lead to where this has to be fetched from once"),
+    ];
+    LACKS.into_iter().find(|(says, _)| said.contains(says)).map(|(_, lack)| lack)
 }
 
 /// Runs a program and returns what it wrote to its standard output; why it failed goes into the error.
@@ -87,7 +136,36 @@ mod tests {
     use std::process::Command;
     use std::time::{Duration, Instant};
 
-    use super::{name, reason, run_bounded};
+    use super::{build, lack, name, reason, run_bounded};
+
+    #[test]
+    fn what_a_build_lacked_is_told() {
+        for (said, lacked) in [
+            ("error: failed to build archive at `x`: No space left on device (os error 28)", "no space"),
+            ("error: linker `cc` not found\n  |\n  = note: No such file or directory", "no C compiler"),
+            ("error occurred in cc-rs: failed to find tool \"c++\": No such file", "C++ compiler"),
+            (
+                "Caused by:\n  [6] Could not resolve hostname (Could not resolve host: index.crates.io)",
+                "no network",
+            ),
+            ("error: failed to download `a v1`\n  [7] Could not connect to server", "network does not lead"),
+        ] {
+            assert!(lack(said).unwrap().contains(lacked), "{said}");
+        }
+        assert_eq!(lack("error[E0425]: cannot find value `x` in this scope"), None);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_build_ends_with_one_sentence() {
+        let script = "echo 'linker `cc` not found' >&2; exit 101";
+        let error = build(Command::new("sh").arg("-c").arg(script)).unwrap_err().to_string();
+        assert!(error.ends_with("(exit status: 101): there is no C compiler on PATH"), "{error}");
+        build(Command::new("sh").arg("-c").arg("echo x >&2")).unwrap();
+        assert!(
+            build(&mut Command::new("/nonexistent/cargo")).unwrap_err().to_string().contains("cannot start")
+        );
+    }
 
     #[test]
     fn the_first_error_is_the_reason() {

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::debian::{Archive, fill};
-use crate::process::{capture, run, step};
+use crate::process::{build, capture, step};
 use crate::toolchain::cargo;
 use crate::workspace;
 
@@ -45,7 +45,7 @@ pub(crate) fn wasmtime() -> Result<PathBuf> {
 /// the time, and a component is compiled once. What every request passes through is optimised fully,
 /// which a push shows: it takes a fifth less of the processor.
 fn install() -> Result<()> {
-    let build = workspace("target/tools/build");
+    let place = workspace("target/tools/build");
     let mut cargo = cargo();
     cargo
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
@@ -54,8 +54,8 @@ fn install() -> Result<()> {
     for package in HOT {
         cargo.arg("--config").arg(format!("profile.release.package.{package}.opt-level=3"));
     }
-    run(cargo.arg("--root").arg(workspace("target/tools")).arg("--target-dir").arg(&build))?;
-    fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))
+    build(cargo.arg("--root").arg(workspace("target/tools")).arg("--target-dir").arg(&place))?;
+    fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))
 }
 
 /// What is built where Debian's is not to be had: Binaryen's own number is its last part.
@@ -88,9 +88,8 @@ pub(crate) fn wasm_opt() -> Result<PathBuf> {
             format!("building wasm-opt {WASM_OPT} into target/tools (once; about 15 minutes on two cores)");
         let mut cargo = cargo();
         cargo.args(["install", "wasm-opt", "--version", WASM_OPT, "--locked"]);
-        step(&what, || run(cargo.arg("--root").arg(workspace("target/tools")))).context(
-            "wasm-opt, which makes the component smaller, could not be built: it needs a C++ compiler",
-        )?;
+        step(&what, || build(cargo.arg("--root").arg(workspace("target/tools"))))
+            .context("wasm-opt, which makes the component smaller, could not be built")?;
         ensure!(optimises(&built), "the wasm-opt that was built does not run");
         Ok(built)
     })

@@ -5,7 +5,7 @@ use wasi::filesystem::types::{DescriptorFlags, OpenFlags};
 use crate::bindings::Driver;
 use crate::bindings::exports::lighter::storage::blobs::{Content, Error, Guest, GuestChunks};
 use crate::directory::root;
-use crate::error::failed;
+use crate::error::absent_or_failed;
 use crate::upload::Writer;
 
 /// What this driver has none of: the host streams every file.
@@ -31,8 +31,8 @@ impl Guest for Driver {
         let root = root()?;
         let path = root.path(&key)?;
         let file = root.open(&path, OpenFlags::empty(), DescriptorFlags::READ);
-        let stream = file.and_then(|file| file.read_via_stream(offset)).map_err(failed("read", &path))?;
-        Ok(Content::Stream(stream))
+        let stream = file.and_then(|file| file.read_via_stream(offset));
+        Ok(Content::Stream(stream.map_err(absent_or_failed("read", &path))?))
     }
 
     fn put(key: String, content: Vec<u8>) -> Result<(), Error> {

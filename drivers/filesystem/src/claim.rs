@@ -64,7 +64,8 @@ impl Claim {
     /// Makes sure of the hold before something is changed: errs with `busy` if it was lost.
     pub(crate) fn renew(&self) -> Result<(), Error> {
         let now = wall_clock::now().seconds;
-        if now.saturating_sub(self.renewed.get()) < RENEWAL {
+        // The clock may have been set back, too.
+        if now.abs_diff(self.renewed.get()) < RENEWAL {
             return Ok(());
         }
         let own = path(&self.upload, self.number);
@@ -92,10 +93,18 @@ impl Drop for Claim {
 }
 
 /// Whether a claim is there and was not renewed for a while.
+///
+/// One from the future was renewed before the clock was set back, and would last until the clock has
+/// caught up. It is renewed for its holder, who does so too if there still is one.
 fn has_expired(directory: &Directory, upload: &str, number: u32) -> Result<bool, Error> {
     let Some(stat) = stat_of(directory, upload, number)? else { return Ok(false) };
     let renewed = stat.data_modification_timestamp.map_or(0, |time| time.seconds);
-    Ok(wall_clock::now().seconds.saturating_sub(renewed) > EXPIRY)
+    let now = wall_clock::now().seconds;
+    if renewed > now.saturating_add(EXPIRY) {
+        let path = path(upload, number);
+        directory.touch(&path).map_err(failed("renew", &path))?;
+    }
+    Ok(now.saturating_sub(renewed) > EXPIRY)
 }
 
 fn stat_of(directory: &Directory, upload: &str, number: u32) -> Result<Option<DescriptorStat>, Error> {

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use wasi::cli::environment::get_environment;
 use wasi::filesystem::preopens::get_directories;
 use wasi::filesystem::types::{
-    Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
+    Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, NewTimestamp, OpenFlags,
+    PathFlags,
 };
 
 use crate::bindings::exports::lighter::storage::blobs::Error;
@@ -22,9 +23,9 @@ const ROOT_VARIABLE: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 /// was about to use. Each time somebody else's operation went through.
 const TRIES: u32 = 100;
 
-/// So many entries may vanish while a directory is listed. It only ends what a host might repeat for
-/// ever.
-const VANISHED_MAX: u32 = 1 << 20;
+/// So many entries may be passed over while a directory is listed. It only ends what a host might repeat
+/// for ever.
+const PASSED_OVER_MAX: u32 = 1 << 20;
 
 /// Reads of values that are mostly links.
 const READ_SIZE: u64 = 4096;
@@ -85,8 +86,17 @@ impl Directory {
     pub(crate) fn stat(&self, path: &str) -> core::result::Result<Option<DescriptorStat>, ErrorCode> {
         match self.given.stat_at(PathFlags::SYMLINK_FOLLOW, path) {
             Ok(stat) => Ok(Some(stat)),
-            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(None),
+            Err(code) if is_absence(code) => Ok(None),
             Err(code) => Err(code),
+        }
+    }
+
+    /// Sets a file's modification time to now, if the file is there.
+    pub(crate) fn touch(&self, path: &str) -> core::result::Result<(), ErrorCode> {
+        let (access, modification) = (NewTimestamp::NoChange, NewTimestamp::Now);
+        match self.given.set_times_at(PathFlags::empty(), path, access, modification) {
+            Err(ErrorCode::NoEntry) => Ok(()),
+            done => done,
         }
     }
 
@@ -100,12 +110,16 @@ impl Directory {
     pub(crate) fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
         let file = match self.open(path, OpenFlags::empty(), DescriptorFlags::READ) {
             Ok(file) => file,
-            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => return Ok(None),
+            Err(code) if is_absence(code) => return Ok(None),
             Err(code) => return Err(failed("open", path)(code)),
         };
         let mut content = Vec::new();
         loop {
-            let (bytes, end) = file.read(READ_SIZE, content.len() as u64).map_err(failed("read", path))?;
+            let (bytes, end) = match file.read(READ_SIZE, content.len() as u64) {
+                Ok(read) => read,
+                Err(code) if is_of_directory(code) => return Ok(None),
+                Err(code) => return Err(failed("read", path)(code)),
+            };
             // A file gives fewer bytes than it was asked for only where it ends.
             let end = end || (bytes.len() as u64) < READ_SIZE;
             if content.is_empty() {
@@ -173,17 +187,21 @@ impl Directory {
         Ok(temporary)
     }
 
-    /// Moves a file that is synced to where it is seen, durably, in place of what was there.
+    /// Moves a file that is synced to where it is seen, durably, in place of what was there. Errs with
+    /// `not-found` if there is no such file.
     pub(crate) fn publish(&self, from: &str, to: &str) -> Result<()> {
-        self.with_parents(to, || self.given.rename_at(from, &self.given, to))
-            .map_err(failed("rename to", to))?;
+        let moved = self.with_parents(to, || self.given.rename_at(from, &self.given, to));
+        if moved.is_err() && self.size(from)?.is_none() {
+            return Err(Error::NotFound);
+        }
+        moved.map_err(failed("rename to", to))?;
         self.sync_parent(to)
     }
 
     /// Removes a file, if it is there.
     pub(crate) fn unlink(&self, path: &str) -> core::result::Result<(), ErrorCode> {
         match self.given.unlink_file_at(path) {
-            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(()),
+            Err(code) if is_absence(code) || is_of_directory(code) => Ok(()),
             done => done,
         }
     }
@@ -206,7 +224,7 @@ impl Directory {
     /// there. What others put into it meanwhile goes too.
     fn remove_children(&self, path: &str) -> Result<bool> {
         for _ in 0..TRIES {
-            for (name, kind) in self.entries(path)? {
+            for (name, kind) in self.entries(path, PathFlags::empty())? {
                 let child = format!("{path}/{name}");
                 if kind == DescriptorType::Directory {
                     self.remove_children(&child)?;
@@ -217,6 +235,7 @@ impl Directory {
             match self.given.remove_directory_at(path) {
                 Ok(()) => return Ok(true),
                 Err(ErrorCode::NotEmpty | ErrorCode::Exist) => {}
+                Err(ErrorCode::NotDirectory) => return self.remove_link(path),
                 Err(ErrorCode::NoEntry) => return Ok(false),
                 Err(code) => return Err(failed("remove", path)(code)),
             }
@@ -224,10 +243,20 @@ impl Directory {
         Err(Error::Other(format!("remove {path}: others keep writing to it")))
     }
 
+    /// Removes a link to a directory, and not what it leads to. Returns whether there was one.
+    fn remove_link(&self, path: &str) -> Result<bool> {
+        let link = self.given.stat_at(PathFlags::empty(), path);
+        let is_link = link.is_ok_and(|stat| stat.type_ == DescriptorType::SymbolicLink);
+        if is_link {
+            self.unlink(path).map_err(failed("remove", path))?;
+        }
+        Ok(is_link)
+    }
+
     /// Lists at most `limit` directories in a directory, in byte order, after a name.
     pub(crate) fn directories(&self, path: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         let mut least = BinaryHeap::new();
-        for (name, kind) in self.entries(path)? {
+        for (name, kind) in self.entries(path, PathFlags::SYMLINK_FOLLOW)? {
             if after.is_none_or(|after| name.as_str() > after) && self.is_directory(path, &name, kind)? {
                 least.push(name);
                 if least.len() > limit {
@@ -244,27 +273,35 @@ impl Directory {
             return Ok(kind == DescriptorType::Directory);
         }
         let path = format!("{path}/{name}");
-        let stat = self.stat(&path).map_err(failed("stat", &path))?;
-        Ok(stat.is_some_and(|stat| stat.type_ == DescriptorType::Directory))
+        match self.stat(&path) {
+            Ok(stat) => Ok(stat.is_some_and(|stat| stat.type_ == DescriptorType::Directory)),
+            // It leads out of what the host gives.
+            Err(ErrorCode::NotPermitted) => Ok(false),
+            Err(code) => Err(failed("stat", &path)(code)),
+        }
     }
 
     /// The names in a directory, and what they are. None if it is not there.
-    fn entries(&self, path: &str) -> Result<Vec<(String, DescriptorType)>> {
+    fn entries(&self, path: &str, links: PathFlags) -> Result<Vec<(String, DescriptorType)>> {
         let stream = self
-            .open(path, OpenFlags::DIRECTORY, DescriptorFlags::READ)
+            .given
+            .open_at(links, path, OpenFlags::DIRECTORY, DescriptorFlags::READ)
             .and_then(|directory| directory.read_directory());
         let stream = match stream {
             Ok(stream) => stream,
-            Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => return Ok(Vec::new()),
+            Err(code) if is_absence(code) => return Ok(Vec::new()),
             Err(code) => return Err(failed("list", path)(code)),
         };
-        let (mut entries, mut vanished) = (Vec::new(), 0);
+        let (mut entries, mut passed_over) = (Vec::new(), 0);
         loop {
             match stream.read_directory_entry() {
                 Ok(Some(entry)) => entries.push((entry.name, entry.type_)),
                 Ok(None) => return Ok(entries),
-                // The host looks at each, and this one went before it could: others write and remove.
-                Err(ErrorCode::NoEntry) if vanished < VANISHED_MAX => vanished += 1,
+                // The host looks at each, and this one went before it could, since others write and
+                // remove; or it has a name that is no text, and so is not ours.
+                Err(ErrorCode::NoEntry | ErrorCode::IllegalByteSequence) if passed_over < PASSED_OVER_MAX => {
+                    passed_over += 1;
+                }
                 Err(code) => return Err(failed("list", path)(code)),
             }
         }
@@ -320,6 +357,16 @@ impl Directory {
             Err(code) => Err(code),
         }
     }
+}
+
+/// Whether a code says that there is nothing under a path: also where a link leads in a circle.
+fn is_absence(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::NoEntry | ErrorCode::NotDirectory | ErrorCode::Loop)
+}
+
+/// Whether a code says that there is a directory, where a file was wanted.
+pub(crate) fn is_of_directory(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::IsDirectory | ErrorCode::BadDescriptor)
 }
 
 /// Writes all bytes at a position.

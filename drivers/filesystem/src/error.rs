@@ -3,6 +3,7 @@
 use wasi::filesystem::types::ErrorCode;
 
 use crate::bindings::exports::lighter::storage::blobs::Error;
+use crate::directory::is_of_directory;
 
 /// Says what was done to what, when it failed with a code.
 pub(crate) fn failed(what: &'static str, path: &str) -> impl Fn(ErrorCode) -> Error {
@@ -18,4 +19,10 @@ pub(crate) fn failed(what: &'static str, path: &str) -> impl Fn(ErrorCode) -> Er
             _ => Error::Other(text),
         }
     }
+}
+
+/// The same, where a directory is no more than nothing.
+pub(crate) fn absent_or_failed(what: &'static str, path: &str) -> impl Fn(ErrorCode) -> Error {
+    let failed = failed(what, path);
+    move |code| if is_of_directory(code) { Error::NotFound } else { failed(code) }
 }

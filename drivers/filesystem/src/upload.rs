@@ -7,7 +7,7 @@ use wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags};
 use crate::bindings::exports::lighter::storage::blobs::{Content, Error, GuestUpload, Upload};
 use crate::claim::Claim;
 use crate::directory::{root, write_all};
-use crate::error::failed;
+use crate::error::{absent_or_failed, failed};
 
 /// An open upload.
 #[expect(unreachable_pub, reason = "it stands in the exported interface, which is public")]
@@ -32,7 +32,7 @@ impl GuestUpload for Writer {
         let path = root.path(&id)?;
         let claim = Some(Claim::take(root, &path)?);
         let access = DescriptorFlags::READ | DescriptorFlags::WRITE;
-        let file = root.open(&path, OpenFlags::empty(), access).map_err(failed("open", &path))?;
+        let file = root.open(&path, OpenFlags::empty(), access).map_err(absent_or_failed("open", &path))?;
         let size = file.stat().map_err(failed("stat", &path))?.size;
         Ok(Upload::new(Self { path, file, offset: Cell::new(size), claim }))
     }
@@ -53,7 +53,9 @@ impl GuestUpload for Writer {
     }
 
     fn suspend(writer: Upload) -> Result<(), Error> {
-        writer.into_inner::<Self>().sync()
+        let writer = writer.into_inner::<Self>();
+        writer.sync()?;
+        writer.renew()
     }
 
     fn commit(writer: Upload, key: String) -> Result<(), Error> {

@@ -14,9 +14,10 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Whether one who showed a sign of life then is taken to be alive.
+/// Whether one who showed a sign of life then is taken to be alive. A sign from the future is of a clock that was
+/// set back since.
 pub(crate) fn is_recent(time: u64) -> bool {
-    now().saturating_sub(time) <= EXPIRY
+    now().abs_diff(time) <= EXPIRY
 }
 
 /// Waits for another to finish: not at all in the first round, and then longer and longer.

@@ -142,7 +142,7 @@ impl<'a, B: Bucket> Writer<'a, B> {
     }
 
     fn is_silent(&self) -> bool {
-        now().saturating_sub(self.state.time) >= RENEWAL
+        now().abs_diff(self.state.time) >= RENEWAL
     }
 
     fn keep(&mut self) -> Result<()> {

@@ -23,6 +23,10 @@ fn a_blob_is_kept<S: Storage>(party: &Party<S>) {
     }
     // The prefix of a blob is none.
     assert_eq!(storage.stat(&party.key("a/blob")), Ok(None));
+    assert_eq!(party.blob(&party.key("a/blob"), 0, 1), Err(Error::NotFound));
+    assert_eq!(storage.delete_blob(&party.key("a/blob")), Ok(()));
+    assert_eq!(storage.received(&party.key("a/blob")), Ok(None));
+    assert_eq!(storage.open_upload(&party.key("a/blob")).err(), Some(Error::NotFound));
     assert_eq!(storage.stat(&party.key("a/blob/data/below")), Ok(None));
 }
 

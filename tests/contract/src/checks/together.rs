@@ -13,6 +13,7 @@ pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
         Check { name: "of-many-that-create-one-does", parties: 6, run: of_many_that_create_one_does },
         Check { name: "a-read-sees-the-writes-before", parties: 2, run: a_read_sees_the_writes_before },
+        Check { name: "a-read-sees-the-removals-before", parties: 2, run: a_read_sees_the_removals_before },
         Check { name: "a-value-is-never-half-there", parties: 4, run: a_value_is_never_half_there },
         Check { name: "a-blob-is-never-half-there", parties: 4, run: a_blob_is_never_half_there },
         Check { name: "a-blob-appears-whole", parties: 3, run: a_blob_appears_whole },
@@ -57,6 +58,44 @@ fn a_read_sees_the_writes_before<S: Storage>(party: &Party<S>) {
         party.storage.put(&blob, &now).unwrap();
         party.storage.set(&party.key(&format!("list/r{round}/value")), b"").unwrap();
         party.storage.set(&turn(round), b"over").unwrap();
+    }
+}
+
+fn a_read_sees_the_removals_before<S: Storage>(party: &Party<S>) {
+    let (storage, value, blob) = (party.storage, party.key("a/value"), party.key("b/blob"));
+    let (id, list) = (party.key("an/upload/data"), party.key("list"));
+    for round in 0..ROUNDS {
+        if party.number == 0 {
+            storage.set(&value, b"value").unwrap();
+            storage.put(&blob, b"blob").unwrap();
+            storage.set(&format!("{list}/a/b/value"), b"value").unwrap();
+            let mut upload = storage.create_upload(&id).unwrap();
+            upload.append(b"bytes").unwrap();
+            upload.suspend().unwrap();
+            party.meet(&format!("written-{round}"));
+            party.meet(&format!("read-{round}"));
+            storage.delete(&value).unwrap();
+            storage.delete_blob(&blob).unwrap();
+            storage.delete_prefix(&format!("{list}/a")).unwrap();
+            storage.open_upload(&id).unwrap().abort().unwrap();
+            party.meet(&format!("removed-{round}"));
+        } else {
+            party.meet(&format!("written-{round}"));
+            assert_eq!(storage.get(&value), Ok(Some(b"value".to_vec())));
+            assert_eq!(party.blob(&blob, 0, 9), Ok(b"blob".to_vec()));
+            assert_eq!(storage.list(&list, None, 9).unwrap(), ["a"]);
+            assert_eq!(storage.received(&id), Ok(Some(5)));
+            party.meet(&format!("read-{round}"));
+            party.meet(&format!("removed-{round}"));
+            assert_eq!(storage.get(&value), Ok(None));
+            assert_eq!(storage.stat(&blob), Ok(None));
+            assert_eq!(party.blob(&blob, 0, 9), Err(Error::NotFound));
+            assert_eq!(storage.list(&list, None, 9), Ok(Vec::new()));
+            assert_eq!(storage.get(&format!("{list}/a/b/value")), Ok(None));
+            assert_eq!(storage.received(&id), Ok(None));
+            assert_eq!(storage.open_upload(&id).err(), Some(Error::NotFound));
+        }
+        party.meet(&format!("seen-{round}"));
     }
 }
 
@@ -268,13 +307,20 @@ fn of_many_that_commit_one_does<S: Storage>(party: &Party<S>) {
 
 fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     let (id, blob) = (party.key("an/upload/data"), party.key("a/blob/data"));
+    let (cancelled, left) = (party.key("a/cancelled/upload/data"), party.key("a/left/upload/data"));
     if party.number == 0 {
-        party.storage.create_upload(&id).unwrap().suspend().unwrap();
+        for id in [&id, &cancelled, &left] {
+            party.storage.create_upload(id).unwrap().suspend().unwrap();
+        }
+        let leaving = party.storage.open_upload(&left).unwrap();
         let mut upload = party.storage.open_upload(&id).unwrap();
+        let cancelling = party.storage.open_upload(&cancelled).unwrap();
         upload.append(b"be").unwrap();
         party.meet("held");
         party.meet("taken");
         assert_eq!(upload.append(b"no"), Err(Error::Busy));
+        assert_eq!(cancelling.abort(), Err(Error::Busy));
+        assert_eq!(leaving.suspend(), Err(Error::Busy));
         assert_eq!(upload.commit(&party.key("another/blob/data")), Err(Error::Busy));
         assert_eq!(party.storage.stat(&party.key("another/blob/data")), Ok(None));
         party.meet("refused");
@@ -283,6 +329,8 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     party.meet("held");
     assert_eq!(party.storage.open_upload(&id).err(), Some(Error::Busy));
     let mut upload = party.wait("the upload", || party.storage.open_upload(&id).ok());
+    let mut other = party.wait("the other upload", || party.storage.open_upload(&cancelled).ok());
+    let last = party.wait("the last upload", || party.storage.open_upload(&left).ok());
     // As much as whoever held it before has stored.
     let stored = usize::try_from(upload.offset()).unwrap();
     assert!(stored <= b"be".len(), "{stored} bytes are stored");
@@ -292,4 +340,10 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     upload.append(&b"begun"[stored..]).unwrap();
     upload.commit(&blob).unwrap();
     assert_eq!(party.blob(&blob, 0, 9), Ok(b"begun".to_vec()));
+    assert_eq!(party.storage.open_upload(&cancelled).err(), Some(Error::Busy));
+    other.append(b"not cancelled").unwrap();
+    other.suspend().unwrap();
+    assert_eq!(party.storage.received(&cancelled), Ok(Some(13)));
+    assert_eq!(party.storage.open_upload(&left).err(), Some(Error::Busy));
+    last.suspend().unwrap();
 }

@@ -10,6 +10,8 @@ pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
         Check { name: "a-commit-replaces-what-was-broken", parties: 1, run: a_commit_replaces },
         Check { name: "an-aborted-upload-is-gone", parties: 1, run: an_aborted_upload_is_gone },
         Check { name: "a-writer-that-is-dropped-lets-go", parties: 1, run: a_dropped_writer_lets_go },
+        Check { name: "an-upload-becomes-no-blob-without-a-key", parties: 1, run: a_commit_needs_a_key },
+        Check { name: "blobs-have-prefixes", parties: 1, run: blobs_have_prefixes },
         Check { name: "an-upload-that-is-not-there", parties: 1, run: an_upload_that_is_not_there },
         Check { name: "uploads-are-apart", parties: 1, run: uploads_are_apart },
     ]
@@ -100,6 +102,22 @@ fn a_dropped_writer_lets_go<S: Storage>(party: &Party<S>) {
     assert_eq!(upload.offset(), 5);
     upload.commit(&party.key("a/blob/data")).unwrap();
     assert_eq!(party.blob(&party.key("a/blob/data"), 0, 9), Ok(b"bytes".to_vec()));
+}
+
+fn a_commit_needs_a_key<S: Storage>(party: &Party<S>) {
+    for (number, key) in ["", "/a", "a//b", "a/../b", "a b"].into_iter().enumerate() {
+        let mut upload = party.storage.create_upload(&party.key(&format!("uploads/{number}/data"))).unwrap();
+        upload.append(b"bytes").unwrap();
+        assert!(matches!(upload.commit(key), Err(Error::Other(_))), "{key:?} is taken for a key");
+    }
+}
+
+fn blobs_have_prefixes<S: Storage>(party: &Party<S>) {
+    let (storage, list) = (party.storage, party.key("list"));
+    storage.put(&format!("{list}/put/data"), b"blob").unwrap();
+    let upload = storage.create_upload(&party.key("an/upload/data")).unwrap();
+    upload.commit(&format!("{list}/committed/data")).unwrap();
+    assert_eq!(storage.list(&list, None, 9).unwrap(), ["committed", "put"]);
 }
 
 fn an_upload_that_is_not_there<S: Storage>(party: &Party<S>) {

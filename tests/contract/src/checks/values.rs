@@ -27,6 +27,8 @@ fn a_value_is_kept<S: Storage>(party: &Party<S>) {
         assert_eq!(storage.get(&key).unwrap().as_ref(), Some(&value), "a value of {} bytes", value.len());
     }
     assert_eq!(storage.get(&party.key("a/valu")), Ok(None));
+    // Its prefix is none.
+    assert_eq!(storage.get(&party.key("a")), Ok(None));
     assert_eq!(storage.get(&party.key("a/value/below")), Ok(None));
 }
 
@@ -48,6 +50,8 @@ fn delete_removes_a_value<S: Storage>(party: &Party<S>) {
     assert_eq!(storage.delete(&key), Ok(()));
     storage.set(&key, b"value").unwrap();
     storage.set(&party.key("a/value2"), b"other").unwrap();
+    assert_eq!(storage.delete(&party.key("a")), Ok(()));
+    assert_eq!(storage.get(&key), Ok(Some(b"value".to_vec())));
     assert_eq!(storage.delete(&key), Ok(()));
     assert_eq!(storage.get(&key), Ok(None));
     assert_eq!(storage.get(&party.key("a/value2")), Ok(Some(b"other".to_vec())));
@@ -71,6 +75,9 @@ fn delete_prefix<S: Storage>(party: &Party<S>) {
     assert_eq!(storage.list(&party.key("list"), None, 10).unwrap(), ["a-", "ab"]);
     assert_eq!(storage.delete_prefix(&prefix), Ok(()));
     storage.set(&party.key("list/a/b"), b"again").unwrap();
+    assert_eq!(storage.get(&party.key("list/a/b")), Ok(Some(b"again".to_vec())));
+    // A value's own key is not under it.
+    assert_eq!(storage.delete_prefix(&party.key("list/a/b")), Ok(()));
     assert_eq!(storage.get(&party.key("list/a/b")), Ok(Some(b"again".to_vec())));
 }
 

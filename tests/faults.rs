@@ -1,0 +1,179 @@
+//! The host's file system fails in the middle of a request, at each of the calls that the request makes of
+//! it: `strace` makes one of them fail. The client is told so, nothing is half done, and it can go on.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use tempfile::NamedTempFile;
+
+use crate::client::Response;
+use crate::content::{noise, push_blob, sha256};
+use crate::images::{MANIFEST, manifest};
+use crate::process::installed;
+use crate::server::Server;
+
+/// What the filesystem driver has the host do, as Linux calls it.
+const CALLS: [&str; 8] =
+    ["openat2", "mkdirat", "pwrite64", "fdatasync", "fsync", "renameat", "unlinkat", "statx"];
+
+/// More calls of one kind than a request makes.
+const MOST: usize = 50;
+
+/// Sends a request while one call fails: the one of that number, of those of one kind. Returns the answer, or
+/// none if there were fewer calls.
+fn failing(server: &Server, call: &str, number: usize, send: impl Fn() -> Response) -> Option<Response> {
+    let trace = NamedTempFile::new().unwrap();
+    let mut strace = Command::new("strace")
+        .args(["-f", "-qq", "-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:error=ENOSPC:when={number}")])
+        .arg("-o")
+        .arg(trace.path())
+        .args(["-p", &server.id().to_string()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(|| is_traced(server.id()));
+    let answer = send();
+    assert!(Command::new("kill").args(["-INT", &strace.id().to_string()]).status().unwrap().success());
+    strace.wait().unwrap();
+    fs::read_to_string(trace.path()).unwrap().contains("INJECTED").then_some(answer)
+}
+
+fn is_traced(id: u32) -> bool {
+    let mut threads = fs::read_dir(format!("/proc/{id}/task")).unwrap();
+    threads.all(|thread| {
+        let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
+        !status.contains("TracerPid:\t0\n")
+    })
+}
+
+fn wait_until(done: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < Duration::from_secs(30), "waited in vain");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether a running process can be traced here. Says so if not.
+fn may_trace() -> bool {
+    installed("strace") && {
+        let mut sleep = Command::new("sleep").arg("60").spawn().unwrap();
+        let traced = Command::new("timeout")
+            .args(["--signal=INT", "1", "strace", "-qq", "-e", "trace=none", "-p", &sleep.id().to_string()])
+            .stderr(Stdio::null())
+            .status();
+        sleep.kill().and_then(|()| sleep.wait()).unwrap();
+        // It ended because its time was over, and not because it may not trace.
+        let may = traced.is_ok_and(|status| status.code() == Some(124));
+        if !may {
+            io::stderr().write_all(b"skipped: no process can be traced here\n").expect("a stderr");
+        }
+        may
+    }
+}
+
+/// Every failure of a request, with what must hold after each.
+fn each_failure(
+    server: &Server,
+    mut attempt: impl FnMut(&dyn Fn(&dyn Fn() -> Response) -> Option<Response>) -> bool,
+) {
+    let mut failures = 0;
+    for call in CALLS {
+        for number in 1..MOST {
+            if !attempt(&|send| failing(server, call, number, send)) {
+                break;
+            }
+            failures += 1;
+        }
+    }
+    assert!(failures > 10, "only {failures} calls failed");
+}
+
+/// Completes the upload of this content from where the registry says that it stands, or pushes it anew.
+fn finish(server: &Server, location: &str, content: &[u8]) {
+    let digest = sha256(content);
+    let uuid = location.rsplit_once('/').unwrap().1.split('?').next().unwrap();
+    let upload = server.root().join("repositories/a/b/_uploads").join(uuid);
+    let started = Instant::now();
+    loop {
+        let status = server.get(location).send();
+        if status.status() == "404 Not Found" {
+            push_blob(server, "a/b", content);
+            break;
+        }
+        let last: usize = status.header("range").strip_prefix("0-").unwrap().parse().unwrap();
+        let stored = if last == 0 { 0 } else { last + 1 };
+        let put = server.put(&status.completed_by(&digest)).body(&content[stored..]).send();
+        if put.status() == "201 Created" {
+            break;
+        }
+        // What could not be removed is a hold. It expires, and here it does so at once.
+        assert_eq!(put.status(), "416 Range Not Satisfiable", "{put}");
+        assert!(started.elapsed() < Duration::from_secs(60), "{put}");
+        let claim = upload.join("data.claim.1");
+        let claim = File::options().write(true).open(claim).unwrap();
+        claim.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    }
+    let blob = server.get(&format!("/v2/a/b/blobs/{digest}")).send();
+    assert!(blob.body == content, "the blob is another: {}", blob.status());
+}
+
+#[track_caller]
+fn expect(answer: &Response, done: &str) {
+    assert!([done, "503 Service Unavailable"].contains(&answer.status()), "{answer}");
+}
+
+#[test]
+fn whichever_call_of_an_upload_fails_it_goes_on() {
+    let server = Server::start();
+    if !may_trace() {
+        return;
+    }
+    for request in ["PATCH", "PUT"] {
+        let mut seed = 500;
+        each_failure(&server, |failing| {
+            seed += 1;
+            let content = noise(seed, 40_000).into_bytes();
+            let (first, second) = content.split_at(15_000);
+            let started = server.post("/v2/a/b/blobs/uploads/").send();
+            let patched = server.patch(&started.location()).body(first).send();
+            let answer = failing(&|| match request {
+                "PATCH" => server.patch(&patched.location()).body(second).send(),
+                _ => server.put(&patched.completed_by(&sha256(&content))).body(second).send(),
+            });
+            let Some(answer) = answer else { return false };
+            expect(&answer, if request == "PATCH" { "202 Accepted" } else { "201 Created" });
+            finish(&server, &patched.location(), &content);
+            true
+        });
+    }
+}
+
+#[test]
+fn whichever_call_of_a_push_fails_the_tag_is_the_old_or_the_new() {
+    let server = Server::start();
+    if !may_trace() {
+        return;
+    }
+    push_blob(&server, "a/b", b"{}");
+    push_blob(&server, "a/b", b"layer");
+    let push =
+        |image: &str| server.put("/v2/a/b/manifests/v1").header("Content-Type", MANIFEST).body(image).send();
+    let mut old = manifest(b"layer");
+    assert_eq!(push(&old).status(), "201 Created");
+    each_failure(&server, |failing| {
+        // The same with one space more is another manifest.
+        let new = old.clone() + " ";
+        let Some(answer) = failing(&|| push(&new)) else { return false };
+        expect(&answer, "201 Created");
+        let served = server.get("/v2/a/b/manifests/v1").send();
+        assert!(served.text() == new || served.text() == old && answer.status() != "201 Created", "{served}");
+        assert_eq!(push(&new).status(), "201 Created");
+        old = new;
+        true
+    });
+}
