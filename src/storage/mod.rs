@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::stream::Stream;
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", feature = "imported"))]
 pub mod driver;
 pub mod memory;
 

@@ -10,9 +10,9 @@ use wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
 };
 
-use crate::bindings::exports::lighter::storage::blobs::Error;
 use crate::error::failed;
 use crate::path::{is_key, nearest};
+use lighter::storage::Error;
 
 /// Where the directory is, unless it is configured: distribution's default.
 const ROOT: &str = "/var/lib/registry";

@@ -2,7 +2,7 @@
 
 use wasi::filesystem::types::ErrorCode;
 
-use crate::bindings::exports::lighter::storage::blobs::Error;
+use lighter::storage::Error;
 
 /// Says what was done to what, when it failed with a code.
 pub(crate) fn failed(what: &'static str, path: &str) -> impl Fn(ErrorCode) -> Error {
