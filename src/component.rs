@@ -17,9 +17,6 @@ use crate::registry::{Registry, misconfigured};
 use crate::storage::Storage;
 use crate::stream::Stream;
 
-/// How many bytes of a body are passed on at once, if so many have come.
-const GATHERED: usize = 256 * 1024;
-
 /// Stored content on its way out.
 pub enum Content {
     /// The host carries it.
@@ -76,8 +73,6 @@ impl<S: Storage<Content: Into<Content>>> Component<S> {
 /// A request's body, until it has ended. The stream is a child of the body, and goes first.
 struct Incoming {
     stream: Option<InputStream>,
-    /// Why it broke off, once all that came before was taken.
-    broken: Option<String>,
     _body: Option<IncomingBody>,
 }
 
@@ -86,7 +81,7 @@ impl Incoming {
         // Neither can fail for a request whose body nobody has taken yet. Two methods have none.
         let body = (!matches!(method, Method::Get | Method::Head)).then(|| request.consume().ok()).flatten();
         let stream = body.as_ref().and_then(|body| body.stream().ok());
-        Self { stream, broken: None, _body: body }
+        Self { stream, _body: body }
     }
 
     /// Takes what a client still sends that was answered before its body was read, up to a limit, as
@@ -106,29 +101,12 @@ impl Incoming {
 
 impl Stream for Incoming {
     fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
-        if let Some(broken) = self.broken.take() {
-            return Err(broken);
-        }
         let Some(stream) = &mut self.stream else { return Ok(None) };
         let next = stream.next();
-        let Ok(Some(mut gathered)) = next else {
+        if !matches!(next, Ok(Some(_))) {
             self.stream = None;
-            return next;
-        };
-        // Docker sends pieces of 32 KiB, and a storage call for each would cost more than a copy. What has
-        // come meanwhile is taken along; what has not is not waited for, since it may never come.
-        while gathered.len() < GATHERED {
-            match stream.read(GATHERED as u64) {
-                Ok(bytes) if bytes.is_empty() => break,
-                Ok(bytes) => gathered.extend_from_slice(&bytes),
-                Err(ended) => {
-                    self.broken = matches!(ended, StreamError::LastOperationFailed(_)).then(|| said(ended));
-                    self.stream = None;
-                    break;
-                }
-            }
         }
-        Ok(Some(gathered))
+        next
     }
 }
 

@@ -1,12 +1,15 @@
 //! The writer of an upload: a file that is renamed to become a blob.
 
 use lighter::storage::{Result, Upload};
-use wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags};
+use wasi::filesystem::types::{Advice, Descriptor, DescriptorFlags, OpenFlags};
 use wasi::io::streams::InputStream;
 
 use crate::claim::Claim;
 use crate::directory::{Directory, write_all};
 use crate::error::failed;
+
+/// After so many bytes the disk is told to write, while further ones are received.
+const WRITTEN_OUT: u64 = 4 * 1024 * 1024;
 
 /// An open upload.
 pub(crate) struct Writer {
@@ -14,6 +17,8 @@ pub(crate) struct Writer {
     path: String,
     file: Descriptor,
     offset: u64,
+    /// From where on the disk was not told to write yet.
+    unwritten: u64,
     /// None for an upload that nobody else knows of yet.
     claim: Option<Claim>,
 }
@@ -22,7 +27,7 @@ impl Writer {
     /// Begins an upload at a path that nobody else knows.
     pub(crate) fn create(root: &'static Directory, path: String) -> Result<Self> {
         let file = root.create(&path)?;
-        Ok(Self { root, path, file, offset: 0, claim: None })
+        Ok(Self { root, path, file, offset: 0, unwritten: 0, claim: None })
     }
 
     /// Takes hold of the upload at a path.
@@ -31,12 +36,24 @@ impl Writer {
         let access = DescriptorFlags::READ | DescriptorFlags::WRITE;
         let file = root.open(&path, OpenFlags::empty(), access).map_err(failed("open", &path))?;
         let offset = file.stat().map_err(failed("stat", &path))?.size;
-        Ok(Self { root, path, file, offset, claim })
+        Ok(Self { root, path, file, offset, unwritten: offset, claim })
     }
 
     /// Makes what was appended durable.
     fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(failed("sync", &self.path))
+    }
+
+    /// Has the disk begin to write, so that there is little left to wait for when the upload is synced. On
+    /// Linux this is what the advice comes to; pages stay in memory until they are written. Elsewhere it
+    /// may do nothing.
+    fn write_out(&mut self) {
+        let length = self.offset - self.unwritten;
+        if length >= WRITTEN_OUT {
+            // What fails is no loss: the sync waits.
+            let _ = self.file.advise(self.unwritten, length, Advice::DontNeed);
+            self.unwritten = self.offset;
+        }
     }
 
     fn renew(&self) -> Result<()> {
@@ -55,6 +72,7 @@ impl Upload for Writer {
         self.renew()?;
         write_all(&self.file, bytes, self.offset).map_err(failed("write", &self.path))?;
         self.offset += bytes.len() as u64;
+        self.write_out();
         Ok(())
     }
 
