@@ -93,10 +93,10 @@ impl<'a, S: Storage> Upload<'a, S> {
     pub fn suspend(self) -> Result<u64> {
         let offset = self.offset();
         self.writer.suspend()?;
-        // After the bytes: a hash of bytes that were lost would be believed.
+        // After the bytes: a hash of bytes that were lost would be believed. One that is lost is made anew.
         for hasher in self.hashers {
             let key = keys::upload_hash_state(self.repository.name(), &self.id, hasher.algorithm(), offset);
-            self.repository.storage().set(&key, &hasher.to_state())?;
+            self.repository.storage().note(&key, &hasher.to_state())?;
         }
         Ok(offset)
     }

@@ -22,6 +22,10 @@ impl Storage for Driver {
         Ok(key_value::set(key, value)?)
     }
 
+    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
+        Ok(key_value::note(key, value)?)
+    }
+
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         Ok(key_value::create(key, value)?)
     }

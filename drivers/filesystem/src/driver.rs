@@ -36,6 +36,10 @@ impl key_value::Guest for Driver {
         Ok(Filesystem.set(&key, &value)?)
     }
 
+    fn note(key: String, value: Vec<u8>) -> Result<()> {
+        Ok(Filesystem.note(&key, &value)?)
+    }
+
     fn create(key: String, value: Vec<u8>) -> Result<bool> {
         Ok(Filesystem.create(&key, &value)?)
     }

@@ -25,6 +25,11 @@ impl Storage for Filesystem {
         root.replace(&root.path(key)?, value)
     }
 
+    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
+        let root = root()?;
+        root.note(&root.path(key)?, value)
+    }
+
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         let root = root()?;
         root.put_new(&root.path(key)?, value)
