@@ -1,4 +1,5 @@
-//! What the component imports and exports. The only file with unsafe code, all of it generated.
+//! What the registry imports of a storage driver. The only file with unsafe code beside `composed.rs`, all of it
+//! generated.
 #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::indexing_slicing, reason = "generated code")]
 
 wit_bindgen::generate!({
@@ -10,8 +11,3 @@ wit_bindgen::generate!({
         "wasi:io/streams@0.2.12": wasi::io::streams,
     },
 });
-
-/// The component, as the host calls it.
-pub(crate) struct Component;
-
-wasi::http::proxy::export!(Component with_types_in wasi);

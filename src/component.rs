@@ -1,10 +1,9 @@
-//! The component's one export, `wasi:http/incoming-handler`: a request in, its response out.
+//! What a component's one export does, `wasi:http/incoming-handler`: a request in, its response out.
 
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use wasi::cli::environment::get_environment;
-use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingRequest, Method as WasiMethod, OutgoingBody, OutgoingResponse,
     ResponseOutparam,
@@ -12,28 +11,50 @@ use wasi::http::types::{
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::access_log::log;
-use crate::bindings::Component;
 use crate::config::{Config, Format};
 use crate::http::{Body, Method, Request, Response};
 use crate::manifest::MANIFEST_MAX;
 use crate::registry::{Registry, misconfigured};
-use crate::storage::driver::{Content, Driver};
+use crate::storage::Storage;
 use crate::stream::Stream;
 
-/// How many bytes of a body are passed on at once, if so many have come.
-const GATHERED: usize = 256 * 1024;
+/// Stored content on its way out.
+pub enum Content {
+    /// The host carries it.
+    Stream(InputStream),
+    /// It passes through the component.
+    Chunks(Box<dyn Stream>),
+}
 
 /// How many bytes of a body are still taken once its request is answered: those of any manifest, and of the
 /// chunks that clients send by themselves.
 const DRAINED: u64 = 2 * MANIFEST_MAX;
 
-impl Guest for Component {
-    fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        static REGISTRY: OnceLock<Result<Registry<'static, Driver>, String>> = OnceLock::new();
+impl From<InputStream> for Content {
+    fn from(stream: InputStream) -> Self {
+        Self::Stream(stream)
+    }
+}
+
+/// A registry over some storage, as a host calls it: in a `static`, since an instance answers many
+/// requests.
+pub struct Component<S: Storage + 'static> {
+    storage: fn() -> S,
+    registry: OnceLock<Result<Registry<'static, S>, String>>,
+}
+
+impl<S: Storage<Content: Into<Content>>> Component<S> {
+    /// Puts a component together. It is configured by its environment, at the first request.
+    pub const fn new(storage: fn() -> S) -> Self {
+        Self { storage, registry: OnceLock::new() }
+    }
+
+    /// Answers a request.
+    pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
         let start = Instant::now();
-        let registry = REGISTRY.get_or_init(|| {
+        let registry = self.registry.get_or_init(|| {
             let config = Config::from_environment(get_environment())?;
-            Ok(Registry::new(Driver, Box::leak(Box::new(config))))
+            Ok(Registry::new((self.storage)(), Box::leak(Box::new(config))))
         });
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
@@ -57,8 +78,6 @@ impl Guest for Component {
 /// A request's body, until it has ended. The stream is a child of the body, and goes first.
 struct Incoming {
     stream: Option<InputStream>,
-    /// Why it broke off, once all that came before was taken.
-    broken: Option<String>,
     _body: Option<IncomingBody>,
 }
 
@@ -67,7 +86,7 @@ impl Incoming {
         // Neither can fail for a request whose body nobody has taken yet. Two methods have none.
         let body = (!matches!(method, Method::Get | Method::Head)).then(|| request.consume().ok()).flatten();
         let stream = body.as_ref().and_then(|body| body.stream().ok());
-        Self { stream, broken: None, _body: body }
+        Self { stream, _body: body }
     }
 
     /// Takes what a client still sends that was answered before its body was read, up to a limit, as
@@ -86,29 +105,12 @@ impl Incoming {
 
 impl Stream for Incoming {
     fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
-        if let Some(broken) = self.broken.take() {
-            return Err(broken);
-        }
         let Some(stream) = &mut self.stream else { return Ok(None) };
         let next = stream.next();
-        let Ok(Some(mut gathered)) = next else {
+        if !matches!(next, Ok(Some(_))) {
             self.stream = None;
-            return next;
-        };
-        // Docker sends pieces of 32 KiB, and a storage call for each would cost more than a copy. What has
-        // come meanwhile is taken along; what has not is not waited for, since it may never come.
-        while gathered.len() < GATHERED {
-            match stream.read(GATHERED as u64) {
-                Ok(bytes) if bytes.is_empty() => break,
-                Ok(bytes) => gathered.extend_from_slice(&bytes),
-                Err(ended) => {
-                    self.broken = matches!(ended, StreamError::LastOperationFailed(_)).then(|| said(ended));
-                    self.stream = None;
-                    break;
-                }
-            }
         }
-        Ok(Some(gathered))
+        next
     }
 }
 
@@ -138,7 +140,7 @@ fn receive<'a>(
     Request::new(method, &target, headers, body).with_authority(authority)
 }
 
-fn send(response: Response<Content>, out: ResponseOutparam) -> Result<(), String> {
+fn send(response: Response<impl Into<Content>>, out: ResponseOutparam) -> Result<(), String> {
     let headers: Vec<(String, Vec<u8>)> =
         response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
     let fields = match Fields::from_list(&headers) {
@@ -163,10 +165,10 @@ fn send(response: Response<Content>, out: ResponseOutparam) -> Result<(), String
         match response.body {
             Body::Empty => {}
             Body::Bytes(bytes) => write(&stream, &bytes).map_err(said)?,
-            Body::Content(Content::Stream(content), length) => {
-                splice(&stream, &content, length).map_err(said)?;
-            }
-            Body::Content(mut content, length) => copy(&stream, &mut content, length)?,
+            Body::Content(content, length) => match content.into() {
+                Content::Stream(content) => splice(&stream, &content, length).map_err(said)?,
+                Content::Chunks(content) => copy(&stream, content, length)?,
+            },
         }
     }
     OutgoingBody::finish(body, None).map_err(|_| "the host does not take the end of the body".to_owned())
@@ -197,7 +199,7 @@ fn splice(out: &OutputStream, content: &InputStream, mut length: u64) -> Result<
 }
 
 /// Writes the bytes that a driver hands over.
-fn copy(out: &OutputStream, content: &mut Content, mut length: u64) -> Result<(), String> {
+fn copy(out: &OutputStream, mut content: Box<dyn Stream>, mut length: u64) -> Result<(), String> {
     while length > 0 {
         let mut bytes = content.next()?.ok_or("the content ends early")?;
         bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));

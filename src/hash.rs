@@ -4,9 +4,12 @@
 //! distribution keeps in `hashstates/`: a magic number, the chaining values big-endian, the block
 //! buffer, and the number of bytes hashed.
 
-use sha2::digest::common::hazmat::SerializableState;
-use sha2::{Digest as _, Sha256, Sha512};
+mod sha256;
 
+use sha2::digest::common::hazmat::SerializableState;
+use sha2::{Digest as _, Sha512};
+
+use self::sha256::Sha256;
 use crate::digest::{Algorithm, Digest};
 
 /// A hash in progress.
@@ -46,7 +49,7 @@ impl Hasher {
     /// The digest of all bytes so far.
     pub fn finish(self) -> Digest {
         match self {
-            Self::Sha256(hasher) => Digest::of_output(Algorithm::Sha256, &hasher.finalize()),
+            Self::Sha256(hasher) => Digest::of_output(Algorithm::Sha256, &hasher.finish()),
             Self::Sha512(hasher) => Digest::of_output(Algorithm::Sha512, &hasher.finalize()),
         }
     }
@@ -54,8 +57,8 @@ impl Hasher {
     /// The state in Go's format: 108 bytes for SHA-256, 204 for SHA-512.
     pub fn to_state(&self) -> Vec<u8> {
         match self {
-            Self::Sha256(hasher) => marshal::<4, 64>(b"sha\x03", &hasher.serialize()),
-            Self::Sha512(hasher) => marshal::<8, 128>(b"sha\x07", &hasher.serialize()),
+            Self::Sha256(hasher) => hasher.to_state(),
+            Self::Sha512(hasher) => marshal(&hasher.serialize()),
         }
     }
 
@@ -63,12 +66,9 @@ impl Hasher {
     /// exactly `length` bytes.
     pub fn from_state(algorithm: Algorithm, state: &[u8], length: u64) -> Option<Self> {
         match algorithm {
-            Algorithm::Sha256 => {
-                let state = unmarshal::<4, 64>(b"sha\x03", state, length)?;
-                Sha256::deserialize(state.as_slice().try_into().ok()?).ok().map(Self::Sha256)
-            }
+            Algorithm::Sha256 => Sha256::from_state(state, length).map(Self::Sha256),
             Algorithm::Sha512 => {
-                let state = unmarshal::<8, 128>(b"sha\x07", state, length)?;
+                let state = unmarshal(state, length)?;
                 Sha512::deserialize(state.as_slice().try_into().ok()?).ok().map(Self::Sha512)
             }
         }
@@ -82,17 +82,24 @@ pub fn digest(algorithm: Algorithm, bytes: &[u8]) -> Digest {
     hasher.finish()
 }
 
-// sha2 serializes as: 8 chaining values of WORD bytes, the number of whole blocks in 2 * WORD
-// bytes, the fill of the block buffer in one byte, then the buffer in BLOCK - 1; all little-endian.
+// sha2 serializes SHA-512 as: 8 chaining values, the number of whole blocks in 16 bytes, the fill of the
+// block buffer in one byte, then the buffer but for its last byte; all little-endian.
+
+/// What the state of SHA-512 begins with in Go's format.
+const MAGIC: &[u8; 4] = b"sha\x07";
+
+/// Bytes to a word, and to a block.
+const WORD: usize = 8;
+const BLOCK: usize = 128;
 
 /// From sha2's format to Go's.
-fn marshal<const WORD: usize, const BLOCK: usize>(magic: &[u8; 4], state: &[u8]) -> Vec<u8> {
+fn marshal(state: &[u8]) -> Vec<u8> {
     let (words, rest) = state.split_at(8 * WORD);
     let (blocks, buffer) = rest.split_at(2 * WORD);
     let blocks = blocks.iter().rev().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     let (fill, pending) = buffer.split_first().unwrap_or((&0, &[]));
     let mut out = Vec::with_capacity(4 + 8 * WORD + BLOCK + 8);
-    out.extend_from_slice(magic);
+    out.extend_from_slice(MAGIC);
     out.extend(words.chunks(WORD).flat_map(|word| word.iter().rev()));
     out.extend_from_slice(pending);
     out.push(0);
@@ -102,12 +109,8 @@ fn marshal<const WORD: usize, const BLOCK: usize>(magic: &[u8; 4], state: &[u8])
 
 /// From Go's format to sha2's. The bytes of the buffer past its fill are what Go left there; they
 /// count for nothing, and sha2 wants them zero.
-fn unmarshal<const WORD: usize, const BLOCK: usize>(
-    magic: &[u8; 4],
-    state: &[u8],
-    length: u64,
-) -> Option<Vec<u8>> {
-    let rest = state.strip_prefix(magic)?;
+fn unmarshal(state: &[u8], length: u64) -> Option<Vec<u8>> {
+    let rest = state.strip_prefix(MAGIC)?;
     let (words, rest) = rest.split_at_checked(8 * WORD)?;
     let (buffer, hashed) = rest.split_at_checked(BLOCK)?;
     if hashed != length.to_be_bytes() {
@@ -156,6 +159,17 @@ mod tests {
             state_after(&[b'a'; 70]),
             hex(&format!("73686103 {AFTER_64_A} 616161616161 {} {}46", zeros(58), zeros(7)))
         );
+    }
+
+    /// Where the padding takes a block of its own, and where it does not.
+    #[test]
+    fn messages_of_every_length_have_the_hash_of_sha2() {
+        let content: Vec<u8> = (0..200_u8).collect();
+        for end in 0..content.len() {
+            let message = &content[..end];
+            let expected = Digest::of_output(Algorithm::Sha256, &sha2::Sha256::digest(message));
+            assert_eq!(digest(Algorithm::Sha256, message), expected, "{end} bytes");
+        }
     }
 
     #[test]

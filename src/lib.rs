@@ -15,7 +15,8 @@
 //!
 //! A request falls from [`registry`] through [`api`], [`repository`] or [`upload`], to [`storage`].
 //! All of that is plain Rust and is tested natively; only on a WebAssembly host do the modules
-//! exist that carry requests in and storage calls out.
+//! exist that carry requests in and storage calls out. A registry is made of a [`storage::Storage`]:
+//! one that is linked in, or a driver that is composed with it (the features `composed` and `imported`).
 
 pub mod access_log;
 pub mod api;
@@ -40,7 +41,9 @@ pub mod stream;
 pub mod upload;
 pub mod upload_state;
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", feature = "imported"))]
 mod bindings;
 #[cfg(target_family = "wasm")]
-mod component;
+pub mod component;
+#[cfg(all(target_family = "wasm", feature = "composed"))]
+mod composed;

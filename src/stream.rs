@@ -19,3 +19,22 @@ impl Stream for Vec<u8> {
         Ok(Some(core::mem::take(self)).filter(|bytes| !bytes.is_empty()))
     }
 }
+
+/// How much of a host's stream is asked for at a time, in bytes.
+#[cfg(target_family = "wasm")]
+const READ_SIZE: u64 = 1 << 20;
+
+#[cfg(target_family = "wasm")]
+impl Stream for wasi::io::streams::InputStream {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        use wasi::io::streams::StreamError;
+        loop {
+            match self.blocking_read(READ_SIZE) {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(StreamError::Closed) => return Ok(None),
+                Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
+            }
+        }
+    }
+}

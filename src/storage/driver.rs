@@ -1,16 +1,11 @@
 //! Storage by the driver that is composed with the registry.
 
-use wasi::io::streams::{InputStream, StreamError};
-
 use super::{Error, Result, Storage, Upload};
 use crate::bindings::lighter::storage::{blobs, key_value, types};
 use crate::stream::Stream;
 
 /// Stored bytes: a stream of the host's, or chunks of the driver's.
 pub use blobs::Content;
-
-/// How much of a stream is asked for at a time, in bytes.
-const READ_SIZE: u64 = 1 << 20;
 
 /// The driver.
 pub struct Driver;
@@ -25,6 +20,10 @@ impl Storage for Driver {
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
         Ok(key_value::set(key, value)?)
+    }
+
+    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
+        Ok(key_value::note(key, value)?)
     }
 
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
@@ -105,19 +104,6 @@ impl Stream for Content {
         match self {
             Self::Stream(stream) => stream.next(),
             Self::Chunks(chunks) => chunks.next().map_err(|error| Error::from(error).to_string()),
-        }
-    }
-}
-
-impl Stream for InputStream {
-    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
-        loop {
-            match self.blocking_read(READ_SIZE) {
-                Ok(bytes) if bytes.is_empty() => {}
-                Ok(bytes) => return Ok(Some(bytes)),
-                Err(StreamError::Closed) => return Ok(None),
-                Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
-            }
         }
     }
 }

@@ -61,6 +61,10 @@ impl Storage for Memory {
         Ok(())
     }
 
+    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
+        self.set(key, value)
+    }
+
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         let mut state = self.at(key)?;
         let absent = !state.values.contains_key(key);

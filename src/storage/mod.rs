@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::stream::Stream;
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", feature = "imported"))]
 pub mod driver;
 pub mod memory;
 
@@ -50,6 +50,8 @@ pub trait Storage {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
     /// Stores a value in place of what was there.
     fn set(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Stores a value that need not survive a crash of the machine.
+    fn note(&self, key: &str, value: &[u8]) -> Result<()>;
     /// Stores a value if there is none, and returns whether it did.
     fn create(&self, key: &str, value: &[u8]) -> Result<bool>;
     /// Removes a value, if it is there.

@@ -91,11 +91,11 @@ pub(crate) fn bench(wasmtime: &Path, component: &Path, plan: &Plan) -> Result<()
 fn one_round(peer: &Peer, data: &Path, blob: &mut Blob, round: usize, table: &mut Table) -> Result<()> {
     let registry = peer.start(data)?;
     let name = peer.name.as_str();
-    let (rest, _) = registry.memory()?;
-    table.add("memory at rest", Unit::Mebibytes, name, rest);
+    table.add("memory at rest", Unit::Mebibytes, name, registry.memory()?.now);
     large_blob(&registry, name, blob, table)?;
-    let (_, peak) = registry.memory()?;
-    table.add("memory at its peak, after large blobs", Unit::Mebibytes, name, peak);
+    let memory = registry.memory()?;
+    table.add("memory at its peak, after large blobs", Unit::Mebibytes, name, memory.peak);
+    table.add("memory of its own then, without the program", Unit::Mebibytes, name, memory.own);
 
     let image = Image::new(round as u64 * 100 + 7);
     let tags: Vec<String> = (0..TAGS).map(|number| format!("v{number}")).collect();

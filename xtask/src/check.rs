@@ -119,7 +119,7 @@ pub(crate) fn lint(toolchain: &Toolchain) -> Result<()> {
     })?;
     step("linting for WebAssembly", || {
         let mut clippy = toolchain.cargo("clippy");
-        clippy.arg("--lib").args(packages().flat_map(|package| ["--package", package]));
+        clippy.args(["--lib", "--all-features"]).args(packages().flat_map(|package| ["--package", package]));
         run(clippy.args(["--", "-Dwarnings"]))
     })
 }

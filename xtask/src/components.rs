@@ -7,28 +7,34 @@ use std::process::Command;
 
 use anyhow::{Context, Error, Result, ensure};
 
-use crate::compose::{KEY_VALUE, STORAGE, compose};
+use crate::compose::{KEY_VALUE, STORAGE, compose, ship};
 use crate::process::{self, run, step};
 use crate::sections::with_modules;
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace;
 
-/// A component that is shipped: the registry with a storage driver in it.
+/// A component that is shipped: the registry with its storage.
 struct Product {
     name: &'static str,
-    registry: &'static str,
-    driver: &'static str,
+    made: Made,
     /// It has at most so many bytes: small enough for every edge host, and to be fetched at a cold start.
     budget: usize,
 }
 
+/// How the registry and its storage become one.
+enum Made {
+    /// A part that is both.
+    Linked(&'static str),
+    /// A registry and a driver, each a part.
+    Composed(&'static str, &'static str),
+}
+
 const PRODUCTS: [Product; 3] = [
-    Product { name: DEFAULT, registry: REGISTRY, driver: FILESYSTEM_DRIVER, budget: 400_000 },
-    Product { name: KEY_VALUE_PRODUCT, registry: REGISTRY, driver: KEY_VALUE_DRIVER, budget: 450_000 },
+    Product { name: DEFAULT, made: Made::Linked(FILESYSTEM), budget: 400_000 },
+    Product { name: KEY_VALUE_PRODUCT, made: Made::Composed(REGISTRY, KEY_VALUE_DRIVER), budget: 450_000 },
     Product {
         name: "lighter-filesystem-token-server",
-        registry: REGISTRY_WITH_TOKEN_SERVER,
-        driver: FILESYSTEM_DRIVER,
+        made: Made::Linked(FILESYSTEM_WITH_TOKEN_SERVER),
         budget: 450_000,
     },
 ];
@@ -37,20 +43,23 @@ const PRODUCTS: [Product; 3] = [
 const DEFAULT: &str = "lighter-filesystem";
 const KEY_VALUE_PRODUCT: &str = "lighter-keyvalue";
 
-/// The package that is the registry.
+// A part is a package, or a package and the features that it has in place of the default ones.
+
+/// The registry, to be composed with a driver.
 const REGISTRY: &str = "lighter";
 
-/// The same with a feature: it takes the tokens of an outside token server.
-const REGISTRY_WITH_TOKEN_SERVER: &str = "lighter+token-server";
+/// The registry with the storage of files, and the same that takes the tokens of an outside token server.
+const FILESYSTEM: &str = "lighter-filesystem+registry";
+const FILESYSTEM_WITH_TOKEN_SERVER: &str = "lighter-filesystem+token-server";
 
-/// The packages that are the storage drivers.
+/// The storage drivers.
 const FILESYSTEM_DRIVER: &str = "lighter-filesystem";
 const KEY_VALUE_DRIVER: &str = "lighter-keyvalue";
 
-/// The package that checks a driver in the registry's place.
+/// What checks a driver in the registry's place.
 const CONTRACT: &str = "lighter-contract";
 
-/// The package that is a key-value store over files, for tests on hosts that have none.
+/// A key-value store over files, for tests on hosts that have none.
 const KEY_VALUE_HOST: &str = "keyvalue-host";
 
 /// What the tests are run with.
@@ -90,13 +99,18 @@ pub(crate) fn build(toolchain: &Toolchain, wasm_opt: &Path) -> Result<()> {
 /// Compiles the parts of components, and composes them.
 fn make(toolchain: &Toolchain, wasm_opt: &Path, products: &[Product]) -> Result<()> {
     step("compiling the registry and its storage to WebAssembly", || {
-        let parts: BTreeSet<_> =
-            products.iter().flat_map(|product| [product.registry, product.driver]).collect();
-        parts.into_iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
+        let parts = products.iter().flat_map(|product| match product.made {
+            Made::Linked(part) => vec![part],
+            Made::Composed(registry, driver) => vec![registry, driver],
+        });
+        parts.collect::<BTreeSet<_>>().into_iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
     })?;
-    for Product { name, registry, driver, budget } in products {
-        let component = compose(&read(registry)?, &read(driver)?, STORAGE)
-            .with_context(|| format!("cannot compose {name}"))?;
+    for Product { name, made, budget } in products {
+        let component = match made {
+            Made::Linked(part) => ship(&read(part)?),
+            Made::Composed(registry, driver) => compose(&read(registry)?, &read(driver)?, STORAGE),
+        };
+        let component = component.with_context(|| format!("cannot make {name}"))?;
         let path = write(&component, &product(name))?;
         println!("{}: {} bytes, imports only WASI", path.display(), component.len());
         ensure!(
@@ -113,7 +127,8 @@ fn make(toolchain: &Toolchain, wasm_opt: &Path, products: &[Product]) -> Result<
 pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: &Path) -> Result<Tested> {
     build(toolchain, wasm_opt)?;
     step("compiling what the drivers are tested with", || {
-        [CONTRACT, KEY_VALUE_HOST].iter().try_for_each(|package| compile(toolchain, wasm_opt, package))
+        let parts = [CONTRACT, FILESYSTEM_DRIVER, KEY_VALUE_HOST];
+        parts.iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
     })?;
     let (checks, store) = (read(CONTRACT)?, read(KEY_VALUE_HOST)?);
     let with_driver = |driver: &str, name: &str| {
@@ -136,8 +151,7 @@ pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: &Path) -> Result<Tes
     Ok(Tested { default: with_driver(FILESYSTEM_DRIVER, DEFAULT)?, key_value, over_files })
 }
 
-/// Compiles a package, or a package and a feature, as a cdylib alone: with the rlib beside it cargo would
-/// leave out LTO. What comes of it goes through wasm-opt, which takes a seventh off what LLVM leaves.
+/// Compiles a part as a cdylib alone: with the rlib beside it cargo would leave out LTO. What comes of it goes through wasm-opt, which takes a seventh off what LLVM leaves.
 fn compile(toolchain: &Toolchain, wasm_opt: &Path, part: &str) -> Result<()> {
     let (package, features) = part.split_once('+').unwrap_or((part, ""));
     let mut cargo = toolchain.cargo("rustc");
@@ -145,7 +159,8 @@ fn compile(toolchain: &Toolchain, wasm_opt: &Path, part: &str) -> Result<()> {
     if !features.is_empty() {
         // What cargo makes has the same name with a feature and without: in one place, each would have
         // to be made anew after the other.
-        cargo.args(["--features", features]).arg("--target-dir").arg(target(part));
+        cargo.args(["--no-default-features", "--features", features]);
+        cargo.arg("--target-dir").arg(target(part));
     }
     process::build(&mut cargo)?;
     let (compiled, optimised) = (compiled(part), optimised(part));

@@ -45,16 +45,23 @@ pub(crate) fn compose(registry: &[u8], driver: &[u8], met_at: &str) -> Result<Ve
     Ok(component)
 }
 
+/// Returns a component as it is shipped that was not composed. It, too, imports nothing but WASI.
+pub(crate) fn ship(component: &[u8]) -> Result<Vec<u8>> {
+    let component = without_names(component)?;
+    check(&component)?;
+    Ok(component)
+}
+
 /// Fails unless a component, read anew from its bytes, imports nothing but WASI and exports the
 /// HTTP handler.
 fn check(component: &[u8]) -> Result<()> {
     let mut graph = CompositionGraph::new();
-    let package = package("lighter:composed", component, &mut graph)?;
+    let package = package("lighter:shipped", component, &mut graph)?;
     let (imports, exports) = world(&graph, &package);
     handler(&exports)?;
     let foreign: Vec<_> =
         imports.iter().map(String::as_str).filter(|name| !name.starts_with("wasi:")).collect();
-    ensure!(foreign.is_empty(), "the composed component still imports {}", foreign.join(", "));
+    ensure!(foreign.is_empty(), "the component still imports {}", foreign.join(", "));
     Ok(())
 }
 

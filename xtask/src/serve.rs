@@ -25,6 +25,9 @@ const AUTH: &str = "REGISTRY_AUTH";
 /// An instance that serves many requests spares most of them its start.
 const REUSE: &str = "128";
 
+/// So many pieces of a blob are read while the one before is sent.
+const READ_AHEAD: &str = "-Shttp-outgoing-body-buffer-chunks=4";
+
 /// What wasmtime says when it accepts connections; the URL follows.
 const READY: &str = "Serving HTTP on ";
 
@@ -87,7 +90,8 @@ impl Server {
     fn start(wasmtime: &Path, component: &Path, address: SocketAddr, data: &Path) -> Result<Self> {
         let mut command = Command::new(wasmtime);
         // With a prefix, which is a write of its own, the lines of two instances can meet.
-        command.args(["serve", "-Scli", "--no-logging-prefix", "--max-instance-reuse-count", REUSE]);
+        command.args(["serve", "-Scli", "--no-logging-prefix", READ_AHEAD]);
+        command.args(["--max-instance-reuse-count", REUSE]);
         command.arg("--addr").arg(address.to_string());
         let guest = env::var(ROOT).unwrap_or_else(|_| GUEST_DATA.to_owned());
         command.arg("--dir").arg(format!("{}::{guest}", data.display()));

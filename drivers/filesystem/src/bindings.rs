@@ -1,6 +1,8 @@
 //! What the component exports, made from `wit/`. The only file with unsafe code, all of it generated.
 #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::indexing_slicing, reason = "generated code")]
 
+use crate::driver::Driver;
+
 wit_bindgen::generate!({
     world: "driver",
     path: "../../wit",
@@ -10,8 +12,5 @@ wit_bindgen::generate!({
         "wasi:io/streams@0.2.12": wasi::io::streams,
     },
 });
-
-/// The driver.
-pub struct Driver;
 
 export!(Driver);

@@ -18,9 +18,9 @@ use wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, ErrorCode, NewTimestamp, OpenFlags,
 };
 
-use crate::bindings::exports::lighter::storage::blobs::Error;
 use crate::directory::Directory;
 use crate::error::failed;
+use lighter::storage::Error;
 
 /// A claim that was not renewed for so many seconds is passed over.
 const EXPIRY: u64 = 10;

@@ -11,9 +11,9 @@ use wasi::filesystem::types::{
     PathFlags,
 };
 
-use crate::bindings::exports::lighter::storage::blobs::Error;
 use crate::error::failed;
 use crate::path::{is_key, nearest};
+use lighter::storage::Error;
 
 /// Where the directory is, unless it is configured: distribution's default.
 const ROOT: &str = "/var/lib/registry";
@@ -31,6 +31,13 @@ const PASSED_OVER_MAX: u32 = 1 << 20;
 const READ_SIZE: u64 = 4096;
 
 type Result<T> = core::result::Result<T, Error>;
+
+/// Whether what is put somewhere is to be durable.
+#[derive(Clone, Copy, PartialEq)]
+enum Sync {
+    Yes,
+    No,
+}
 
 /// The root directory.
 pub(crate) struct Directory {
@@ -135,12 +142,17 @@ impl Directory {
 
     /// Puts a file with some content at a path, durably, in place of what was there.
     pub(crate) fn replace(&self, path: &str, content: &[u8]) -> Result<()> {
-        self.put(path, content, |temporary| self.given.rename_at(temporary, &self.given, path))
+        self.put(path, content, Sync::Yes, |temporary| self.given.rename_at(temporary, &self.given, path))
+    }
+
+    /// The same, but not durably.
+    pub(crate) fn note(&self, path: &str, content: &[u8]) -> Result<()> {
+        self.put(path, content, Sync::No, |temporary| self.given.rename_at(temporary, &self.given, path))
     }
 
     /// Puts a file with some content at a path, durably, if there is none. Returns whether it did.
     pub(crate) fn put_new(&self, path: &str, content: &[u8]) -> Result<bool> {
-        self.put(path, content, |temporary| {
+        self.put(path, content, Sync::Yes, |temporary| {
             let created = match self.given.link_at(PathFlags::empty(), temporary, &self.given, path) {
                 Ok(()) => true,
                 Err(ErrorCode::Exist) => false,
@@ -151,16 +163,18 @@ impl Directory {
         })
     }
 
-    /// Writes a temporary file beside a path and has it moved there, durably.
+    /// Writes a temporary file beside a path and has it moved there.
     fn put<T>(
         &self,
         path: &str,
         content: &[u8],
+        sync: Sync,
         publish: impl Fn(&str) -> core::result::Result<T, ErrorCode>,
     ) -> Result<T> {
         for _ in 0..TRIES {
-            let temporary = self.write_temporary(path, content)?;
+            let temporary = self.write_temporary(path, content, sync)?;
             match publish(&temporary) {
+                Ok(done) if sync == Sync::No => return Ok(done),
                 Ok(done) => return self.sync_parent(path).map(|()| done),
                 // Another request has removed the directory with the temporary file in it.
                 Err(ErrorCode::NoEntry) => {}
@@ -174,11 +188,12 @@ impl Directory {
         Err(Error::Other(format!("put {path}: others keep removing its directory")))
     }
 
-    /// Writes a temporary file for a path, durably, and returns its own path.
-    fn write_temporary(&self, path: &str, content: &[u8]) -> Result<String> {
+    /// Writes a temporary file for a path, and returns its own path.
+    fn write_temporary(&self, path: &str, content: &[u8], sync: Sync) -> Result<String> {
         let temporary = format!("{path}.{}.tmp", Uuid::new_v4());
         let file = self.create(&temporary)?;
-        let written = write_all(&file, content, 0).and_then(|()| file.sync_data());
+        let written = write_all(&file, content, 0);
+        let written = written.and_then(|()| if sync == Sync::Yes { file.sync_data() } else { Ok(()) });
         if let Err(code) = written {
             // The error that is told is the first one.
             let _ = self.unlink(&temporary);

@@ -1,8 +1,8 @@
 //! From the host's error codes to the contract's errors.
 
+use lighter::storage::Error;
 use wasi::filesystem::types::ErrorCode;
 
-use crate::bindings::exports::lighter::storage::blobs::Error;
 use crate::directory::is_of_directory;
 
 /// Says what was done to what, when it failed with a code.

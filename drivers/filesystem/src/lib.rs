@@ -7,20 +7,26 @@
 //!
 //! The directory is the one that `REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY` names, or
 //! `/var/lib/registry`, as the guest sees it.
+//!
+//! What comes of it is the registry with this storage linked in (the feature `registry`), or a driver to be
+//! composed with a registry (`driver`). They behave alike. Linked in, the bytes of an upload pass by one
+//! component and not by two.
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", feature = "driver"))]
 mod bindings;
-#[cfg(target_family = "wasm")]
-mod blobs;
 #[cfg(target_family = "wasm")]
 mod claim;
 #[cfg(target_family = "wasm")]
 mod directory;
+#[cfg(all(target_family = "wasm", feature = "driver"))]
+mod driver;
 #[cfg(target_family = "wasm")]
 mod error;
-#[cfg(target_family = "wasm")]
-mod key_value;
 #[cfg(any(target_family = "wasm", test))]
 mod path;
+#[cfg(all(target_family = "wasm", feature = "registry"))]
+mod registry;
+#[cfg(target_family = "wasm")]
+mod storage;
 #[cfg(target_family = "wasm")]
 mod upload;

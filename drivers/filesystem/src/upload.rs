@@ -1,87 +1,100 @@
 //! The writer of an upload: a file that is renamed to become a blob.
 
-use std::cell::Cell;
+use lighter::storage::{Result, Upload};
+use wasi::filesystem::types::{Advice, Descriptor, DescriptorFlags, OpenFlags};
+use wasi::io::streams::InputStream;
 
-use wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags};
-
-use crate::bindings::exports::lighter::storage::blobs::{Content, Error, GuestUpload, Upload};
 use crate::claim::Claim;
-use crate::directory::{root, write_all};
+use crate::directory::{Directory, write_all};
 use crate::error::{absent_or_failed, failed};
 
+/// After so many bytes the disk is told to write, while further ones are received.
+const WRITTEN_OUT: u64 = 4 * 1024 * 1024;
+
 /// An open upload.
-#[expect(unreachable_pub, reason = "it stands in the exported interface, which is public")]
-pub struct Writer {
+pub(crate) struct Writer {
+    root: &'static Directory,
     path: String,
     file: Descriptor,
-    offset: Cell<u64>,
+    offset: u64,
+    /// From where on the disk was not told to write yet.
+    unwritten: u64,
     /// None for an upload that nobody else knows of yet.
     claim: Option<Claim>,
 }
 
-impl GuestUpload for Writer {
-    fn create(id: String) -> Result<Upload, Error> {
-        let root = root()?;
-        let path = root.path(&id)?;
+impl Writer {
+    /// Begins an upload at a path that nobody else knows.
+    pub(crate) fn create(root: &'static Directory, path: String) -> Result<Self> {
         let file = root.create(&path)?;
-        Ok(Upload::new(Self { path, file, offset: Cell::new(0), claim: None }))
+        Ok(Self { root, path, file, offset: 0, unwritten: 0, claim: None })
     }
 
-    fn open(id: String) -> Result<Upload, Error> {
-        let root = root()?;
-        let path = root.path(&id)?;
+    /// Takes hold of the upload at a path.
+    pub(crate) fn open(root: &'static Directory, path: String) -> Result<Self> {
         let claim = Some(Claim::take(root, &path)?);
         let access = DescriptorFlags::READ | DescriptorFlags::WRITE;
         let file = root.open(&path, OpenFlags::empty(), access).map_err(absent_or_failed("open", &path))?;
-        let size = file.stat().map_err(failed("stat", &path))?.size;
-        Ok(Upload::new(Self { path, file, offset: Cell::new(size), claim }))
+        let offset = file.stat().map_err(failed("stat", &path))?.size;
+        Ok(Self { root, path, file, offset, unwritten: offset, claim })
     }
 
-    fn offset(&self) -> u64 {
-        self.offset.get()
-    }
-
-    fn append(&self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.renew()?;
-        write_all(&self.file, &bytes, self.offset.get()).map_err(failed("write", &self.path))?;
-        self.offset.set(self.offset.get() + bytes.len() as u64);
-        Ok(())
-    }
-
-    fn read(&self) -> Result<Content, Error> {
-        self.file.read_via_stream(0).map(Content::Stream).map_err(failed("read", &self.path))
-    }
-
-    fn suspend(writer: Upload) -> Result<(), Error> {
-        let writer = writer.into_inner::<Self>();
-        writer.sync()?;
-        writer.renew()
-    }
-
-    fn commit(writer: Upload, key: String) -> Result<(), Error> {
-        let writer = writer.into_inner::<Self>();
-        let root = root()?;
-        let target = root.path(&key)?;
-        writer.sync()?;
-        // After the sync, which can take longer than a claim lasts.
-        writer.renew()?;
-        root.publish(&writer.path, &target)
-    }
-
-    fn abort(writer: Upload) -> Result<(), Error> {
-        let writer = writer.into_inner::<Self>();
-        writer.renew()?;
-        root()?.remove(&writer.path)
-    }
-}
-
-impl Writer {
     /// Makes what was appended durable.
-    fn sync(&self) -> Result<(), Error> {
+    fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(failed("sync", &self.path))
     }
 
-    fn renew(&self) -> Result<(), Error> {
+    /// Has the disk begin to write, so that there is little left to wait for when the upload is synced. On
+    /// Linux this is what the advice comes to; pages stay in memory until they are written. Elsewhere it
+    /// may do nothing.
+    fn write_out(&mut self) {
+        let length = self.offset - self.unwritten;
+        if length >= WRITTEN_OUT {
+            // What fails is no loss: the sync waits.
+            let _ = self.file.advise(self.unwritten, length, Advice::DontNeed);
+            self.unwritten = self.offset;
+        }
+    }
+
+    fn renew(&self) -> Result<()> {
         self.claim.as_ref().map_or(Ok(()), Claim::renew)
+    }
+}
+
+impl Upload for Writer {
+    type Content = InputStream;
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.renew()?;
+        write_all(&self.file, bytes, self.offset).map_err(failed("write", &self.path))?;
+        self.offset += bytes.len() as u64;
+        self.write_out();
+        Ok(())
+    }
+
+    fn read(&self) -> Result<InputStream> {
+        self.file.read_via_stream(0).map_err(failed("read", &self.path))
+    }
+
+    fn suspend(self) -> Result<()> {
+        self.sync()?;
+        self.renew()
+    }
+
+    fn commit(self, key: &str) -> Result<()> {
+        let target = self.root.path(key)?;
+        self.sync()?;
+        // After the sync, which can take longer than a claim lasts.
+        self.renew()?;
+        self.root.publish(&self.path, &target)
+    }
+
+    fn abort(self) -> Result<()> {
+        self.renew()?;
+        self.root.remove(&self.path)
     }
 }

@@ -33,6 +33,10 @@ impl key_value::Guest for Driver {
         Ok(value::set(host()?, &key, &value)?)
     }
 
+    fn note(key: String, value: Vec<u8>) -> Result<(), Error> {
+        Self::set(key, value)
+    }
+
     fn create(key: String, value: Vec<u8>) -> Result<bool, Error> {
         check(&key)?;
         Ok(value::create(host()?, &key, &value)?)

@@ -36,6 +36,10 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("set").set(key, value)
     }
 
+    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
+        self.called("note").note(key, value)
+    }
+
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         self.called("create").create(key, value)
     }

@@ -8,8 +8,8 @@ mod values;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::storage::{Result, Storage};
-use crate::stream::Stream;
+use lighter::storage::{Result, Storage};
+use lighter::stream::Stream;
 
 /// Only ends what would otherwise hang for ever.
 const HANG: Duration = Duration::from_secs(60);
@@ -115,7 +115,7 @@ mod tests {
 
     use super::together::STANDS_STILL;
     use super::{Party, checks};
-    use crate::storage::memory::Memory;
+    use lighter::storage::memory::Memory;
 
     #[test]
     fn memory_keeps_the_contract() {

@@ -1,11 +1,13 @@
 //! The checks over a driver: `GET /` lists them, `GET /<check>/<party>` runs one party's part of one.
+#![allow(unsafe_code, reason = "what exports the handler is generated")]
 
+use lighter::storage::driver::Driver;
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 
-use crate::bindings::Component;
 use crate::checks::{Check, Party, checks};
-use crate::storage::driver::Driver;
+
+struct Component;
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
@@ -40,3 +42,5 @@ fn send(text: &str, out: ResponseOutparam) {
     drop(stream);
     OutgoingBody::finish(body, None).expect("the end of the body");
 }
+
+wasi::http::proxy::export!(Component with_types_in wasi);

@@ -4,9 +4,6 @@
 //! storage in memory. Over a storage driver it runs where the registry does: this is a component with
 //! the registry's imports, composed with the driver in the registry's place, and a request runs a
 //! check. Where a promise is about several callers at once, as many requests run the check together.
-//!
-//! The storage module is the registry's own source and no dependency, which would bring the
-//! registry's exports along.
 
 #![allow(
     clippy::expect_used,
@@ -17,12 +14,6 @@
 )]
 
 pub mod checks;
-#[path = "../../../src/storage/mod.rs"]
-pub mod storage;
-#[path = "../../../src/stream.rs"]
-pub mod stream;
 
-#[cfg(target_family = "wasm")]
-mod bindings;
 #[cfg(target_family = "wasm")]
 mod component;

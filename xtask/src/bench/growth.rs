@@ -167,7 +167,7 @@ fn sizes(peers: &[&Peer], data: &Path) -> Result<(Curves, Curves)> {
             let target = format!("{}&digest=sha256:{digest}", patch.expect(202, "PATCH")?.location()?);
             connection.ask("PUT", &target, "")?.expect(201, "PUT")?;
             times.push((size as f64, start.elapsed().as_secs_f64() * 1000.0 / size as f64));
-            memory.push((size as f64, registry.memory()?.1));
+            memory.push((size as f64, registry.memory()?.peak));
         }
     }
     Ok((times, memory))

@@ -42,7 +42,7 @@ impl Peer {
         let (wasmtime, component) = (wasmtime.display(), component.display());
         let command = format!(
             "{wasmtime} serve -Scli --addr 127.0.0.1:{{port}} --dir {{data}}::/var/lib/registry \
-             --max-instance-reuse-count 128 --env REGISTRY_LOG_ACCESSLOG_DISABLED=true {component}"
+             --max-instance-reuse-count 128 -Shttp-outgoing-body-buffer-chunks=4 --env REGISTRY_LOG_ACCESSLOG_DISABLED=true {component}"
         );
         Self { name: "lighter".into(), command: words(&command), config: "", is_compatible: true }
     }
@@ -126,6 +126,16 @@ impl Peer {
     }
 }
 
+/// The memory of a process, in MiB.
+pub(crate) struct Memory {
+    /// What it holds.
+    pub(crate) now: f64,
+    /// The most it has held.
+    pub(crate) peak: f64,
+    /// What of that which it holds is its own: all but the pages of files, which are mostly the program.
+    pub(crate) own: f64,
+}
+
 /// A registry that runs. It ends when this is dropped.
 pub(crate) struct Running {
     child: Child,
@@ -134,15 +144,19 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// The memory that it holds, and the most it has held, in MiB.
-    pub(crate) fn memory(&self) -> Result<(f64, f64)> {
+    /// The memory that it holds.
+    pub(crate) fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .context("memory is only told by Linux")?;
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)
         };
-        Ok((field("VmRSS:").context("no VmRSS")?, field("VmHWM:").context("no VmHWM")?))
+        Ok(Memory {
+            now: field("VmRSS:").context("no VmRSS")?,
+            peak: field("VmHWM:").context("no VmHWM")?,
+            own: field("RssAnon:").context("no RssAnon")?,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `blobs`, but for uploads, for a caller that is alone.
 
 use super::{Check, Party, bytes};
-use crate::storage::{Error, Storage};
+use lighter::storage::{Error, Storage};
 
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![

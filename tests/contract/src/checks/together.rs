@@ -1,7 +1,7 @@
 //! What is promised to several callers at once.
 
 use super::{Check, Party, all, bytes};
-use crate::storage::{Error, Storage, Upload};
+use lighter::storage::{Error, Storage, Upload};
 
 const ROUNDS: usize = 20;
 

@@ -1,7 +1,7 @@
 //! `key-value`, for a caller that is alone.
 
 use super::{Check, Party, bytes};
-use crate::storage::{Error, Storage};
+use lighter::storage::{Error, Storage};
 
 /// The largest value.
 const VALUE_MAX: usize = 64 * 1024;
@@ -9,6 +9,7 @@ const VALUE_MAX: usize = 64 * 1024;
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
         Check { name: "a-value-is-kept", parties: 1, run: a_value_is_kept },
+        Check { name: "what-is-noted-is-a-value", parties: 1, run: what_is_noted_is_a_value },
         Check { name: "create-keeps-what-is-there", parties: 1, run: create_keeps_what_is_there },
         Check { name: "delete-removes-a-value", parties: 1, run: delete_removes_a_value },
         Check { name: "delete-prefix-removes-what-is-below", parties: 1, run: delete_prefix },
@@ -30,6 +31,19 @@ fn a_value_is_kept<S: Storage>(party: &Party<S>) {
     // Its prefix is none.
     assert_eq!(storage.get(&party.key("a")), Ok(None));
     assert_eq!(storage.get(&party.key("a/value/below")), Ok(None));
+}
+
+fn what_is_noted_is_a_value<S: Storage>(party: &Party<S>) {
+    let (storage, key) = (party.storage, party.key("list/a/value"));
+    storage.note(&key, b"first").unwrap();
+    assert_eq!(storage.get(&key), Ok(Some(b"first".to_vec())));
+    storage.set(&key, b"second").unwrap();
+    storage.note(&key, b"third").unwrap();
+    assert_eq!(storage.get(&key), Ok(Some(b"third".to_vec())));
+    assert_eq!(storage.create(&key, b"fourth"), Ok(false));
+    assert_eq!(storage.list(&party.key("list"), None, 9), Ok(vec!["a".to_owned()]));
+    storage.delete_prefix(&party.key("list/a")).unwrap();
+    assert_eq!(storage.get(&key), Ok(None));
 }
 
 fn create_keeps_what_is_there<S: Storage>(party: &Party<S>) {
@@ -124,7 +138,7 @@ fn what_is_no_key_is_refused<S: Storage>(party: &Party<S>) {
     for key in [
         "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "a\\b", "a b", "a:b", "ä", "a\0b", "a%2fb",
     ] {
-        fn refused<T>(key: &str, result: crate::storage::Result<T>) {
+        fn refused<T>(key: &str, result: lighter::storage::Result<T>) {
             assert!(matches!(result, Err(Error::Other(_))), "{key:?} is taken for a key");
         }
         refused(key, storage.get(key));

@@ -1,0 +1,15 @@
+//! The compression function of SHA-256 (FIPS 180-4, 6.2.2), as WebAssembly hosts run it well.
+//!
+//! `sha2` has one with SIMD. This is the same schedule, of four words in a vector, laid out for compilers that
+//! do not reorder: four rounds are one pass of a loop, which leaves the whole state in registers, and the
+//! words of the next pass are ready before it begins. Pushing is bound by it. It is a package of its own
+//! because it is optimised for speed, and all else for size.
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd;
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use simd::compress;
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+pub use sha2::block_api::compress256 as compress;
