@@ -211,7 +211,7 @@ fn guessing_takes_its_time_and_learns_nothing() {
         }
     });
     // A name in the log is one line of text.
-    assert!(server.log().contains(r#"\u{202e}"#), "{}", server.log());
+    server.logged(r#"\u{202e}"#);
 }
 
 #[test]
