@@ -186,7 +186,12 @@ fn optimise(wasm_opt: &Path, module: &[u8]) -> Result<Vec<u8>> {
     ];
     let before = write(module, &workspace("target/tools/module.wasm"))?;
     let after = before.with_extension("optimised.wasm");
-    run(Command::new(wasm_opt).args(FEATURES).arg("-Oz").arg(&before).arg("-o").arg(&after))?;
+    run(Command::new(wasm_opt)
+        .args(FEATURES)
+        .args(["-Oz", "--converge"])
+        .arg(&before)
+        .arg("-o")
+        .arg(&after))?;
     fs::read(&after).with_context(|| format!("cannot read {}", after.display()))
 }
 
