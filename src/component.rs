@@ -26,6 +26,9 @@ pub enum Content {
     Chunks(Box<dyn Stream>),
 }
 
+/// How many bytes of a body are passed on at once, if so many have come.
+const GATHERED: usize = 256 * 1024;
+
 /// How many bytes of a body are still taken once its request is answered: those of any manifest, and of the
 /// chunks that clients send by themselves.
 const DRAINED: u64 = 2 * MANIFEST_MAX;
@@ -78,6 +81,8 @@ impl<S: Storage<Content: Into<Content>>> Component<S> {
 /// A request's body, until it has ended. The stream is a child of the body, and goes first.
 struct Incoming {
     stream: Option<InputStream>,
+    /// Why it broke off, once all that came before was taken.
+    broken: Option<String>,
     _body: Option<IncomingBody>,
 }
 
@@ -86,7 +91,7 @@ impl Incoming {
         // Neither can fail for a request whose body nobody has taken yet. Two methods have none.
         let body = (!matches!(method, Method::Get | Method::Head)).then(|| request.consume().ok()).flatten();
         let stream = body.as_ref().and_then(|body| body.stream().ok());
-        Self { stream, _body: body }
+        Self { stream, broken: None, _body: body }
     }
 
     /// Takes what a client still sends that was answered before its body was read, up to a limit, as
@@ -105,12 +110,29 @@ impl Incoming {
 
 impl Stream for Incoming {
     fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
         let Some(stream) = &mut self.stream else { return Ok(None) };
         let next = stream.next();
-        if !matches!(next, Ok(Some(_))) {
+        let Ok(Some(mut gathered)) = next else {
             self.stream = None;
+            return next;
+        };
+        // Docker sends pieces of 32 KiB, and a storage call for each would cost more than a copy. What has
+        // come meanwhile is taken along; what has not is not waited for, since it may never come.
+        while gathered.len() < GATHERED {
+            match stream.read(GATHERED as u64) {
+                Ok(bytes) if bytes.is_empty() => break,
+                Ok(bytes) => gathered.extend_from_slice(&bytes),
+                Err(ended) => {
+                    self.broken = matches!(ended, StreamError::LastOperationFailed(_)).then(|| said(ended));
+                    self.stream = None;
+                    break;
+                }
+            }
         }
-        next
+        Ok(Some(gathered))
     }
 }
 

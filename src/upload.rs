@@ -1,7 +1,5 @@
 //! An upload: bytes on their way to becoming a blob, over one or many requests.
 
-use std::time::{Duration, Instant};
-
 use uuid::Uuid;
 
 use crate::clock;
@@ -73,26 +71,11 @@ impl<'a, S: Storage> Upload<'a, S> {
     /// kept.
     pub fn receive(&mut self, body: &mut impl Stream) -> Result<u64> {
         let start = self.offset();
-        let mut gathered = Gathered { bytes: Vec::new(), since: None };
-        let end = loop {
-            match next(body) {
-                Ok(Some(bytes)) => {
-                    self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
-                    if let Err(error) = gathered.add(&bytes, &mut self.writer) {
-                        // They are ahead of what is stored.
-                        self.hashers.clear();
-                        return Err(error);
-                    }
-                }
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
-        if let Err(error) = gathered.pass_on(&mut self.writer) {
-            self.hashers.clear();
-            return Err(error);
+        while let Some(bytes) = next(body)? {
+            self.writer.append(&bytes)?;
+            self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
         }
-        end.map(|()| self.offset() - start)
+        Ok(self.offset() - start)
     }
 
     /// Makes what was received durable, for a later request to go on. Returns how many bytes that
@@ -165,44 +148,6 @@ impl<'a, S: Storage> Upload<'a, S> {
             hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
             left -= bytes.len() as u64;
         }
-        Ok(())
-    }
-}
-
-/// Small pieces of a body on their way to storage. Docker sends pieces of 32 KiB, and a storage call for each
-/// would cost more than a copy.
-struct Gathered {
-    bytes: Vec<u8>,
-    /// When something was last passed on. The first piece is at once: others may ask for it.
-    since: Option<Instant>,
-}
-
-impl Gathered {
-    /// So many bytes are passed on, ...
-    const ENOUGH: usize = 256 * 1024;
-
-    /// ... or fewer if so much time has passed: a writer that does not write loses its hold.
-    const LONG: Duration = Duration::from_secs(1);
-
-    fn add(&mut self, bytes: &[u8], writer: &mut impl storage::Upload) -> Result<()> {
-        if bytes.len() < Self::ENOUGH {
-            self.bytes.extend_from_slice(bytes);
-            if self.bytes.len() < Self::ENOUGH && self.since.is_some_and(|since| since.elapsed() < Self::LONG)
-            {
-                return Ok(());
-            }
-            return self.pass_on(writer);
-        }
-        self.pass_on(writer)?;
-        Ok(writer.append(bytes)?)
-    }
-
-    fn pass_on(&mut self, writer: &mut impl storage::Upload) -> Result<()> {
-        if !self.bytes.is_empty() {
-            writer.append(&self.bytes)?;
-            self.bytes.clear();
-        }
-        self.since = Some(Instant::now());
         Ok(())
     }
 }
