@@ -55,7 +55,7 @@ impl Peer {
         };
         let distribution =
             |program: &str| ("distribution", format!("{program} serve {{config}}"), DISTRIBUTION, true);
-        let olareg = "olareg serve --host 127.0.0.1 --port {port} --store-type dir --dir {data}";
+        let olareg = "olareg serve --addr 127.0.0.1 --port {port} --dir {data}";
         let known = [
             distribution("docker-registry"),
             distribution("registry"),
