@@ -4,10 +4,12 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use wasi::cli::environment::get_environment;
+use wasi::clocks::monotonic_clock;
 use wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingRequest, Method as WasiMethod, OutgoingBody, OutgoingResponse,
     ResponseOutparam,
 };
+use wasi::io::poll::poll;
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::access_log::log;
@@ -26,8 +28,11 @@ pub enum Content {
     Chunks(Box<dyn Stream>),
 }
 
-/// How many bytes of a body are passed on at once, if so many have come.
+/// How many bytes of a body are passed on at once, if so many come soon enough, ...
 const GATHERED: usize = 256 * 1024;
+
+/// ... which is within so many nanoseconds.
+const SOON: u64 = 10_000_000;
 
 /// How many bytes of a body are still taken once its request is answered: those of any manifest, and of the
 /// chunks that clients send by themselves.
@@ -119,21 +124,30 @@ impl Stream for Incoming {
             self.stream = None;
             return next;
         };
-        // Docker sends pieces of 32 KiB, and a storage call for each would cost more than a copy. What has
-        // come meanwhile is taken along; what has not is not waited for, since it may never come.
-        while gathered.len() < GATHERED {
-            match stream.read(GATHERED as u64) {
-                Ok(bytes) if bytes.is_empty() => break,
-                Ok(bytes) => gathered.extend_from_slice(&bytes),
-                Err(ended) => {
-                    self.broken = matches!(ended, StreamError::LastOperationFailed(_)).then(|| said(ended));
-                    self.stream = None;
-                    break;
-                }
-            }
+        if let Err(ended) = gather(stream, &mut gathered) {
+            self.broken = matches!(ended, StreamError::LastOperationFailed(_)).then(|| said(ended));
+            self.stream = None;
         }
         Ok(Some(gathered))
     }
+}
+
+/// Adds what comes soon after. Docker sends pieces of 32 KiB, and a storage call for each would cost more
+/// than a copy. A client that pauses has what it sent stored all the same.
+fn gather(stream: &InputStream, gathered: &mut Vec<u8>) -> Result<(), StreamError> {
+    let mut wait = None;
+    while gathered.len() < GATHERED {
+        let bytes = stream.read((GATHERED - gathered.len()) as u64)?;
+        if bytes.is_empty() {
+            let (more, late) =
+                wait.get_or_insert_with(|| (stream.subscribe(), monotonic_clock::subscribe_duration(SOON)));
+            if !poll(&[more, late]).contains(&0) {
+                break;
+            }
+        }
+        gathered.extend_from_slice(&bytes);
+    }
+    Ok(())
 }
 
 fn method(request: &IncomingRequest) -> Method {
