@@ -89,7 +89,7 @@ pub trait Upload {
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
     /// Opens the bytes from the first one on.
     fn read(&self) -> Result<Self::Content>;
-    /// Makes the upload durable and lets go of it.
+    /// Makes the upload's bytes durable and lets go of it.
     fn suspend(self) -> Result<()>;
     /// Publishes the upload as a blob.
     fn commit(self, key: &str) -> Result<()>;

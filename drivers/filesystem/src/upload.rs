@@ -81,7 +81,10 @@ impl Upload for Writer {
     }
 
     fn suspend(self) -> Result<()> {
-        self.sync()?;
+        // One without bytes is none that anybody would miss.
+        if self.offset > 0 {
+            self.sync()?;
+        }
         self.renew()
     }
 
@@ -95,6 +98,7 @@ impl Upload for Writer {
 
     fn abort(self) -> Result<()> {
         self.renew()?;
-        self.root.remove(&self.path)
+        // Not durably: one that comes back is as one that its client gave up.
+        self.root.unlink(&self.path).map_err(failed("remove", &self.path))
     }
 }
