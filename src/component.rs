@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use wasi::cli::environment::get_environment;
 use wasi::clocks::monotonic_clock;
 use wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingRequest, Method as WasiMethod, OutgoingBody, OutgoingResponse,
@@ -47,21 +46,22 @@ impl From<InputStream> for Content {
 /// A registry over some storage, as a host calls it: in a `static`, since an instance answers many
 /// requests.
 pub struct Component<S: Storage + 'static> {
+    environment: fn() -> Vec<(String, String)>,
     storage: fn() -> S,
     registry: OnceLock<Result<Registry<'static, S>, String>>,
 }
 
 impl<S: Storage<Content: Into<Content>>> Component<S> {
     /// Puts a component together. It is configured by its environment, at the first request.
-    pub const fn new(storage: fn() -> S) -> Self {
-        Self { storage, registry: OnceLock::new() }
+    pub const fn new(environment: fn() -> Vec<(String, String)>, storage: fn() -> S) -> Self {
+        Self { environment, storage, registry: OnceLock::new() }
     }
 
     /// Answers a request.
     pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
         let start = Instant::now();
         let registry = self.registry.get_or_init(|| {
-            let config = Config::from_environment(get_environment())?;
+            let config = Config::from_environment((self.environment)())?;
             Ok(Registry::new((self.storage)(), Box::leak(Box::new(config))))
         });
         let method = method(&request);
@@ -81,6 +81,32 @@ impl<S: Storage<Content: Into<Content>>> Component<S> {
             log(entry.line(format, start.elapsed()));
         }
     }
+}
+
+/// Exports the handler of a registry over some storage, a unit struct, whose environment a function
+/// returns.
+#[macro_export]
+macro_rules! export {
+    ($storage:ident, $environment:expr) => {
+        #[allow(unsafe_code, reason = "what exports the handler is generated")]
+        const _: () = {
+            use wasi::exports::http::incoming_handler::Guest;
+            use wasi::http::types::{IncomingRequest, ResponseOutparam};
+            use $crate::component::Component;
+
+            static COMPONENT: Component<$storage> = Component::new($environment, || $storage);
+
+            struct Handler;
+
+            impl Guest for Handler {
+                fn handle(request: IncomingRequest, out: ResponseOutparam) {
+                    COMPONENT.handle(request, out);
+                }
+            }
+
+            wasi::http::proxy::export! { Handler with_types_in wasi }
+        };
+    };
 }
 
 /// A request's body, until it has ended. The stream is a child of the body, and goes first.

@@ -1,21 +1,9 @@
 //! The registry as a component of its own, which is composed with a storage driver.
-#![allow(unsafe_code, reason = "what exports the handler is generated")]
 
-use wasi::exports::http::incoming_handler::Guest;
-use wasi::http::types::{IncomingRequest, ResponseOutparam};
+use wasi::cli::environment::get_environment;
 
-use crate::component::{Component, Content};
+use crate::component::Content;
 use crate::storage::driver::{self, Driver};
-
-static COMPONENT: Component<Driver> = Component::new(|| Driver);
-
-struct Composed;
-
-impl Guest for Composed {
-    fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        COMPONENT.handle(request, out);
-    }
-}
 
 impl From<driver::Content> for Content {
     fn from(content: driver::Content) -> Self {
@@ -26,4 +14,4 @@ impl From<driver::Content> for Content {
     }
 }
 
-wasi::http::proxy::export!(Composed with_types_in wasi);
+crate::export!(Driver, get_environment);
