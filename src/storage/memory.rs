@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Error, Result, Storage, Upload};
+use super::{Error, Result, Storage, Upload, check_key};
 
 /// A store that lives as long as its clones do. They may be in several threads.
 #[derive(Clone, Default)]
@@ -33,19 +33,12 @@ impl Memory {
 
     /// The state, to do something under a key.
     fn at(&self, key: &str) -> Result<MutexGuard<'_, State>> {
-        if is_key(key) { Ok(self.state()) } else { Err(Error::Other(format!("{key:?} is not a key"))) }
+        check_key(key).map(|()| self.state())
     }
 
     fn writer(&self, id: &str, offset: u64) -> MemoryUpload {
         MemoryUpload { store: self.clone(), id: id.to_owned(), offset }
     }
-}
-
-/// Whether a key, or a prefix of keys, is of the form that `wit/types.wit` states.
-fn is_key(key: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed);
-    key.split('/').all(is_segment)
 }
 
 impl Storage for Memory {

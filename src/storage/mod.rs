@@ -39,6 +39,17 @@ impl fmt::Display for Error {
 /// What a storage operation returns.
 pub type Result<T> = core::result::Result<T, Error>;
 
+/// Fails unless a key, or a prefix of keys, is of the form that `wit/types.wit` states. This is what keeps
+/// every path inside a root directory.
+pub fn check_key(key: &str) -> Result<()> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed);
+    if key.split('/').all(is_segment) {
+        return Ok(());
+    }
+    Err(Error::Other(format!("{key:?} is not a key")))
+}
+
 /// A store of values, blobs and uploads.
 pub trait Storage {
     /// A blob's bytes on their way out.
@@ -95,4 +106,22 @@ pub trait Upload {
     fn commit(self, key: &str) -> Result<()>;
     /// Ends the upload and removes its bytes.
     fn abort(self) -> Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_key;
+
+    #[test]
+    fn keys_are_checked() {
+        for key in ["a", "docker/registry/v2/blobs/sha256/ab/data", "_uploads/0-1/data", "a.tmp"] {
+            assert_eq!(check_key(key), Ok(()), "{key}");
+        }
+        for key in [
+            "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "a\\b", "a b", "a:b", "a#1", "a~b",
+            "ä", "a\0",
+        ] {
+            assert!(check_key(key).is_err(), "{key}");
+        }
+    }
 }

@@ -12,8 +12,8 @@ use wasi::filesystem::types::{
 };
 
 use crate::error::failed;
-use crate::path::{is_key, nearest};
-use lighter::storage::Error;
+use crate::path::nearest;
+use lighter::storage::{Error, check_key};
 
 /// Where the directory is, unless it is configured: distribution's default.
 const ROOT: &str = "/var/lib/registry";
@@ -65,9 +65,7 @@ impl Directory {
 
     /// The path of a key.
     pub(crate) fn path(&self, key: &str) -> Result<String> {
-        if !is_key(key) {
-            return Err(Error::Other(format!("{key:?} is not a key")));
-        }
+        check_key(key)?;
         Ok(if self.inside.is_empty() { key.to_owned() } else { format!("{}/{key}", self.inside) })
     }
 
