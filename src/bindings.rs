@@ -1,5 +1,5 @@
-//! What the registry imports of a storage driver. The only file with unsafe code beside `composed.rs`, all of it
-//! generated.
+//! What the registry imports of a storage driver. The only file with unsafe code beside what `component`
+//! exports, all of it generated.
 #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::indexing_slicing, reason = "generated code")]
 
 wit_bindgen::generate!({

@@ -78,8 +78,9 @@ const LOG_ACCESS_LOG_DISABLED: &str = "REGISTRY_LOG_ACCESSLOG_DISABLED";
 const LOG_FORMATTER: &str = "REGISTRY_LOG_FORMATTER";
 const DELETE_ENABLED: &str = "REGISTRY_STORAGE_DELETE_ENABLED";
 const READ_ONLY: &str = "REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED";
-/// By this a driver that gives the registry its environment says why a part of it cannot be read.
-const UNREADABLE: &str = "LIGHTER_UNREADABLE";
+/// By this whoever gives the registry its environment says why a part of it cannot be read. It then serves
+/// nothing: that part may be what keeps others out.
+pub const UNREADABLE: &str = "LIGHTER_UNREADABLE";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 

@@ -42,6 +42,10 @@ const OF_FILES: &[&str] = &[
     "writers::who_stood_still",
 ];
 
+/// The integration tests that are run once more over a registry and a driver that were composed. They call
+/// each function of the contract, and need the environment that a driver gives.
+const OF_COMPOSITION: [&str; 4] = ["blobs::", "deletes::", "uploads::", "variables::"];
+
 /// Runs every test. Those over HTTP start wasmtime with the component, and then once more with the
 /// key-value driver's; and where there is `spin`, it with the key-value driver's.
 pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[String]) -> Result<()> {
@@ -60,6 +64,10 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
     let left_out = OF_FILES.iter().flat_map(|name| ["--skip", name]);
     step("running the integration tests over the key-value driver", || {
         run(selected(&tested.over_files, &integration).args(left_out.clone()))
+    })?;
+    step("running some of them over the registry composed with that driver", || {
+        let mut tests = tests(wasmtime, &tested.composed);
+        run(tests.args(integration).arg("--").args(arguments).args(left_out.clone()).args(OF_COMPOSITION))
     })?;
     if Command::new("spin").arg("--version").output().is_err() {
         eprintln!("xtask: there is no spin here: the integration tests are not run on it");

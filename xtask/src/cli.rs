@@ -13,13 +13,13 @@ use crate::workspace;
 
 /// What `cargo xtask help` prints.
 pub(crate) const HELP: &str = "\
-Builds, composes, serves and tests Lighter.
+Builds, serves and tests Lighter.
 
 Usage: cargo xtask <command> [options]
 
 Commands:
-  build   Compile the registry and its storage drivers to WebAssembly, and compose them into
-          target/components/.
+  build   Compile the registry with each storage to WebAssembly, into target/components/; and the
+          registry and the storage drivers alone, to be composed, into parts/ there.
   serve   Build, then serve the registry until Ctrl-C. Variables of the environment that begin
           with REGISTRY_ are passed on to it.
             --listen ADDRESS  where to listen (127.0.0.1:5000)
@@ -58,7 +58,7 @@ All that is fetched or made is kept under target/.
 /// What `cargo xtask` was asked to do.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
-    /// Compile and compose.
+    /// Compile.
     Build,
     /// Serve the registry.
     Serve(Site),

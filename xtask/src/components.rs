@@ -1,42 +1,30 @@
-//! The components: the registry composed with each storage driver, and what the tests run beside.
+//! The components: the registry with each storage, and what the tests run beside.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Error, Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::compose::{KEY_VALUE, STORAGE, compose, ship};
+use crate::compose::{KEY_VALUE_STORE, STORAGE, compose, ship};
 use crate::process::{self, run, step};
 use crate::sections::with_modules;
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace;
 
-/// A component that is shipped: the registry with its storage.
+/// A component that is shipped: the registry with its storage linked in.
 struct Product {
     name: &'static str,
-    made: Made,
+    /// What it is compiled from.
+    part: &'static str,
     /// It has at most so many bytes: small enough for every edge host, and to be fetched at a cold start.
     budget: usize,
 }
 
-/// How the registry and its storage become one.
-enum Made {
-    /// A part that is both.
-    Linked(&'static str),
-    /// A registry and a driver, each a part.
-    Composed(&'static str, &'static str),
-}
-
 const PRODUCTS: [Product; 3] = [
-    Product { name: DEFAULT, made: Made::Linked(FILESYSTEM), budget: 400_000 },
-    Product { name: KEY_VALUE_PRODUCT, made: Made::Composed(REGISTRY, KEY_VALUE_DRIVER), budget: 450_000 },
-    Product {
-        name: "lighter-filesystem-token-server",
-        made: Made::Linked(FILESYSTEM_WITH_TOKEN_SERVER),
-        budget: 450_000,
-    },
+    Product { name: DEFAULT, part: FILESYSTEM, budget: 400_000 },
+    Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 450_000 },
+    Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 450_000 },
 ];
 
 /// The one that is served.
@@ -45,14 +33,16 @@ const KEY_VALUE_PRODUCT: &str = "lighter-keyvalue";
 
 // A part is a package, or a package and the features that it has in place of the default ones.
 
-/// The registry, to be composed with a driver.
-const REGISTRY: &str = "lighter";
-
 /// The registry with the storage of files, and the same that takes the tokens of an outside token server.
 const FILESYSTEM: &str = "lighter-filesystem+registry";
 const FILESYSTEM_WITH_TOKEN_SERVER: &str = "lighter-filesystem+token-server";
 
-/// The storage drivers.
+/// The registry with the storage of the host's key-value store.
+const KEY_VALUE: &str = "lighter-keyvalue+registry";
+
+/// What can be composed: the registry alone, and the storage drivers.
+const COMPOSABLE: [&str; 3] = [REGISTRY, FILESYSTEM_DRIVER, KEY_VALUE_DRIVER];
+const REGISTRY: &str = "lighter";
 const FILESYSTEM_DRIVER: &str = "lighter-filesystem";
 const KEY_VALUE_DRIVER: &str = "lighter-keyvalue";
 
@@ -70,19 +60,21 @@ pub(crate) struct Tested {
     pub(crate) key_value: WithDriver,
     /// The key-value driver over files, for hosts that have no store.
     pub(crate) over_files: WithDriver,
+    /// The registry over the same, composed with the driver.
+    pub(crate) composed: PathBuf,
 }
 
-/// What a storage driver is composed with.
+/// What there is with a storage driver.
 pub(crate) struct WithDriver {
     /// The registry.
     pub(crate) registry: PathBuf,
-    /// The checks of the storage contract.
+    /// The checks of the storage contract, composed with the driver.
     pub(crate) contract: PathBuf,
 }
 
 /// Returns the packages that are compiled to WebAssembly.
 pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
-    [REGISTRY, FILESYSTEM_DRIVER, KEY_VALUE_DRIVER, CONTRACT, KEY_VALUE_HOST].into_iter()
+    COMPOSABLE.into_iter().chain([CONTRACT, KEY_VALUE_HOST])
 }
 
 /// Builds the component that is served, and returns where it is.
@@ -91,26 +83,21 @@ pub(crate) fn build_default(toolchain: &Toolchain, wasm_opt: &Path) -> Result<Pa
     Ok(product(DEFAULT))
 }
 
-/// Builds all components that are shipped.
+/// Builds all components that are shipped, and the parts that can be composed.
 pub(crate) fn build(toolchain: &Toolchain, wasm_opt: &Path) -> Result<()> {
-    make(toolchain, wasm_opt, &PRODUCTS)
+    make(toolchain, wasm_opt, &PRODUCTS)?;
+    step("compiling the registry and the storage drivers, each alone", || {
+        COMPOSABLE.iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
+    })
 }
 
-/// Compiles the parts of components, and composes them.
+/// Makes components that are shipped.
 fn make(toolchain: &Toolchain, wasm_opt: &Path, products: &[Product]) -> Result<()> {
-    step("compiling the registry and its storage to WebAssembly", || {
-        let parts = products.iter().flat_map(|product| match product.made {
-            Made::Linked(part) => vec![part],
-            Made::Composed(registry, driver) => vec![registry, driver],
-        });
-        parts.collect::<BTreeSet<_>>().into_iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
+    step("compiling the registry with its storage to WebAssembly", || {
+        products.iter().try_for_each(|product| compile(toolchain, wasm_opt, product.part))
     })?;
-    for Product { name, made, budget } in products {
-        let component = match made {
-            Made::Linked(part) => ship(&read(part)?),
-            Made::Composed(registry, driver) => compose(&read(registry)?, &read(driver)?, STORAGE),
-        };
-        let component = component.with_context(|| format!("cannot make {name}"))?;
+    for Product { name, part, budget } in products {
+        let component = ship(&read(part)?).with_context(|| format!("cannot ship {name}"))?;
         let path = write(&component, &product(name))?;
         println!("{}: {} bytes, imports only WASI", path.display(), component.len());
         ensure!(
@@ -122,33 +109,41 @@ fn make(toolchain: &Toolchain, wasm_opt: &Path, products: &[Product]) -> Result<
     Ok(())
 }
 
-/// Builds, and composes what only tests need: the checks of the storage contract with each driver, and the
-/// key-value driver with a store over files.
+/// Builds, and composes what only tests need: the checks of the storage contract with each driver, the
+/// registry with one, and what is over the key-value driver with a store over files.
 pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: &Path) -> Result<Tested> {
     build(toolchain, wasm_opt)?;
     step("compiling what the drivers are tested with", || {
-        let parts = [CONTRACT, FILESYSTEM_DRIVER, KEY_VALUE_HOST];
-        parts.iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
+        [CONTRACT, KEY_VALUE_HOST].iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
     })?;
-    let (checks, store) = (read(CONTRACT)?, read(KEY_VALUE_HOST)?);
-    let with_driver = |driver: &str, name: &str| {
-        let contract =
-            compose(&checks, &read(driver)?, STORAGE).with_context(|| format!("cannot compose {driver}"))?;
-        let contract = write(&contract, &in_components("contract", driver))?;
-        Ok::<_, Error>(WithDriver { registry: product(name), contract })
+    let with = |part: &str, driver: &str, directory: &str| {
+        let composed = compose(&read(part)?, &read(driver)?, STORAGE)
+            .with_context(|| format!("cannot compose {part} with {driver}"))?;
+        write(&composed, &in_components(directory, driver))
     };
-    let key_value = with_driver(KEY_VALUE_DRIVER, KEY_VALUE_PRODUCT)?;
+    let default =
+        WithDriver { registry: product(DEFAULT), contract: with(CONTRACT, FILESYSTEM_DRIVER, "contract")? };
+    let key_value = WithDriver {
+        registry: product(KEY_VALUE_PRODUCT),
+        contract: with(CONTRACT, KEY_VALUE_DRIVER, "contract")?,
+    };
+    let composed = with(REGISTRY, KEY_VALUE_DRIVER, "composed")?;
+    let store = read(KEY_VALUE_HOST)?;
     let over_files = |component: &Path, directory: &str| {
         let bytes = fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
-        let composed =
-            compose(&bytes, &store, KEY_VALUE).with_context(|| format!("cannot compose {KEY_VALUE_HOST}"))?;
+        let composed = compose(&bytes, &store, KEY_VALUE_STORE)
+            .with_context(|| format!("cannot compose {} with {KEY_VALUE_HOST}", component.display()))?;
         write(&composed, &in_components(directory, KEY_VALUE_DRIVER))
     };
-    let over_files = WithDriver {
-        registry: over_files(&key_value.registry, "over-files")?,
-        contract: over_files(&key_value.contract, "contract/over-files")?,
-    };
-    Ok(Tested { default: with_driver(FILESYSTEM_DRIVER, DEFAULT)?, key_value, over_files })
+    Ok(Tested {
+        over_files: WithDriver {
+            registry: over_files(&key_value.registry, "over-files")?,
+            contract: over_files(&key_value.contract, "contract/over-files")?,
+        },
+        composed: over_files(&composed, "composed/over-files")?,
+        default,
+        key_value,
+    })
 }
 
 /// Compiles a part as a cdylib alone: with the rlib beside it cargo would leave out LTO. What comes of it goes through wasm-opt, which takes a seventh off what LLVM leaves.

@@ -10,7 +10,7 @@ use crate::sections::without_names;
 pub(crate) const STORAGE: &str = "lighter:storage/";
 
 /// The package of the interfaces through which the key-value driver and a store meet.
-pub(crate) const KEY_VALUE: &str = "wasi:keyvalue/";
+pub(crate) const KEY_VALUE_STORE: &str = "wasi:keyvalue/";
 
 /// What every host calls.
 const HANDLER: &str = "wasi:http/incoming-handler@";

@@ -1,4 +1,4 @@
-//! Builds, composes, serves and tests Lighter.
+//! Builds, serves and tests Lighter.
 
 mod bench;
 mod check;

@@ -1,19 +1,26 @@
-//! What the component imports and exports, made from WIT. The only file with unsafe code, all of it
-//! generated.
+//! What the component imports, and what it exports as a driver, made from WIT. The only file with unsafe
+//! code, all of it generated.
 #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::indexing_slicing, reason = "generated code")]
 
 wit_bindgen::generate!({
-    world: "lighter:keyvalue/driver",
+    world: "lighter:keyvalue/host",
     path: ["../../wit", "wit"],
-    with: {
-        "wasi:io/error@0.2.12": ::wasi::io::error,
-        "wasi:io/poll@0.2.12": ::wasi::io::poll,
-        "wasi:io/streams@0.2.12": ::wasi::io::streams,
-    },
     generate_all,
 });
 
-/// The driver.
-pub struct Driver;
+#[cfg(feature = "driver")]
+pub mod driver {
+    use crate::driver::Driver;
 
-export!(Driver);
+    wit_bindgen::generate!({
+        world: "lighter:keyvalue/driver",
+        path: ["../../wit", "wit"],
+        with: {
+            "wasi:io/error@0.2.12": ::wasi::io::error,
+            "wasi:io/poll@0.2.12": ::wasi::io::poll,
+            "wasi:io/streams@0.2.12": ::wasi::io::streams,
+        },
+    });
+
+    export!(Driver);
+}

@@ -3,7 +3,9 @@
 //! A blob's key names its content, so that of two that are published at once either will do: the one
 //! that comes second gives up its own chunks, unless the first one is broken.
 
-use crate::bucket::{Bucket, Error, Result};
+use lighter::storage::{Error, Result};
+
+use crate::bucket::Bucket;
 use crate::content::{Content, Reader, Run};
 use crate::key::{split, stored};
 use crate::{cell, index};
@@ -69,17 +71,22 @@ pub(crate) fn find(bucket: &impl Bucket, key: &str) -> Result<Option<Blob>> {
 }
 
 /// Opens a blob.
-pub(crate) fn read(bucket: &impl Bucket, key: &str, offset: u64, length: u64) -> Result<Reader> {
+pub(crate) fn read<'a, B: Bucket>(
+    bucket: &'a B,
+    key: &str,
+    offset: u64,
+    length: u64,
+) -> Result<Reader<'a, B>> {
     match find(bucket, key)?.ok_or(Error::NotFound)? {
-        Blob::Inline(bytes) => Ok(Reader::new(None, bytes, offset, length)),
-        Blob::Chunked(content) => Ok(Reader::new(Some(content), Vec::new(), offset, length)),
+        Blob::Inline(bytes) => Ok(Reader::new(bucket, None, bytes, offset, length)),
+        Blob::Chunked(content) => Ok(Reader::new(bucket, Some(content), Vec::new(), offset, length)),
     }
 }
 
 /// Stores content that is all in memory, and publishes it.
-pub(crate) fn put(bucket: &impl Bucket, key: &str, bytes: Vec<u8>, chunk: usize) -> Result<()> {
+pub(crate) fn put(bucket: &impl Bucket, key: &str, bytes: &[u8], chunk: usize) -> Result<()> {
     if bytes.len() <= FEW {
-        return publish(bucket, key, &Blob::Inline(bytes)).map(drop);
+        return publish(bucket, key, &Blob::Inline(bytes.to_owned())).map(drop);
     }
     let mut content = Content::new();
     content.runs.push(Run { writer: 1, chunk: chunk as u64, bytes: bytes.len() as u64 });

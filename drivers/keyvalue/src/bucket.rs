@@ -1,19 +1,6 @@
 //! What the driver asks of a store.
 
-/// Why an operation failed. The texts are for the log.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Error {
-    /// There is no such blob or upload.
-    NotFound,
-    /// Another writer holds the upload.
-    Busy,
-    /// The store does not allow it.
-    AccessDenied(String),
-    /// Anything else.
-    Other(String),
-}
-
-pub(crate) type Result<T> = core::result::Result<T, Error>;
+use lighter::storage::Result;
 
 /// A store of values.
 pub(crate) trait Bucket {

@@ -7,7 +7,9 @@
 //! Whoever deletes takes the counter away first and the value after, and does nothing if there is no
 //! value: so there is never a value to be lost that a new creator has stored meanwhile.
 
-use crate::bucket::{Bucket, Result, delete_all};
+use lighter::storage::Result;
+
+use crate::bucket::{Bucket, delete_all};
 use crate::key::{numbered, stored};
 use crate::time::{Patience, pause};
 

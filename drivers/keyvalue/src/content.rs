@@ -1,8 +1,10 @@
 //! Content: bytes that lie in chunks, each a value of its own.
 
+use lighter::storage::{Error, Result};
+use lighter::stream::Stream;
 use uuid::Uuid;
 
-use crate::bucket::{Bucket, Error, Result, delete_all};
+use crate::bucket::{Bucket, delete_all};
 
 /// Chunks that one writer has written, all of one size but the last.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,8 +109,8 @@ impl Content {
 }
 
 /// Bytes on their way out: those of the chunks, and then some that are no chunk.
-#[derive(Default)]
-pub(crate) struct Reader {
+pub(crate) struct Reader<'a, B> {
+    bucket: &'a B,
     content: Option<Content>,
     run: usize,
     index: u64,
@@ -117,10 +119,16 @@ pub(crate) struct Reader {
     rest: Vec<u8>,
 }
 
-impl Reader {
+impl<'a, B: Bucket> Reader<'a, B> {
     /// Reads at most `length` bytes from an offset on.
-    pub(crate) fn new(content: Option<Content>, mut rest: Vec<u8>, offset: u64, length: u64) -> Self {
-        let mut reader = Self { skip: offset, left: length, ..Self::default() };
+    pub(crate) fn new(
+        bucket: &'a B,
+        content: Option<Content>,
+        rest: Vec<u8>,
+        offset: u64,
+        length: u64,
+    ) -> Self {
+        let mut reader = Self { bucket, content: None, run: 0, index: 0, skip: offset, left: length, rest };
         for run in content.iter().flat_map(|content| &content.runs) {
             if reader.skip < run.bytes {
                 reader.index = reader.skip / run.chunk;
@@ -131,15 +139,16 @@ impl Reader {
             reader.run += 1;
         }
         if content.as_ref().is_none_or(|content| reader.run >= content.runs.len()) {
-            rest.drain(..usize::try_from(reader.skip).unwrap_or(usize::MAX).min(rest.len()));
+            let skip = usize::try_from(reader.skip).unwrap_or(usize::MAX).min(reader.rest.len());
+            reader.rest.drain(..skip);
             reader.skip = 0;
         }
-        Self { content, rest, ..reader }
+        Self { content, ..reader }
     }
 
     /// Returns the next bytes, or none at the end.
-    pub(crate) fn next(&mut self, bucket: &impl Bucket) -> Result<Option<Vec<u8>>> {
-        let mut bytes = match self.next_chunk(bucket)? {
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        let mut bytes = match self.next_chunk()? {
             Some(chunk) => chunk,
             None => core::mem::take(&mut self.rest),
         };
@@ -150,7 +159,7 @@ impl Reader {
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
-    fn next_chunk(&mut self, bucket: &impl Bucket) -> Result<Option<Vec<u8>>> {
+    fn next_chunk(&mut self) -> Result<Option<Vec<u8>>> {
         let Some(content) = self.content.as_ref().filter(|_| self.left > 0) else { return Ok(None) };
         let Some(run) = content.runs.get(self.run) else { return Ok(None) };
         let key = content.chunk(run.writer, self.index);
@@ -159,10 +168,16 @@ impl Reader {
         if self.index == run.chunks() {
             (self.run, self.index) = (self.run + 1, 0);
         }
-        match bucket.get(&key)? {
+        match self.bucket.get(&key)? {
             Some(bytes) if bytes.len() as u64 == expected => Ok(Some(bytes)),
             Some(_) => Err(Error::Other(format!("{key} has not the length that it was written with"))),
             None => Err(Error::Other(format!("{key} is missing"))),
         }
+    }
+}
+
+impl<B: Bucket> Stream for Reader<'_, B> {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        Reader::next(self).map_err(|error| error.to_string())
     }
 }

@@ -1,32 +1,14 @@
 //! The environment, with the host's variables in it.
 //!
 //! Spin has variables beside the environment: they may be secret, come from a vault, and be set
-//! without a change to the manifest. Where the registry is composed with this driver, one named
-//! `registry_http_secret` is `REGISTRY_HTTP_SECRET` in its environment, unless that is set there.
+//! without a change to the manifest. One named `registry_http_secret` is `REGISTRY_HTTP_SECRET` in the
+//! registry's environment, unless that is set there.
 
 use std::env;
 
-use crate::bindings::Driver;
-use crate::bindings::exports::wasi::cli::environment::Guest;
+use lighter::config::UNREADABLE;
+
 use crate::bindings::wasi::config::store::{Error, get_all};
-
-/// By this the registry is told that there are variables which cannot be read. It must not serve
-/// without them: they may be what keeps others out.
-const UNREADABLE: &str = "LIGHTER_UNREADABLE";
-
-impl Guest for Driver {
-    fn get_environment() -> Vec<(String, String)> {
-        variables()
-    }
-
-    fn get_arguments() -> Vec<String> {
-        Vec::new()
-    }
-
-    fn initial_cwd() -> Option<String> {
-        None
-    }
-}
 
 /// Returns what is set. An empty variable counts as not set.
 pub(crate) fn variables() -> Vec<(String, String)> {

@@ -12,7 +12,9 @@
 //! upload was taken from a writer that had not let go, its end leaves the counter and a mark behind,
 //! by which such a state is known to be of no upload.
 
-use crate::bucket::{Bucket, Error, Result, delete_all};
+use lighter::storage::{Error, Result};
+
+use crate::bucket::{Bucket, delete_all};
 use crate::key::{numbered, stored};
 use crate::state::State;
 use crate::time::{is_recent, now};

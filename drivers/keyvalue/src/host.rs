@@ -2,10 +2,12 @@
 
 use std::sync::OnceLock;
 
+use lighter::storage::{Error, Result};
+
 use crate::bindings::wasi::keyvalue::atomics::{Cas, CasError, increment, swap};
 use crate::bindings::wasi::keyvalue::batch::{delete_many, set_many};
 use crate::bindings::wasi::keyvalue::store::{self, open};
-use crate::bucket::{Bucket, Error, Result};
+use crate::bucket::Bucket;
 use crate::environment::variables;
 
 /// The name of the store.

@@ -20,9 +20,10 @@
 //! removed once that is deleted. A writer that meets a closed page waits for it to be gone, and opens it
 //! again if nobody has removed it for a while. After a crash, the marks say what is left to be deleted.
 
+use lighter::storage::{Error, Result};
 use uuid::Uuid;
 
-use crate::bucket::{Bucket, Error, Result};
+use crate::bucket::Bucket;
 use crate::cell;
 use crate::key::{split, stored};
 use crate::page::Page;
@@ -150,7 +151,7 @@ fn clear<B: Bucket>(bucket: &B, prefix: &str, delete: &Delete<'_>) -> Result<()>
             return delete_under(bucket, prefix, &entries, delete);
         }
         let closed = Page::closed(&Uuid::new_v4().simple().to_string(), &entries);
-        let is_closed = || Ok(page(bucket, prefix)?.as_ref() == Some(&closed));
+        let is_closed = || page(bucket, prefix).map(|page| page.as_ref() == Some(&closed));
         swap(bucket, prefix, |page| (page == found).then(|| closed.clone()))?;
         if !is_closed()? {
             pause(round);

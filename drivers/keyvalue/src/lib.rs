@@ -14,15 +14,22 @@
 //! reported as done that was not (Redis), so whoever swaps reads what came of it; and one of a key
 //! that is not there excludes nobody (SQLite), so what must be exclusive is an `increment`. `get-many`
 //! asks Redis something else, and is not used.
+//!
+//! What comes of it is the registry with this storage linked in (the feature `registry`), or a driver to be
+//! composed with a registry (`driver`).
 
 #[cfg(target_family = "wasm")]
 mod bindings;
+#[cfg(all(target_family = "wasm", feature = "driver"))]
+mod driver;
 #[cfg(target_family = "wasm")]
 mod environment;
 #[cfg(target_family = "wasm")]
-mod exports;
-#[cfg(target_family = "wasm")]
 mod host;
+#[cfg(all(target_family = "wasm", feature = "registry"))]
+mod registry;
+#[cfg(target_family = "wasm")]
+mod storage;
 
 #[cfg(any(target_family = "wasm", test))]
 mod blob;

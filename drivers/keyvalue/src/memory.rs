@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::bucket::{Bucket, Error, Result};
+use lighter::storage::{Error, Result};
+
+use crate::bucket::Bucket;
 
 /// A store that all its clones share.
 #[derive(Clone, Default)]

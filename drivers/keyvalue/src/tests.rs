@@ -2,7 +2,9 @@
 
 use std::thread;
 
-use crate::bucket::{Bucket, Error};
+use lighter::storage::{Error, Upload as _};
+
+use crate::bucket::Bucket;
 use crate::key::{numbered, stored};
 use crate::memory::Memory;
 use crate::state::State;
@@ -37,7 +39,7 @@ fn content(size: usize, seed: usize) -> Vec<u8> {
 
 fn read(store: &Memory, key: &str, offset: u64, length: u64) -> Vec<u8> {
     let mut reader = blob::read(store, key, offset, length).unwrap();
-    core::iter::from_fn(|| reader.next(store).unwrap()).flatten().collect()
+    core::iter::from_fn(|| reader.next().unwrap()).flatten().collect()
 }
 
 #[test]
@@ -207,8 +209,8 @@ fn an_upload_goes_on_and_becomes_a_blob() {
         for part in bytes.chunks(CHUNK * 3 / 2) {
             let mut writer = Writer::open(&store, "up/data", CHUNK).unwrap();
             part.chunks(33_333).for_each(|bytes| writer.append(bytes).unwrap());
-            let mut reader = writer.read();
-            let so_far: Vec<u8> = core::iter::from_fn(|| reader.next(&store).unwrap()).flatten().collect();
+            let mut reader = writer.read().unwrap();
+            let so_far: Vec<u8> = core::iter::from_fn(|| reader.next().unwrap()).flatten().collect();
             assert_eq!(so_far, bytes[..writer.offset() as usize]);
             let offset = writer.offset();
             writer.suspend().unwrap();
@@ -371,15 +373,15 @@ fn the_same_blob_published_by_many_is_stored_once() {
 fn a_broken_blob_is_healed_by_the_next_push() {
     let store = Memory::default();
     let bytes = content(3 * CHUNK, 1);
-    blob::put(&store, "blobs/x/data", bytes.clone(), CHUNK).unwrap();
+    blob::put(&store, "blobs/x/data", &bytes, CHUNK).unwrap();
     let chunk = store.keys().into_iter().find(|key| key.starts_with("c/")).unwrap();
     store.delete(&chunk).unwrap();
-    assert!(blob::read(&store, "blobs/x/data", 0, 10).unwrap().next(&store).is_err());
-    blob::put(&store, "blobs/x/data", bytes.clone(), CHUNK).unwrap();
+    assert!(blob::read(&store, "blobs/x/data", 0, 10).unwrap().next().is_err());
+    blob::put(&store, "blobs/x/data", &bytes, CHUNK).unwrap();
     assert!(read(&store, "blobs/x/data", 0, u64::MAX) == bytes);
     assert_eq!(store.chunks(), 3);
     store.set(&stored('b', "blobs/x/data"), b"what is this?").unwrap();
-    blob::put(&store, "blobs/x/data", bytes.clone(), CHUNK).unwrap();
+    blob::put(&store, "blobs/x/data", &bytes, CHUNK).unwrap();
     assert!(read(&store, "blobs/x/data", 0, u64::MAX) == bytes);
 }
 

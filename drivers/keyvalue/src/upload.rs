@@ -1,7 +1,9 @@
 //! The writer of an upload: chunks that become a blob by being named.
 
+use lighter::storage::{Error, Result, Upload, check_key};
+
 use crate::blob::{self, Blob, FEW};
-use crate::bucket::{Bucket, Error, Result};
+use crate::bucket::Bucket;
 use crate::content::{Reader, Run};
 use crate::hold;
 use crate::state::State;
@@ -53,50 +55,6 @@ impl<'a, B: Bucket> Writer<'a, B> {
         }
         writer.state.target = None;
         Ok(writer)
-    }
-
-    pub(crate) fn offset(&self) -> u64 {
-        self.state.size()
-    }
-
-    pub(crate) fn append(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            let room = self.chunk.saturating_sub(self.state.tail.len());
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            bytes = later;
-            self.state.tail.extend_from_slice(now);
-            if self.state.tail.len() >= self.chunk {
-                self.flush()?;
-            }
-        }
-        self.renew()
-    }
-
-    /// Opens the upload's bytes from the first on.
-    pub(crate) fn read(&self) -> Reader {
-        let State { content, tail, .. } = &self.state;
-        Reader::new(Some(content.clone()), tail.clone(), 0, u64::MAX)
-    }
-
-    pub(crate) fn suspend(mut self) -> Result<()> {
-        self.release()
-    }
-
-    pub(crate) fn commit(mut self, key: &str) -> Result<()> {
-        if !self.state.content.runs.is_empty() || self.state.tail.len() > FEW {
-            self.flush()?;
-        }
-        // From here on, whoever finds this upload after a crash looks for the blob before it touches a
-        // chunk.
-        self.state.target = Some(key.to_owned());
-        self.keep()?;
-        self.publish(key)
-    }
-
-    pub(crate) fn abort(mut self) -> Result<()> {
-        hold::check(self.bucket, &self.upload, self.number)?;
-        self.end()?;
-        self.state.content.delete(self.bucket)
     }
 
     /// Makes a blob of what is stored, and ends the upload.
@@ -181,6 +139,54 @@ impl<'a, B: Bucket> Writer<'a, B> {
             content.chunk(number, run.map_or(0, Run::chunks))
         });
         hold::end(self.bucket, &self.upload, self.number, &self.state.robbed, stray)
+    }
+}
+
+impl<'a, B: Bucket> Upload for Writer<'a, B> {
+    type Content = Reader<'a, B>;
+
+    fn offset(&self) -> u64 {
+        self.state.size()
+    }
+
+    fn append(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let room = self.chunk.saturating_sub(self.state.tail.len());
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            bytes = later;
+            self.state.tail.extend_from_slice(now);
+            if self.state.tail.len() >= self.chunk {
+                self.flush()?;
+            }
+        }
+        self.renew()
+    }
+
+    fn read(&self) -> Result<Reader<'a, B>> {
+        let State { content, tail, .. } = &self.state;
+        Ok(Reader::new(self.bucket, Some(content.clone()), tail.clone(), 0, u64::MAX))
+    }
+
+    fn suspend(mut self) -> Result<()> {
+        self.release()
+    }
+
+    fn commit(mut self, key: &str) -> Result<()> {
+        check_key(key)?;
+        if !self.state.content.runs.is_empty() || self.state.tail.len() > FEW {
+            self.flush()?;
+        }
+        // From here on, whoever finds this upload after a crash looks for the blob before it touches a
+        // chunk.
+        self.state.target = Some(key.to_owned());
+        self.keep()?;
+        self.publish(key)
+    }
+
+    fn abort(mut self) -> Result<()> {
+        hold::check(self.bucket, &self.upload, self.number)?;
+        self.end()?;
+        self.state.content.delete(self.bucket)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Values.
 
-use crate::bucket::{Bucket, Result};
+use lighter::storage::Result;
+
+use crate::bucket::Bucket;
 use crate::key::stored;
 use crate::{cell, index};
 
