@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Cursor, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -155,13 +156,7 @@ fn an_upload_goes_from_server_to_server() {
 #[test]
 fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
     let server = Server::start();
-    let started = server.post("/v2/a/b/blobs/uploads/").send();
-    let mut stream = begin_patch(&server, &started, b"hel");
-    let status = bytes_arrived(&server, &started, 3);
-    let upload = server.root().join("repositories/a/b/_uploads").join(started.header("docker-upload-uuid"));
-    // As if it had sent nothing for a minute.
-    let claim = File::options().write(true).open(upload.join("data.claim.1")).unwrap();
-    claim.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let (mut stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
     let patched = server.patch(&status.location()).body("lo").send();
     assert_eq!(patched.status(), "202 Accepted", "{patched}");
     // So long it may believe that it still holds the upload.
@@ -180,12 +175,7 @@ fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
 #[test]
 fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
     let server = Server::start();
-    let started = server.post("/v2/a/b/blobs/uploads/").send();
-    let mut stream = begin_patch(&server, &started, b"hel");
-    let status = bytes_arrived(&server, &started, 3);
-    let upload = server.root().join("repositories/a/b/_uploads").join(started.header("docker-upload-uuid"));
-    let claim = File::options().write(true).open(upload.join("data.claim.1")).unwrap();
-    claim.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let (mut stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
     let put = server.put(&status.completed_by(&sha256(b"hello"))).body("lo").send();
     assert_eq!(put.status(), "201 Created", "{put}");
     thread::sleep(Duration::from_secs(3));
@@ -205,7 +195,7 @@ fn an_upload_that_was_removed_under_its_writer_is_unknown() {
     bytes_arrived(&server, &started, 3);
     let uploads = server.root().join("repositories/a/b/_uploads");
     // As whoever purges uploads that are old.
-    fs::remove_dir_all(uploads.join(started.header("docker-upload-uuid"))).unwrap();
+    fs::remove_dir_all(directory(&server, &started)).unwrap();
     write_chunk(&mut stream, b"lo").unwrap();
     write_chunk(&mut stream, b"").unwrap();
     let mut body = Vec::new();
@@ -220,7 +210,7 @@ fn a_hold_from_the_future_is_not_waited_for() {
     // As after a crash, if the clock is set back before the server starts again.
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
-    let upload = server.root().join("repositories/a/b/_uploads").join(started.header("docker-upload-uuid"));
+    let upload = directory(&server, &started);
     let claim = File::create(upload.join("data.claim.1")).unwrap();
     claim.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
     let refused = server.patch(&started.location()).body("abc").send();
@@ -253,6 +243,23 @@ fn one_blob_may_be_pushed_by_many_at_once() {
 /// Sends the head of a streamed PATCH and so much of its body, but not the end.
 fn begin_patch(server: &Server, upload: &Response, bytes: &[u8]) -> TcpStream {
     begin(server, "PATCH", &upload.location(), bytes)
+}
+
+/// The same, as if nothing more had been sent for a minute. Returns the status of the upload, and its
+/// directory, too.
+fn begin_patch_that_stands_still(server: &Server, bytes: &[u8]) -> (TcpStream, Response, PathBuf) {
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let stream = begin_patch(server, &started, bytes);
+    let status = bytes_arrived(server, &started, bytes.len());
+    let upload = directory(server, &started);
+    let claim = File::options().write(true).open(upload.join("data.claim.1")).unwrap();
+    claim.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    (stream, status, upload)
+}
+
+/// Where an upload lies.
+fn directory(server: &Server, upload: &Response) -> PathBuf {
+    server.root().join("repositories/a/b/_uploads").join(upload.header("docker-upload-uuid"))
 }
 
 fn begin(server: &Server, method: &str, target: &str, bytes: &[u8]) -> TcpStream {
