@@ -143,7 +143,8 @@ impl Directory {
         self.put(path, content, Sync::Yes, |temporary| self.given.rename_at(temporary, &self.given, path))
     }
 
-    /// The same, but not durably.
+    /// The same, but not durably. The directories that it makes are synced all the same: what is put below
+    /// them later, durably, takes it that they are.
     pub(crate) fn note(&self, path: &str, content: &[u8]) -> Result<()> {
         self.put(path, content, Sync::No, |temporary| self.given.rename_at(temporary, &self.given, path))
     }
