@@ -47,14 +47,13 @@ impl From<InputStream> for Content {
 /// requests.
 pub struct Component<S: Storage + 'static> {
     environment: fn() -> Vec<(String, String)>,
-    storage: fn() -> S,
     registry: OnceLock<Result<Registry<'static, S>, String>>,
 }
 
-impl<S: Storage<Content: Into<Content>>> Component<S> {
+impl<S: Storage<Content: Into<Content>> + Default> Component<S> {
     /// Puts a component together. It is configured by its environment, at the first request.
-    pub const fn new(environment: fn() -> Vec<(String, String)>, storage: fn() -> S) -> Self {
-        Self { environment, storage, registry: OnceLock::new() }
+    pub const fn new(environment: fn() -> Vec<(String, String)>) -> Self {
+        Self { environment, registry: OnceLock::new() }
     }
 
     /// Answers a request.
@@ -62,7 +61,7 @@ impl<S: Storage<Content: Into<Content>>> Component<S> {
         let start = Instant::now();
         let registry = self.registry.get_or_init(|| {
             let config = Config::from_environment((self.environment)())?;
-            Ok(Registry::new((self.storage)(), Box::leak(Box::new(config))))
+            Ok(Registry::new(S::default(), Box::leak(Box::new(config))))
         });
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
@@ -83,18 +82,17 @@ impl<S: Storage<Content: Into<Content>>> Component<S> {
     }
 }
 
-/// Exports the handler of a registry over some storage, a unit struct, whose environment a function
-/// returns.
+/// Exports the handler of a registry over some storage, whose environment a function returns.
 #[macro_export]
-macro_rules! export {
-    ($storage:ident, $environment:expr) => {
+macro_rules! export_registry {
+    ($storage:ty, $environment:expr) => {
         #[allow(unsafe_code, reason = "what exports the handler is generated")]
         const _: () = {
             use wasi::exports::http::incoming_handler::Guest;
             use wasi::http::types::{IncomingRequest, ResponseOutparam};
             use $crate::component::Component;
 
-            static COMPONENT: Component<$storage> = Component::new($environment, || $storage);
+            static COMPONENT: Component<$storage> = Component::new($environment);
 
             struct Handler;
 

@@ -14,4 +14,4 @@ impl From<driver::Content> for Content {
     }
 }
 
-crate::export!(Driver, get_environment);
+crate::export_registry!(Driver, get_environment);

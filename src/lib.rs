@@ -16,7 +16,8 @@
 //! A request falls from [`registry`] through [`api`], [`repository`] or [`upload`], to [`storage`].
 //! All of that is plain Rust and is tested natively; only on a WebAssembly host do the modules
 //! exist that carry requests in and storage calls out. A registry is made of a [`storage::Storage`]:
-//! one that is linked in, or a driver that is composed with it (the features `composed` and `imported`).
+//! one that is linked in, or a driver that is composed with it (the features `composed` and `imported`). Such
+//! a driver, too, can be made of one (`exported`).
 
 pub mod access_log;
 pub mod api;
@@ -41,9 +42,12 @@ pub mod stream;
 pub mod upload;
 pub mod upload_state;
 
-#[cfg(all(target_family = "wasm", feature = "imported"))]
-mod bindings;
+#[cfg(all(target_family = "wasm", any(feature = "imported", feature = "exported")))]
+#[doc(hidden)]
+pub mod bindings;
 #[cfg(target_family = "wasm")]
 pub mod component;
 #[cfg(all(target_family = "wasm", feature = "composed"))]
 mod composed;
+#[cfg(all(target_family = "wasm", feature = "exported"))]
+pub mod exported;

@@ -1,13 +1,14 @@
 //! Storage by the driver that is composed with the registry.
 
 use super::{Error, Result, Storage, Upload};
-use crate::bindings::lighter::storage::{blobs, key_value, types};
+use crate::bindings::imported::lighter::storage::{blobs, key_value, types};
 use crate::stream::Stream;
 
 /// Stored bytes: a stream of the host's, or chunks of the driver's.
 pub use blobs::Content;
 
 /// The driver.
+#[derive(Default)]
 pub struct Driver;
 
 impl Storage for Driver {

@@ -12,21 +12,20 @@
 //! composed with a registry (`driver`). They behave alike. Linked in, the bytes of an upload pass by one
 //! component and not by two.
 
-#[cfg(all(target_family = "wasm", feature = "driver"))]
-mod bindings;
 #[cfg(target_family = "wasm")]
 mod claim;
 #[cfg(target_family = "wasm")]
 mod directory;
-#[cfg(all(target_family = "wasm", feature = "driver"))]
-mod driver;
 #[cfg(target_family = "wasm")]
 mod error;
 #[cfg(any(target_family = "wasm", test))]
 mod path;
-#[cfg(all(target_family = "wasm", feature = "registry"))]
-mod registry;
 #[cfg(target_family = "wasm")]
 mod storage;
 #[cfg(target_family = "wasm")]
 mod upload;
+
+#[cfg(all(target_family = "wasm", feature = "registry"))]
+lighter::export_registry!(storage::Filesystem, wasi::cli::environment::get_environment);
+#[cfg(all(target_family = "wasm", feature = "driver"))]
+lighter::export_storage!(storage::Filesystem);

@@ -9,6 +9,7 @@ use crate::error::absent_or_failed;
 use crate::upload::Writer;
 
 /// Storage in the directory that the host gives.
+#[derive(Default)]
 pub(crate) struct Filesystem;
 
 impl Storage for Filesystem {

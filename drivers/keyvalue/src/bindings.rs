@@ -3,24 +3,19 @@
 #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::indexing_slicing, reason = "generated code")]
 
 wit_bindgen::generate!({
-    world: "lighter:keyvalue/host",
-    path: ["../../wit", "wit"],
+    world: "host",
+    path: "wit",
     generate_all,
 });
 
 #[cfg(feature = "driver")]
 pub mod driver {
-    use crate::driver::Driver;
+    use crate::environment::Environment;
 
     wit_bindgen::generate!({
-        world: "lighter:keyvalue/driver",
-        path: ["../../wit", "wit"],
-        with: {
-            "wasi:io/error@0.2.12": ::wasi::io::error,
-            "wasi:io/poll@0.2.12": ::wasi::io::poll,
-            "wasi:io/streams@0.2.12": ::wasi::io::streams,
-        },
+        world: "driver",
+        path: "wit",
     });
 
-    export!(Driver);
+    export!(Environment);
 }

@@ -30,3 +30,22 @@ pub(crate) fn variables() -> Vec<(String, String)> {
     }
     variables
 }
+
+/// The environment of the registry that the driver is composed with.
+#[cfg(feature = "driver")]
+pub(crate) struct Environment;
+
+#[cfg(feature = "driver")]
+impl crate::bindings::driver::exports::wasi::cli::environment::Guest for Environment {
+    fn get_environment() -> Vec<(String, String)> {
+        variables()
+    }
+
+    fn get_arguments() -> Vec<String> {
+        Vec::new()
+    }
+
+    fn initial_cwd() -> Option<String> {
+        None
+    }
+}

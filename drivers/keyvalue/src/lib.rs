@@ -20,14 +20,10 @@
 
 #[cfg(target_family = "wasm")]
 mod bindings;
-#[cfg(all(target_family = "wasm", feature = "driver"))]
-mod driver;
 #[cfg(target_family = "wasm")]
 mod environment;
 #[cfg(target_family = "wasm")]
 mod host;
-#[cfg(all(target_family = "wasm", feature = "registry"))]
-mod registry;
 #[cfg(target_family = "wasm")]
 mod storage;
 
@@ -60,3 +56,8 @@ mod value;
 mod memory;
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(target_family = "wasm", feature = "registry"))]
+lighter::export_registry!(storage::KeyValue, environment::variables);
+#[cfg(all(target_family = "wasm", feature = "driver"))]
+lighter::export_storage!(storage::KeyValue);

@@ -1,5 +1,6 @@
 //! The storage: values, blobs and uploads in the store of the host.
 
+use lighter::component::Content;
 use lighter::storage::{Result, Storage, check_key};
 
 use crate::content::Reader;
@@ -8,6 +9,7 @@ use crate::upload::{Writer, received};
 use crate::{blob, index, value};
 
 /// Storage in the store that the host gives.
+#[derive(Default)]
 pub(crate) struct KeyValue;
 
 /// Returns the store, to do something under a key or a prefix.
@@ -77,5 +79,11 @@ impl Storage for KeyValue {
     fn open_upload(&self, id: &str) -> Result<Self::Upload> {
         let host = at(id)?;
         Writer::open(host, id, host.chunk)
+    }
+}
+
+impl From<Reader<'static, Host>> for Content {
+    fn from(reader: Reader<'static, Host>) -> Self {
+        Self::Chunks(Box::new(reader))
     }
 }
