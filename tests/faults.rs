@@ -1,9 +1,11 @@
 //! The host's file system fails in the middle of a request, at each of the calls that the request makes of
-//! it: `strace` makes one of them fail. The client is told so, nothing is half done, and it can go on.
+//! it: `strace` makes one of them fail. The client is told so, nothing is half done, and it can go on. Or it
+//! is only slow.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,20 +28,29 @@ const MOST: usize = 50;
 /// none if there were fewer calls.
 fn failing(server: &Server, call: &str, number: usize, send: impl Fn() -> Response) -> Option<Response> {
     let trace = NamedTempFile::new().unwrap();
-    let mut strace = Command::new("strace")
-        .args(["-f", "-qq", "-e", &format!("trace={call}")])
-        .args(["-e", &format!("inject={call}:error=ENOSPC:when={number}")])
+    let strace = attach(server, call, &format!("error=ENOSPC:when={number}"), trace.path());
+    let answer = send();
+    detach(strace);
+    fs::read_to_string(trace.path()).unwrap().contains("INJECTED").then_some(answer)
+}
+
+/// Does something to calls of one kind, and writes which ones there are.
+fn attach(server: &Server, call: &str, fault: &str, trace: &Path) -> Child {
+    let strace = Command::new("strace")
+        .args(["-f", "-qq", "-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}")])
         .arg("-o")
-        .arg(trace.path())
+        .arg(trace)
         .args(["-p", &server.id().to_string()])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     wait_until(|| is_traced(server.id()));
-    let answer = send();
+    strace
+}
+
+fn detach(mut strace: Child) {
     assert!(Command::new("kill").args(["-INT", &strace.id().to_string()]).status().unwrap().success());
     strace.wait().unwrap();
-    fs::read_to_string(trace.path()).unwrap().contains("INJECTED").then_some(answer)
 }
 
 fn is_traced(id: u32) -> bool {
@@ -176,4 +187,39 @@ fn whichever_call_of_a_push_fails_the_tag_is_the_old_or_the_new() {
         old = new;
         true
     });
+}
+
+/// More wait for the disk than the machine has cores, and who only reads is answered.
+#[test]
+fn who_waits_for_the_disk_keeps_nobody_else_waiting() {
+    const PUSHES: usize = 12;
+    let server = Server::start();
+    if !may_trace() {
+        return;
+    }
+    let digest = push_blob(&server, "a/b", b"hello");
+    let trace = NamedTempFile::new().unwrap();
+    let strace = attach(&server, "fdatasync", "delay_enter=40s", trace.path());
+    thread::scope(|scope| {
+        let start = || server.post("/v2/a/b/blobs/uploads/").send();
+        let pushes: Vec<_> = (0..PUSHES).map(|_| scope.spawn(start)).collect();
+        // What is about to be synced has a name of its own.
+        wait_until(|| files(&server.root().join("repositories/a/b/_uploads"), ".tmp") == PUSHES);
+        assert_eq!(server.get(&format!("/v2/a/b/blobs/{digest}")).send().status(), "200 OK");
+        assert!(pushes.iter().all(|push| !push.is_finished()), "nobody waits for the disk");
+        detach(strace);
+        for push in pushes {
+            assert_eq!(push.join().unwrap().status(), "202 Accepted");
+        }
+    });
+}
+
+/// How many files with such an end there are under a directory.
+fn files(directory: &Path, end: &str) -> usize {
+    let entries = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| {
+            if path.is_dir() { files(&path, end) } else { usize::from(path.to_string_lossy().ends_with(end)) }
+        })
+        .sum()
 }

@@ -30,6 +30,7 @@ pub(crate) struct Options {
     environment: Vec<(String, String)>,
     variables: Vec<(String, String)>,
     requests_per_instance: u32,
+    instructions: Option<u64>,
     component: PathBuf,
 }
 
@@ -53,7 +54,7 @@ impl Server {
         let environment = vec![("REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE".into(), "100000".into())];
         // The count is what the README recommends.
         let (data, variables) = (Arc::new(data), Vec::new());
-        Options { data, environment, variables, requests_per_instance: 128, component }
+        Options { data, environment, variables, requests_per_instance: 128, instructions: None, component }
     }
 
     pub(crate) fn get(&self, target: &str) -> Request {
@@ -165,6 +166,12 @@ impl Options {
         self
     }
 
+    /// Has every request end with an error, in an instance of its own, once it has executed so many
+    /// instructions of WebAssembly.
+    pub(crate) fn with_at_most(self, instructions: u64) -> Self {
+        Self { instructions: Some(instructions), ..self.with_fresh_instances() }
+    }
+
     /// The directory that is the registry's `/var/lib/registry`.
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
@@ -208,11 +215,16 @@ impl Options {
         }
         let mut command = Command::new(tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime"));
         command
+            // As the README recommends.
+            .env("TOKIO_WORKER_THREADS", "16")
             // With a prefix, which is a write of its own, the lines of two instances can meet.
             .args(["serve", "-Scli", "--addr", "127.0.0.1:0", "--no-logging-prefix"])
             .arg("--dir")
             .arg(format!("{}::/var/lib/registry", self.data.path().display()))
             .args(["--max-instance-reuse-count", &self.requests_per_instance.to_string()]);
+        if let Some(instructions) = self.instructions {
+            command.arg(format!("-Wfuel={instructions}"));
+        }
         for (name, value) in &self.environment {
             command.arg("--env").arg(format!("{name}={value}"));
         }

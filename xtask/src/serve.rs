@@ -25,6 +25,13 @@ const AUTH: &str = "REGISTRY_AUTH";
 /// An instance that serves many requests spares most of them its start.
 const REUSE: &str = "128";
 
+/// wasmtime has a thread for each core, and one that waits for the disk answers nobody. With these, many can
+/// wait.
+const THREADS: &str = "16";
+
+/// The variable that says so, unless it is set.
+const THREADS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
+
 /// So many pieces of a blob are read while the one before is sent.
 const READ_AHEAD: &str = "-Shttp-outgoing-body-buffer-chunks=4";
 
@@ -92,6 +99,9 @@ impl Server {
         // With a prefix, which is a write of its own, the lines of two instances can meet.
         command.args(["serve", "-Scli", "--no-logging-prefix", READ_AHEAD]);
         command.args(["--max-instance-reuse-count", REUSE]);
+        if env::var_os(THREADS_VARIABLE).is_none() {
+            command.env(THREADS_VARIABLE, THREADS);
+        }
         command.arg("--addr").arg(address.to_string());
         let guest = env::var(ROOT).unwrap_or_else(|_| GUEST_DATA.to_owned());
         command.arg("--dir").arg(format!("{}::{guest}", data.display()));

@@ -41,7 +41,7 @@ impl Peer {
     pub(crate) fn lighter(wasmtime: &Path, component: &Path) -> Self {
         let (wasmtime, component) = (wasmtime.display(), component.display());
         let command = format!(
-            "{wasmtime} serve -Scli --addr 127.0.0.1:{{port}} --dir {{data}}::/var/lib/registry \
+            "env TOKIO_WORKER_THREADS=16 {wasmtime} serve -Scli --addr 127.0.0.1:{{port}} --dir {{data}}::/var/lib/registry \
              --max-instance-reuse-count 128 -Shttp-outgoing-body-buffer-chunks=4 --env REGISTRY_LOG_ACCESSLOG_DISABLED=true {component}"
         );
         Self { name: "lighter".into(), command: words(&command), config: "", is_compatible: true }
@@ -81,9 +81,10 @@ impl Peer {
         Ok(Self { name: name.into(), command: words(command), config: "", is_compatible: false })
     }
 
-    /// Adds a flag to the first command that the program is given.
+    /// Adds a flag to `serve`.
     pub(crate) fn with_flags(mut self, flags: &str) -> Self {
-        self.command.insert(2.min(self.command.len()), flags.to_owned());
+        let serve = self.command.iter().position(|word| word == "serve");
+        self.command.insert(serve.map_or(self.command.len(), |serve| serve + 1), flags.to_owned());
         self
     }
 
