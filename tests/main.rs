@@ -43,6 +43,7 @@ mod habits;
 mod habits_of_tools;
 mod healing;
 mod host;
+mod instructions;
 mod kinds;
 mod locations;
 mod manifest_checks;

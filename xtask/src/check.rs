@@ -22,6 +22,7 @@ const OF_FILES: &[&str] = &[
     "distribution::",
     "faults::",
     "healing::",
+    "instructions::",
     "paging::",
     "storage::",
     "access::settings::users_and_rules_may_be_in_files",
