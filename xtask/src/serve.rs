@@ -23,17 +23,17 @@ const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 const AUTH: &str = "REGISTRY_AUTH";
 
 /// An instance that serves many requests spares most of them its start.
-const REUSE: &str = "128";
+pub(crate) const REUSE: &str = "128";
 
 /// wasmtime has a thread for each core, and one that waits for the disk answers nobody. With these, many can
 /// wait.
-const THREADS: &str = "16";
+pub(crate) const THREADS: &str = "16";
 
-/// The variable that says so, unless it is set.
-const THREADS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
+/// The variable that says so.
+pub(crate) const THREADS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
 
 /// So many pieces of a blob are read while the one before is sent.
-const READ_AHEAD: &str = "-Shttp-outgoing-body-buffer-chunks=4";
+pub(crate) const READ_AHEAD: &str = "-Shttp-outgoing-body-buffer-chunks=4";
 
 /// What wasmtime says when it accepts connections; the URL follows.
 const READY: &str = "Serving HTTP on ";

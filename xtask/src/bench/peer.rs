@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::serve::{READ_AHEAD, REUSE, THREADS, THREADS_VARIABLE};
+
 /// How long a registry may take to accept connections.
 const START: Duration = Duration::from_secs(30);
 
@@ -37,12 +39,13 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Lighter, as the README recommends to run it.
+    /// Lighter, as `cargo xtask serve` runs it.
     pub(crate) fn lighter(wasmtime: &Path, component: &Path) -> Self {
         let (wasmtime, component) = (wasmtime.display(), component.display());
         let command = format!(
-            "env TOKIO_WORKER_THREADS=16 {wasmtime} serve -Scli --addr 127.0.0.1:{{port}} --dir {{data}}::/var/lib/registry \
-             --max-instance-reuse-count 128 -Shttp-outgoing-body-buffer-chunks=4 --env REGISTRY_LOG_ACCESSLOG_DISABLED=true {component}"
+            "env {THREADS_VARIABLE}={THREADS} {wasmtime} serve -Scli --addr 127.0.0.1:{{port}} \
+             --dir {{data}}::/var/lib/registry --max-instance-reuse-count {REUSE} {READ_AHEAD} \
+             --env REGISTRY_LOG_ACCESSLOG_DISABLED=true {component}"
         );
         Self { name: "lighter".into(), command: words(&command), config: "", is_compatible: true }
     }
