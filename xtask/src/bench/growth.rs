@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::client::{Connection, Content};
 use super::curve::Picture;
-use super::peer::Peer;
+use super::peer::{Peer, Running};
 use super::work::{Blob, MANIFEST, Way, hammer, hex, push};
 
 /// How many tags, repositories or referrers there are.
@@ -25,6 +25,9 @@ const PATCHED: usize = 64 << 20;
 
 /// The sizes of a blob, in MiB.
 const SIZES: [usize; 5] = [1, 16, 256, 1_024, 4_096];
+
+/// How often each is pushed. What counts is the least time, and the most memory.
+const ATTEMPTS: usize = 3;
 
 /// How long a request is sent over and over.
 const HAMMER: Duration = Duration::from_millis(500);
@@ -76,7 +79,7 @@ pub(crate) fn grow(peers: &[Peer], scratch: &Path, out: &Path) -> Result<String>
             asked(&lighter, &REFERRERS, referrers, &format!("/v2/grown/referrers/{}?n=100", subject()))?,
         ),
         ("patches", "push of 64 MiB in more and more PATCHes", "PATCHes", "s", patches(&everyone, &data)?),
-        ("sizes", "push of a blob in one PATCH, for each MiB", "MiB", "ms for each MiB", time),
+        ("sizes", "push of a blob in one PATCH, for each MiB, the best of 3", "MiB", "ms for each MiB", time),
         ("memory", "the most memory held while a blob is pushed", "MiB", "MiB", memory),
     ];
     let mut text = String::new();
@@ -142,7 +145,7 @@ fn patches(peers: &[&Peer], data: &Path) -> Result<Curves> {
     Ok(curves)
 }
 
-/// How long a blob takes for each MiB, and how much memory the registry has held by then.
+/// How long a blob takes for each MiB at best, and how much memory the registry has held by then.
 fn sizes(peers: &[&Peer], data: &Path) -> Result<(Curves, Curves)> {
     let (mut times, mut memory) = (empty(peers), empty(peers));
     let block = Blob::noise(3, 1 << 20);
@@ -150,27 +153,34 @@ fn sizes(peers: &[&Peer], data: &Path) -> Result<(Curves, Curves)> {
         let mut hash = Sha256::new();
         (0..size).for_each(|_| hash.update(&block.bytes));
         let digest = hex(&hash.finalize());
-        for ((peer, (_, times)), (_, memory)) in peers.iter().zip(&mut times).zip(&mut memory) {
-            let registry = peer.start(data)?;
-            let mut connection = Connection::open(registry.address)?;
-            let start = Instant::now();
-            let location =
-                connection.ask("POST", "/v2/a/blobs/uploads/", "")?.expect(202, "POST")?.location()?;
-            let octets = "Content-Type: application/octet-stream\r\n";
-            let patch = connection.send(
-                "PATCH",
-                &location,
-                octets,
-                &Content::Repeated(&block.bytes, size),
-                |_| {},
-            )?;
-            let target = format!("{}&digest=sha256:{digest}", patch.expect(202, "PATCH")?.location()?);
-            connection.ask("PUT", &target, "")?.expect(201, "PUT")?;
-            times.push((size as f64, start.elapsed().as_secs_f64() * 1000.0 / size as f64));
-            memory.push((size as f64, registry.memory()?.peak));
+        let mut least = vec![f64::INFINITY; peers.len()];
+        let mut most = vec![0.0; peers.len()];
+        for _ in 0..ATTEMPTS {
+            for ((peer, least), most) in peers.iter().zip(&mut least).zip(&mut most) {
+                let registry = peer.start(data)?;
+                let start = Instant::now();
+                push_repeated(&registry, &block, size, &digest)?;
+                *least = start.elapsed().as_secs_f64().min(*least);
+                *most = registry.memory()?.peak.max(*most);
+            }
         }
+        times.iter_mut().zip(least).for_each(|((_, times), least)| {
+            times.push((size as f64, least * 1000.0 / size as f64));
+        });
+        memory.iter_mut().zip(most).for_each(|((_, memory), most)| memory.push((size as f64, most)));
     }
     Ok((times, memory))
+}
+
+/// Pushes a blob that is a block so many times over, in one PATCH.
+fn push_repeated(registry: &Running, block: &Blob, times: usize, digest: &str) -> Result<()> {
+    let mut connection = Connection::open(registry.address)?;
+    let location = connection.ask("POST", "/v2/a/blobs/uploads/", "")?.expect(202, "POST")?.location()?;
+    let octets = "Content-Type: application/octet-stream\r\n";
+    let content = Content::Repeated(&block.bytes, times);
+    let patch = connection.send("PATCH", &location, octets, &content, |_| {})?.expect(202, "PATCH")?;
+    let target = format!("{}&digest=sha256:{digest}", patch.location()?);
+    connection.ask("PUT", &target, "")?.expect(201, "PUT").map(drop)
 }
 
 fn name(number: usize) -> String {
