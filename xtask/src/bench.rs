@@ -8,6 +8,7 @@ mod growth;
 pub(crate) mod peer;
 mod start;
 mod table;
+mod threads;
 mod work;
 
 use std::fs;
@@ -73,6 +74,15 @@ pub(crate) fn bench(wasmtime: &Path, component: &Path, plan: &Plan) -> Result<()
     })?;
     step("with access control", || {
         report.push_str(&access::control(wasmtime, component, plan.rounds, &scratch)?);
+        Ok(())
+    })?;
+    step("with a thread for each core", || {
+        report.push_str(&threads::threads(
+            &Peer::lighter(wasmtime, component),
+            &blob,
+            plan.rounds,
+            &scratch,
+        )?);
         Ok(())
     })?;
     fs::create_dir_all(&plan.out).with_context(|| format!("cannot create {}", plan.out.display()))?;

@@ -91,6 +91,13 @@ impl Peer {
         self
     }
 
+    /// Leaves out the variables of the environment that the command begins with.
+    pub(crate) fn without_variables(mut self) -> Self {
+        let program = self.command.iter().position(|word| word != "env" && !word.contains('='));
+        self.command.drain(..program.unwrap_or(0));
+        self
+    }
+
     /// Starts the registry on an empty directory, and waits until it accepts connections.
     pub(crate) fn start(&self, data: &Path) -> Result<Running> {
         if data.exists() {

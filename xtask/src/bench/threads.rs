@@ -1,0 +1,50 @@
+//! What it costs that wasmtime has more threads than there are cores, and what it brings.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::HAMMER;
+use super::client::Connection;
+use super::peer::Peer;
+use super::table::{Table, Unit};
+use super::work::{Blob, Image, Way, hammer, pull, push};
+
+/// Does the work that depends on them, in turn with as many threads as it is served with, and with as many as
+/// there are cores.
+pub(crate) fn threads(lighter: &Peer, blob: &Blob, rounds: usize, scratch: &Path) -> Result<String> {
+    let data = scratch.join("threads");
+    push(&mut Connection::open(lighter.start(&data)?.address)?, "large", blob, Way::Put)?;
+    let names = ["as served", "a thread for each core"].map(str::to_owned);
+    let mut variants = [lighter.clone(), lighter.clone().without_variables()];
+    for (variant, name) in variants.iter_mut().zip(&names) {
+        variant.name.clone_from(name);
+    }
+    let mut table = Table::default();
+    for _ in 0..rounds {
+        for peer in &variants {
+            let (registry, name) = (peer.restart(&data)?, &peer.name);
+            let image = Image::new(table.count() as u64 * 100);
+            let pulled = pull(&mut Connection::open(registry.address)?, "large", blob, None)?;
+            let row = format!("pull of {} MiB", blob.bytes.len() >> 20);
+            table.add(&row, Unit::Seconds, name, pulled.as_secs_f64());
+            let start = Instant::now();
+            image.push(&registry, "image", &["v1".to_owned()])?;
+            let pushed = start.elapsed().as_secs_f64();
+            table.add("push of an image of 85 MiB, 4 connections", Unit::Seconds, name, pushed);
+            let head = format!("/v2/large/blobs/{}", blob.digest);
+            let rate = hammer(&registry, 8, HAMMER, |connection| {
+                connection.ask("HEAD", &head, "")?.expect(200, "HEAD of a blob").map(drop)
+            })?;
+            table.add("HEAD of a blob, 8 at once", Unit::Rate, name, rate.per_second);
+            let rate = hammer(&registry, 8, HAMMER, |connection| {
+                let start = connection.ask("POST", "/v2/image/blobs/uploads/", "")?.expect(202, "POST")?;
+                connection.ask("DELETE", &start.location()?, "")?.expect(204, "DELETE").map(drop)
+            })?;
+            table.add("start and cancel of an upload, 8 at once", Unit::Rate, name, rate.per_second);
+        }
+        variants.reverse();
+    }
+    Ok(format!("\n{}", table.markdown(&names)))
+}
