@@ -17,7 +17,7 @@ use crate::http::{Body, Method, Request, Response};
 use crate::manifest::MANIFEST_MAX;
 use crate::registry::{Registry, misconfigured};
 use crate::storage::Storage;
-use crate::stream::Stream;
+use crate::stream::{Stream, read_exactly};
 
 /// Stored content on its way out.
 pub enum Content {
@@ -227,7 +227,11 @@ fn send(response: Response<impl Into<Content>>, out: ResponseOutparam) -> Result
             Body::Bytes(bytes) => write(&stream, &bytes).map_err(said)?,
             Body::Content(content, length) => match content.into() {
                 Content::Stream(content) => splice(&stream, &content, length).map_err(said)?,
-                Content::Chunks(content) => copy(&stream, content, length)?,
+                Content::Chunks(mut content) => {
+                    read_exactly(&mut *content, length, "the content ends early", |bytes| {
+                        write(&stream, bytes).map_err(said)
+                    })?;
+                }
             },
         }
     }
@@ -254,17 +258,6 @@ fn write(out: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
 fn splice(out: &OutputStream, content: &InputStream, mut length: u64) -> Result<(), StreamError> {
     while length > 0 {
         length -= out.blocking_splice(content, length)?;
-    }
-    Ok(())
-}
-
-/// Writes the bytes that a driver hands over.
-fn copy(out: &OutputStream, mut content: Box<dyn Stream>, mut length: u64) -> Result<(), String> {
-    while length > 0 {
-        let mut bytes = content.next()?.ok_or("the content ends early")?;
-        bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-        write(out, &bytes).map_err(said)?;
-        length -= bytes.len() as u64;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::hash::{self, Hasher};
 use crate::keys;
 use crate::name::{Name, is_tag};
 use crate::storage::{Result, Storage};
-use crate::stream::Stream;
+use crate::stream::read_exactly;
 
 /// Stored content that a repository may see.
 #[derive(Debug)]
@@ -117,16 +117,12 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Reads content to its end.
     fn read(&self, blob: &Blob, mut take: impl FnMut(&[u8])) -> error::Result<()> {
-        let mut left = blob.size;
-        let mut stored = self.storage.read(&keys::blob(&blob.canonical), 0, left)?;
-        while left > 0 {
-            let bytes = stored.next().map_err(error::Error::internal)?;
-            let mut bytes = bytes.ok_or_else(|| error::Error::internal("stored content ends early"))?;
-            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            take(&bytes);
-            left -= bytes.len() as u64;
-        }
-        Ok(())
+        let mut stored = self.storage.read(&keys::blob(&blob.canonical), 0, blob.size)?;
+        let read = read_exactly(&mut stored, blob.size, "stored content ends early", |bytes| {
+            take(bytes);
+            Ok(())
+        });
+        read.map_err(error::Error::internal)
     }
 
     /// Whether the repository has a manifest.

@@ -20,6 +20,23 @@ impl Stream for Vec<u8> {
     }
 }
 
+/// Takes so many bytes of a source, a chunk at a time. Errs with a text for the log when the source breaks off,
+/// or ends before: `ends_early` says so.
+pub fn read_exactly(
+    source: &mut dyn Stream,
+    mut length: u64,
+    ends_early: &str,
+    mut take: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), String> {
+    while length > 0 {
+        let mut bytes = source.next()?.ok_or(ends_early)?;
+        bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        take(&bytes)?;
+        length -= bytes.len() as u64;
+    }
+    Ok(())
+}
+
 /// How much of a host's stream is asked for at a time, in bytes.
 #[cfg(target_family = "wasm")]
 const READ_SIZE: u64 = 1 << 20;

@@ -9,7 +9,7 @@ use crate::hash::Hasher;
 use crate::keys;
 use crate::repository::Repository;
 use crate::storage::{self, Storage, Upload as _};
-use crate::stream::Stream;
+use crate::stream::{Stream, read_exactly};
 
 /// An upload that this request holds: nobody else writes to it meanwhile.
 pub struct Upload<'a, S: Storage> {
@@ -139,16 +139,12 @@ impl<'a, S: Storage> Upload<'a, S> {
 
     /// Hashes what was received earlier.
     fn read_again(&self, hashers: &mut [Hasher]) -> Result<()> {
-        let mut left = self.offset();
         let mut content = self.writer.read()?;
-        while left > 0 {
-            let bytes = content.next().map_err(Error::internal)?;
-            let mut bytes = bytes.ok_or_else(|| Error::internal("the upload's bytes end early"))?;
-            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
-            left -= bytes.len() as u64;
-        }
-        Ok(())
+        let read = read_exactly(&mut content, self.offset(), "the upload's bytes end early", |bytes| {
+            hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
+            Ok(())
+        });
+        read.map_err(Error::internal)
     }
 }
 
