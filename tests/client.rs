@@ -179,6 +179,13 @@ impl Response {
         format!("{}&digest={digest}", self.location())
     }
 
+    /// How many bytes of an upload are stored, by its status. That of one byte is that of none.
+    pub(crate) fn stored(&self) -> usize {
+        let range = self.header("range").strip_prefix("0-").expect("a range from 0");
+        let last: usize = range.parse().expect("the last byte of a range");
+        if last == 0 { 0 } else { last + 1 }
+    }
+
     /// Reads an answer; its body goes to the sink.
     pub(crate) fn read(stream: &mut dyn BufRead, has_body: bool, sink: &mut dyn Write) -> io::Result<Self> {
         let line = read_line(stream)?;

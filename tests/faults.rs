@@ -116,9 +116,7 @@ fn finish(server: &Server, location: &str, content: &[u8]) {
             push_blob(server, "a/b", content);
             break;
         }
-        let last: usize = status.header("range").strip_prefix("0-").unwrap().parse().unwrap();
-        let stored = if last == 0 { 0 } else { last + 1 };
-        let put = server.put(&status.completed_by(&digest)).body(&content[stored..]).send();
+        let put = server.put(&status.completed_by(&digest)).body(&content[status.stored()..]).send();
         if put.status() == "201 Created" {
             break;
         }

@@ -77,7 +77,7 @@ fn while_one_writes_another_is_refused() {
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(5, 4_000_000).into_bytes();
-    let mut stream = begin_patch(&server, &started, &content);
+    let stream = begin_patch(&server, &started, &content);
     let status = bytes_arrived(&server, &started, content.len());
 
     // Both are right in what they believe to be stored. Only the writer is in their way, who would
@@ -96,10 +96,7 @@ fn while_one_writes_another_is_refused() {
     {"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload invalid","detail":"another request is writing to this upload; cancel it when that one has ended, which takes a minute at most if it broke off"}]}
     "#);
 
-    write_chunk(&mut stream, b"the end").unwrap();
-    write_chunk(&mut stream, b"").unwrap();
-    let mut reader = BufReader::new(stream);
-    let patched = Response::read(&mut reader, true, &mut Vec::new()).unwrap();
+    let patched = end(stream, b"the end");
     assert_eq!(patched.status(), "202 Accepted", "{patched}");
     assert_eq!(patched.header("range"), "0-4000006");
     let digest = sha256(&[&content[..], b"the end"].concat());
@@ -124,12 +121,11 @@ fn a_server_that_was_killed_goes_on_from_what_is_stored() {
     let content = noise(7, 4_000_000).into_bytes();
     let stream = begin_patch(&server, &started, &content[..3_000_000]);
     bytes_arrived(&server, &started, 3_000_000);
-    let next = Server::with_secret(SECRET).on_data_of(&server);
+    let (upload, next) = (directory(&server, &started), Server::with_secret(SECRET).on_data_of(&server));
     drop(server);
     drop(stream);
     // As if that had been a minute ago: until then the writer might be alive, on another host.
-    let uuid = started.header("docker-upload-uuid");
-    for entry in fs::read_dir(next.root().join("repositories/a/b/_uploads").join(uuid)).unwrap() {
+    for entry in fs::read_dir(upload).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
             let file = File::options().write(true).open(path).unwrap();
@@ -156,14 +152,12 @@ fn an_upload_goes_from_server_to_server() {
 #[test]
 fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
     let server = Server::start();
-    let (mut stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
+    let (stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
     let patched = server.patch(&status.location()).body("lo").send();
     assert_eq!(patched.status(), "202 Accepted", "{patched}");
     // So long it may believe that it still holds the upload.
     thread::sleep(Duration::from_secs(3));
-    write_chunk(&mut stream, b"p").unwrap();
-    write_chunk(&mut stream, b"").unwrap();
-    let refused = Response::read(&mut BufReader::new(stream), true, &mut Vec::new()).unwrap();
+    let refused = end(stream, b"p");
     assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
     assert_eq!(refused.header("range"), "0-4", "{refused}");
     let digest = sha256(b"hello");
@@ -175,13 +169,11 @@ fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
 #[test]
 fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
     let server = Server::start();
-    let (mut stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
+    let (stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
     let put = server.put(&status.completed_by(&sha256(b"hello"))).body("lo").send();
     assert_eq!(put.status(), "201 Created", "{put}");
     thread::sleep(Duration::from_secs(3));
-    write_chunk(&mut stream, b"p").unwrap();
-    write_chunk(&mut stream, b"").unwrap();
-    let refused = Response::read(&mut BufReader::new(stream), true, &mut Vec::new()).unwrap();
+    let refused = end(stream, b"p");
     assert_eq!(refused.status(), "404 Not Found", "{refused}");
     assert!(!upload.exists(), "something was left of the upload");
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{}", sha256(b"hello"))).send().text(), "hello");
@@ -191,17 +183,14 @@ fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
 fn an_upload_that_was_removed_under_its_writer_is_unknown() {
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
-    let mut stream = begin(&server, "PUT", &started.completed_by(&sha256(b"hello")), b"hel");
+    let stream = begin(&server, "PUT", &started.completed_by(&sha256(b"hello")), b"hel");
     bytes_arrived(&server, &started, 3);
     let uploads = server.root().join("repositories/a/b/_uploads");
     // As whoever purges uploads that are old.
     fs::remove_dir_all(directory(&server, &started)).unwrap();
-    write_chunk(&mut stream, b"lo").unwrap();
-    write_chunk(&mut stream, b"").unwrap();
-    let mut body = Vec::new();
-    let refused = Response::read(&mut BufReader::new(stream), true, &mut body).unwrap();
+    let refused = end(stream, b"lo");
     assert_eq!(refused.status(), "404 Not Found", "{refused}");
-    assert!(String::from_utf8(body).unwrap().contains("BLOB_UPLOAD_UNKNOWN"), "{refused}");
+    assert!(refused.text().contains("BLOB_UPLOAD_UNKNOWN"), "{refused}");
     assert!(fs::read_dir(uploads).unwrap().next().is_none(), "something was left of the upload");
 }
 
@@ -275,6 +264,16 @@ fn begin(server: &Server, method: &str, target: &str, bytes: &[u8]) -> TcpStream
     stream
 }
 
+/// Sends the rest of a body that was begun, and returns the answer.
+fn end(mut stream: TcpStream, bytes: &[u8]) -> Response {
+    write_chunk(&mut stream, bytes).unwrap();
+    write_chunk(&mut stream, b"").unwrap();
+    let mut body = Vec::new();
+    let mut answer = Response::read(&mut BufReader::new(stream), true, &mut body).unwrap();
+    answer.body = body;
+    answer
+}
+
 /// Waits until so many bytes are stored, and returns the status that says so. Every turn is a
 /// request, so this is no busy loop.
 fn bytes_arrived(server: &Server, upload: &Response, stored: usize) -> Response {
@@ -292,9 +291,7 @@ fn bytes_arrived(server: &Server, upload: &Response, stored: usize) -> Response 
 fn finish(server: &Server, upload: &Response, content: &[u8]) {
     let mut answer = server.get(&upload.location()).send();
     for _ in 0..10_000 {
-        let range = answer.header("range").strip_prefix("0-").expect("a range from 0");
-        let last: usize = range.parse().unwrap();
-        let stored = if last == 0 { 0 } else { last + 1 };
+        let stored = answer.stored();
         let patch = server.patch(&answer.location());
         let patch = patch.header("Content-Range", &format!("{stored}-{}", content.len() - 1));
         answer = patch.body(&content[stored..]).send();
