@@ -21,7 +21,7 @@ use crate::process::step;
 use crate::workspace;
 use peer::{Peer, Running};
 use table::{Table, Unit};
-use work::{Blob, Image, Way, hammer, pull, push};
+use work::{Blob, Image, Way, hammer, pull, push, start_and_cancel};
 
 /// How many tags the repository has that requests are sent to.
 const TAGS: usize = 100;
@@ -161,10 +161,7 @@ fn requests(registry: &Running, name: &str, image: &Image, table: &mut Table) ->
             })?;
             add_rate(table, name, what, connections, &rate);
         }
-        let rate = hammer(registry, connections, HAMMER, |connection| {
-            let start = connection.ask("POST", "/v2/image/blobs/uploads/", "")?.expect(202, "POST")?;
-            connection.ask("DELETE", &start.location()?, "")?.expect(204, "DELETE").map(drop)
-        })?;
+        let rate = hammer(registry, connections, HAMMER, |connection| start_and_cancel(connection, "image"))?;
         add_rate(table, name, "start and cancel of an upload", connections, &rate);
     }
     Ok(())

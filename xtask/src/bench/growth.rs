@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::client::{Connection, Content};
 use super::curve::Picture;
-use super::peer::{Peer, Running};
-use super::work::{Blob, MANIFEST, Way, hammer, hex, push};
+use super::peer::Peer;
+use super::work::{Blob, MANIFEST, Way, hammer, hex, push, push_streamed};
 
 /// How many tags, repositories or referrers there are.
 const COUNTS: [usize; 3] = [10, 1_000, 100_000];
@@ -152,14 +152,15 @@ fn sizes(peers: &[&Peer], data: &Path) -> Result<(Curves, Curves)> {
     for size in SIZES {
         let mut hash = Sha256::new();
         (0..size).for_each(|_| hash.update(&block.bytes));
-        let digest = hex(&hash.finalize());
+        let digest = format!("sha256:{}", hex(&hash.finalize()));
         let mut least = vec![f64::INFINITY; peers.len()];
         let mut most = vec![0.0; peers.len()];
         for _ in 0..ATTEMPTS {
             for ((peer, least), most) in peers.iter().zip(&mut least).zip(&mut most) {
                 let registry = peer.start(data)?;
                 let start = Instant::now();
-                push_repeated(&registry, &block, size, &digest)?;
+                let content = Content::Repeated(&block.bytes, size);
+                push_streamed(&mut Connection::open(registry.address)?, "a", &content, &digest)?;
                 *least = start.elapsed().as_secs_f64().min(*least);
                 *most = registry.memory()?.peak.max(*most);
             }
@@ -170,17 +171,6 @@ fn sizes(peers: &[&Peer], data: &Path) -> Result<(Curves, Curves)> {
         memory.iter_mut().zip(most).for_each(|((_, memory), most)| memory.push((size as f64, most)));
     }
     Ok((times, memory))
-}
-
-/// Pushes a blob that is a block so many times over, in one PATCH.
-fn push_repeated(registry: &Running, block: &Blob, times: usize, digest: &str) -> Result<()> {
-    let mut connection = Connection::open(registry.address)?;
-    let location = connection.ask("POST", "/v2/a/blobs/uploads/", "")?.expect(202, "POST")?.location()?;
-    let octets = "Content-Type: application/octet-stream\r\n";
-    let content = Content::Repeated(&block.bytes, times);
-    let patch = connection.send("PATCH", &location, octets, &content, |_| {})?.expect(202, "PATCH")?;
-    let target = format!("{}&digest=sha256:{digest}", patch.location()?);
-    connection.ask("PUT", &target, "")?.expect(201, "PUT").map(drop)
 }
 
 fn name(number: usize) -> String {

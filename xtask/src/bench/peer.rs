@@ -33,6 +33,7 @@ pub(crate) struct Peer {
     /// Its name in the table.
     pub(crate) name: String,
     command: Vec<String>,
+    variables: &'static [(&'static str, &'static str)],
     config: &'static str,
     /// Whether it keeps distribution's layout, so that its directory can be filled by hand.
     pub(crate) is_compatible: bool,
@@ -43,11 +44,12 @@ impl Peer {
     pub(crate) fn lighter(wasmtime: &Path, component: &Path) -> Self {
         let (wasmtime, component) = (wasmtime.display(), component.display());
         let command = format!(
-            "env {THREADS_VARIABLE}={THREADS} {wasmtime} serve -Scli --addr 127.0.0.1:{{port}} \
+            "{wasmtime} serve -Scli --addr 127.0.0.1:{{port}} \
              --dir {{data}}::/var/lib/registry --max-instance-reuse-count {REUSE} {READ_AHEAD} \
              --env REGISTRY_LOG_ACCESSLOG_DISABLED=true {component}"
         );
-        Self { name: "lighter".into(), command: words(&command), config: "", is_compatible: true }
+        let (command, variables) = (words(&command), &[(THREADS_VARIABLE, THREADS)]);
+        Self { name: "lighter".into(), command, variables, config: "", is_compatible: true }
     }
 
     /// The peers that are installed.
@@ -69,7 +71,7 @@ impl Peer {
             let command = words(&command);
             let is_new = installed.iter().all(|peer| peer.name != name);
             if is_new && command.first().is_some_and(|program| on_path(program)) {
-                installed.push(Self { name: name.into(), command, config, is_compatible });
+                installed.push(Self { name: name.into(), command, variables: &[], config, is_compatible });
             }
         }
         installed
@@ -81,21 +83,19 @@ impl Peer {
         if name.is_empty() || !command.contains("{port}") {
             bail!("--peer is NAME=COMMAND, and the command says where {{port}} goes");
         }
-        Ok(Self { name: name.into(), command: words(command), config: "", is_compatible: false })
+        let command = words(command);
+        Ok(Self { name: name.into(), command, variables: &[], config: "", is_compatible: false })
     }
 
-    /// Adds a flag to `serve`.
+    /// Adds a flag to the first command that the program is given.
     pub(crate) fn with_flags(mut self, flags: &str) -> Self {
-        let serve = self.command.iter().position(|word| word == "serve");
-        self.command.insert(serve.map_or(self.command.len(), |serve| serve + 1), flags.to_owned());
+        self.command.insert(2.min(self.command.len()), flags.to_owned());
         self
     }
 
-    /// Leaves out the variables of the environment that the command begins with.
-    pub(crate) fn without_variables(mut self) -> Self {
-        let program = self.command.iter().position(|word| word != "env" && !word.contains('='));
-        self.command.drain(..program.unwrap_or(0));
-        self
+    /// Sets no variable of the environment.
+    pub(crate) fn without_variables(self) -> Self {
+        Self { variables: &[], ..self }
     }
 
     /// Starts the registry on an empty directory, and waits until it accepts connections.
@@ -119,7 +119,7 @@ impl Peer {
         fs::write(&config, fill(self.config))?;
         let mut words = self.command.iter().map(|word| fill(word));
         let mut command = Command::new(words.next().context("a peer has no command")?);
-        command.args(words);
+        command.args(words).envs(self.variables.iter().copied());
         let log = data.with_extension("log");
         let output = File::create(&log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);

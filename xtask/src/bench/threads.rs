@@ -9,22 +9,20 @@ use super::HAMMER;
 use super::client::Connection;
 use super::peer::Peer;
 use super::table::{Table, Unit};
-use super::work::{Blob, Image, Way, hammer, pull, push};
+use super::work::{Blob, Image, Way, hammer, pull, push, start_and_cancel};
 
 /// Does the work that depends on them, in turn with as many threads as it is served with, and with as many as
 /// there are cores.
 pub(crate) fn threads(lighter: &Peer, blob: &Blob, rounds: usize, scratch: &Path) -> Result<String> {
     let data = scratch.join("threads");
     push(&mut Connection::open(lighter.start(&data)?.address)?, "large", blob, Way::Put)?;
-    let names = ["as served", "a thread for each core"].map(str::to_owned);
-    let mut variants = [lighter.clone(), lighter.clone().without_variables()];
-    for (variant, name) in variants.iter_mut().zip(&names) {
-        variant.name.clone_from(name);
-    }
+    let mut variants =
+        [("as served", lighter.clone()), ("a thread for each core", lighter.clone().without_variables())];
+    let names = variants.each_ref().map(|(name, _)| (*name).to_owned());
     let mut table = Table::default();
     for _ in 0..rounds {
-        for peer in &variants {
-            let (registry, name) = (peer.restart(&data)?, &peer.name);
+        for (name, peer) in &variants {
+            let registry = peer.restart(&data)?;
             let image = Image::new(table.count() as u64 * 100);
             let pulled = pull(&mut Connection::open(registry.address)?, "large", blob, None)?;
             let row = format!("pull of {} MiB", blob.bytes.len() >> 20);
@@ -38,10 +36,7 @@ pub(crate) fn threads(lighter: &Peer, blob: &Blob, rounds: usize, scratch: &Path
                 connection.ask("HEAD", &head, "")?.expect(200, "HEAD of a blob").map(drop)
             })?;
             table.add("HEAD of a blob, 8 at once", Unit::Rate, name, rate.per_second);
-            let rate = hammer(&registry, 8, HAMMER, |connection| {
-                let start = connection.ask("POST", "/v2/image/blobs/uploads/", "")?.expect(202, "POST")?;
-                connection.ask("DELETE", &start.location()?, "")?.expect(204, "DELETE").map(drop)
-            })?;
+            let rate = hammer(&registry, 8, HAMMER, |connection| start_and_cancel(connection, "image"))?;
             table.add("start and cancel of an upload, 8 at once", Unit::Rate, name, rate.per_second);
         }
         variants.reverse();

@@ -73,30 +73,62 @@ pub(crate) enum Way {
     Chunks(usize),
 }
 
+/// Of what type the bytes of a blob are.
+const OCTETS: &str = "Content-Type: application/octet-stream\r\n";
+
 /// Pushes a blob.
 pub(crate) fn push(to: &mut Connection, name: &str, blob: &Blob, way: Way) -> Result<()> {
-    let octets = "Content-Type: application/octet-stream\r\n";
-    let start = to.ask("POST", &format!("/v2/{name}/blobs/uploads/"), "")?.expect(202, "POST")?;
-    let mut location = start.location()?;
-    let mut last = Content::None;
     match way {
-        Way::Patch => {
-            let patch = to.send("PATCH", &location, octets, &Content::Streamed(&blob.bytes), |_| {})?;
-            location = patch.expect(202, "PATCH")?.location()?;
+        Way::Patch => push_streamed(to, name, &Content::Streamed(&blob.bytes), &blob.digest),
+        Way::Put => {
+            let location = start(to, name)?;
+            complete(to, &location, &blob.digest, &Content::Known(&blob.bytes))
         }
-        Way::Put => last = Content::Known(&blob.bytes),
         Way::Chunks(size) => {
+            let mut location = start(to, name)?;
             for (number, chunk) in blob.bytes.chunks(size).enumerate() {
                 let first = number * size;
-                let range = format!("{octets}Content-Range: {first}-{}\r\n", first + chunk.len() - 1);
-                let patch = to.send("PATCH", &location, &range, &Content::Known(chunk), |_| {})?;
-                location = patch.expect(202, "PATCH")?.location()?;
+                let range = format!("{OCTETS}Content-Range: {first}-{}\r\n", first + chunk.len() - 1);
+                location = append(to, &location, &range, &Content::Known(chunk))?;
             }
+            complete(to, &location, &blob.digest, &Content::None)
         }
     }
+}
+
+/// Pushes a blob in one streamed PATCH.
+pub(crate) fn push_streamed(
+    to: &mut Connection,
+    name: &str,
+    content: &Content<'_>,
+    digest: &str,
+) -> Result<()> {
+    let location = start(to, name)?;
+    let location = append(to, &location, OCTETS, content)?;
+    complete(to, &location, digest, &Content::None)
+}
+
+/// Starts an upload and cancels it.
+pub(crate) fn start_and_cancel(to: &mut Connection, name: &str) -> Result<()> {
+    let location = start(to, name)?;
+    to.ask("DELETE", &location, "")?.expect(204, "DELETE").map(drop)
+}
+
+/// Starts an upload, and returns where it is.
+fn start(to: &mut Connection, name: &str) -> Result<String> {
+    to.ask("POST", &format!("/v2/{name}/blobs/uploads/"), "")?.expect(202, "POST")?.location()
+}
+
+/// Sends a part of an upload, and returns where it is from then on.
+fn append(to: &mut Connection, location: &str, headers: &str, content: &Content<'_>) -> Result<String> {
+    to.send("PATCH", location, headers, content, |_| {})?.expect(202, "PATCH")?.location()
+}
+
+/// Completes an upload with what is left of it.
+fn complete(to: &mut Connection, location: &str, digest: &str, last: &Content<'_>) -> Result<()> {
     let separator = if location.contains('?') { '&' } else { '?' };
-    let target = format!("{location}{separator}digest={}", blob.digest);
-    to.send("PUT", &target, octets, &last, |_| {})?.expect(201, "PUT").map(drop)
+    let target = format!("{location}{separator}digest={digest}");
+    to.send("PUT", &target, OCTETS, last, |_| {})?.expect(201, "PUT").map(drop)
 }
 
 /// Pulls a blob, in one piece or by ranges of so many bytes, and checks its digest.
