@@ -16,16 +16,8 @@ use crate::config::{Config, Format};
 use crate::http::{Body, Method, Request, Response};
 use crate::manifest::MANIFEST_MAX;
 use crate::registry::{Registry, misconfigured};
-use crate::storage::Storage;
+use crate::storage::{Content, Storage};
 use crate::stream::{Stream, read_exactly};
-
-/// Stored content on its way out.
-pub enum Content {
-    /// The host carries it.
-    Stream(InputStream),
-    /// It passes through the component.
-    Chunks(Box<dyn Stream>),
-}
 
 /// How many bytes of a body are passed on at once, if so many come soon enough, ...
 const GATHERED: usize = 256 * 1024;
@@ -37,12 +29,6 @@ const SOON: u64 = 10_000_000;
 /// chunks that clients send by themselves.
 const DRAINED: u64 = 2 * MANIFEST_MAX;
 
-impl From<InputStream> for Content {
-    fn from(stream: InputStream) -> Self {
-        Self::Stream(stream)
-    }
-}
-
 /// A registry over some storage, as a host calls it: in a `static`, since an instance answers many
 /// requests.
 pub struct Component<S: Storage + 'static> {
@@ -50,7 +36,7 @@ pub struct Component<S: Storage + 'static> {
     registry: OnceLock<Result<Registry<'static, S>, String>>,
 }
 
-impl<S: Storage<Content: Into<Content>> + Default> Component<S> {
+impl<S: Storage + Default> Component<S> {
     /// Puts a component together. It is configured by its environment, at the first request.
     pub const fn new(environment: fn() -> Vec<(String, String)>) -> Self {
         Self { environment, registry: OnceLock::new() }
@@ -189,18 +175,14 @@ fn method(request: &IncomingRequest) -> Method {
     }
 }
 
-fn receive<'a>(
-    request: &IncomingRequest,
-    method: Method,
-    body: &'a mut Incoming,
-) -> Request<&'a mut Incoming> {
+fn receive<'a>(request: &IncomingRequest, method: Method, body: &'a mut Incoming) -> Request<'a> {
     let target = request.path_with_query().unwrap_or_default();
     let headers = request.headers().entries();
     let authority = request.authority();
     Request::new(method, &target, headers, body).with_authority(authority)
 }
 
-fn send(response: Response<impl Into<Content>>, out: ResponseOutparam) -> Result<(), String> {
+fn send(response: Response, out: ResponseOutparam) -> Result<(), String> {
     let headers: Vec<(String, Vec<u8>)> =
         response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
     let fields = match Fields::from_list(&headers) {
@@ -225,14 +207,14 @@ fn send(response: Response<impl Into<Content>>, out: ResponseOutparam) -> Result
         match response.body {
             Body::Empty => {}
             Body::Bytes(bytes) => write(&stream, &bytes).map_err(said)?,
-            Body::Content(content, length) => match content.into() {
-                Content::Stream(content) => splice(&stream, &content, length).map_err(said)?,
-                Content::Chunks(mut content) => {
-                    read_exactly(&mut *content, length, "the content ends early", |bytes| {
-                        write(&stream, bytes).map_err(said)
-                    })?;
-                }
-            },
+            Body::Content(Content::Host(content), length) => {
+                splice(&stream, &content, length).map_err(said)?;
+            }
+            Body::Content(mut content, length) => {
+                read_exactly(&mut content, length, "the content ends early", |bytes| {
+                    write(&stream, bytes).map_err(said)
+                })?;
+            }
         }
     }
     OutgoingBody::finish(body, None).map_err(|_| "the host does not take the end of the body".to_owned())

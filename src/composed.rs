@@ -2,16 +2,6 @@
 
 use wasi::cli::environment::get_environment;
 
-use crate::component::Content;
-use crate::storage::driver::{self, Driver};
-
-impl From<driver::Content> for Content {
-    fn from(content: driver::Content) -> Self {
-        match content {
-            driver::Content::Stream(stream) => Self::Stream(stream),
-            chunks => Self::Chunks(Box::new(chunks)),
-        }
-    }
-}
+use crate::storage::driver::Driver;
 
 crate::export_registry!(Driver, get_environment);

@@ -6,8 +6,7 @@ use core::marker::PhantomData;
 use crate::bindings::exported::exports::lighter::storage::blobs::{self, GuestChunks, GuestUpload};
 use crate::bindings::exported::exports::lighter::storage::key_value;
 use crate::bindings::exported::exports::lighter::storage::types::Error;
-use crate::component::Content;
-use crate::storage::{self, Storage, Upload};
+use crate::storage::{self, Content, Storage, Upload};
 use crate::stream::Stream;
 
 type Result<T> = core::result::Result<T, Error>;
@@ -60,7 +59,7 @@ impl<S: Storage + Default> key_value::Guest for Driver<S> {
     }
 }
 
-impl<S: Storage<Content: Into<Content>> + Default + 'static> blobs::Guest for Driver<S> {
+impl<S: Storage + Default + 'static> blobs::Guest for Driver<S> {
     type Chunks = Chunks;
     type Upload = Writer<S>;
 
@@ -85,11 +84,13 @@ impl<S: Storage<Content: Into<Content>> + Default + 'static> blobs::Guest for Dr
     }
 }
 
-fn export(content: impl Into<Content>) -> blobs::Content {
-    match content.into() {
-        Content::Stream(stream) => blobs::Content::Stream(stream),
-        Content::Chunks(chunks) => blobs::Content::Chunks(blobs::Chunks::new(Chunks(RefCell::new(chunks)))),
-    }
+fn export(content: Content) -> blobs::Content {
+    let chunks: Box<dyn Stream> = match content {
+        Content::Host(stream) => return blobs::Content::Stream(stream),
+        Content::Chunks(chunks) => chunks,
+        Content::Bytes(bytes) => Box::new(bytes),
+    };
+    blobs::Content::Chunks(blobs::Chunks::new(Chunks(RefCell::new(chunks))))
 }
 
 /// Stored bytes that pass through the driver.
@@ -117,7 +118,7 @@ where
     }
 }
 
-impl<S: Storage<Content: Into<Content>> + Default + 'static> GuestUpload for Writer<S> {
+impl<S: Storage + Default + 'static> GuestUpload for Writer<S> {
     fn create(id: String) -> Result<blobs::Upload> {
         Ok(Self::export(S::default().create_upload(&id)?))
     }

@@ -154,9 +154,9 @@ impl Auth {
     ///
     /// Errs where credentials are wrong, since whoever sends any wants them to count, and where the key
     /// cannot be had.
-    pub fn identify<B>(
+    pub fn identify(
         &self,
-        request: &Request<B>,
+        request: &Request,
         key: impl FnOnce() -> Result<Key>,
         upload: impl FnOnce() -> Option<UploadState>,
     ) -> Result<Caller<'_>> {
@@ -337,7 +337,7 @@ fn began(upload: &UploadState, claims: &Claims, now: u64) -> bool {
 
 /// The credentials of a request. Errs where they are no text, or several: which of them would count is
 /// nothing to guess.
-pub fn authorization<B>(request: &Request<B>) -> Result<Option<&str>> {
+pub fn authorization<'a>(request: &'a Request<'_>) -> Result<Option<&'a str>> {
     match (request.count("authorization"), request.header("authorization")) {
         (0, _) => Ok(None),
         (1, Some(header)) => Ok(Some(header)),

@@ -1,18 +1,14 @@
 //! Storage by the driver that is composed with the registry.
 
-use super::{Error, Result, Storage, Upload};
+use super::{Content, Error, Result, Storage, Upload};
 use crate::bindings::imported::lighter::storage::{blobs, key_value, types};
 use crate::stream::Stream;
-
-/// Stored bytes: a stream of the host's, or chunks of the driver's.
-pub use blobs::Content;
 
 /// The driver.
 #[derive(Default)]
 pub struct Driver;
 
 impl Storage for Driver {
-    type Content = Content;
     type Upload = blobs::Upload;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -48,7 +44,7 @@ impl Storage for Driver {
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
-        Ok(blobs::read(key, offset, length)?)
+        Ok(blobs::read(key, offset, length)?.into())
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
@@ -73,8 +69,6 @@ impl Storage for Driver {
 }
 
 impl Upload for blobs::Upload {
-    type Content = Content;
-
     fn offset(&self) -> u64 {
         blobs::Upload::offset(self)
     }
@@ -84,7 +78,7 @@ impl Upload for blobs::Upload {
     }
 
     fn read(&self) -> Result<Content> {
-        Ok(blobs::Upload::read(self)?)
+        Ok(blobs::Upload::read(self)?.into())
     }
 
     fn suspend(self) -> Result<()> {
@@ -100,12 +94,18 @@ impl Upload for blobs::Upload {
     }
 }
 
-impl Stream for Content {
-    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
-        match self {
-            Self::Stream(stream) => stream.next(),
-            Self::Chunks(chunks) => chunks.next().map_err(|error| Error::from(error).to_string()),
+impl From<blobs::Content> for Content {
+    fn from(content: blobs::Content) -> Self {
+        match content {
+            blobs::Content::Stream(stream) => Self::Host(stream),
+            blobs::Content::Chunks(chunks) => Self::Chunks(Box::new(chunks)),
         }
+    }
+}
+
+impl Stream for blobs::Chunks {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        blobs::Chunks::next(self).map_err(|error| Error::from(error).to_string())
     }
 }
 

@@ -1,8 +1,7 @@
 //! The storage: a value is a file, and a blob is one, read by a stream of the host's.
 
-use lighter::storage::{Result, Storage};
+use lighter::storage::{Content, Result, Storage};
 use wasi::filesystem::types::{DescriptorFlags, OpenFlags};
-use wasi::io::streams::InputStream;
 
 use crate::directory::root;
 use crate::error::absent_or_failed;
@@ -13,7 +12,6 @@ use crate::upload::Writer;
 pub(crate) struct Filesystem;
 
 impl Storage for Filesystem {
-    type Content = InputStream;
     type Upload = Writer;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -56,11 +54,12 @@ impl Storage for Filesystem {
         root.size(&root.path(key)?)
     }
 
-    fn read(&self, key: &str, offset: u64, _length: u64) -> Result<InputStream> {
+    fn read(&self, key: &str, offset: u64, _length: u64) -> Result<Content> {
         let root = root()?;
         let path = root.path(key)?;
         let file = root.open(&path, OpenFlags::empty(), DescriptorFlags::READ);
-        file.and_then(|file| file.read_via_stream(offset)).map_err(absent_or_failed("read", &path))
+        let stream = file.and_then(|file| file.read_via_stream(offset));
+        stream.map(Content::Host).map_err(absent_or_failed("read", &path))
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {

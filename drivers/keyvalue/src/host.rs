@@ -1,6 +1,6 @@
 //! The store of the host, and how it is configured.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use lighter::storage::{Error, Result};
 
@@ -21,8 +21,9 @@ const DEFAULT_CHUNK: usize = 512 * 1024;
 const CHUNKS: core::ops::RangeInclusive<usize> = 4096..=16 * 1024 * 1024;
 
 /// The store, and how large a chunk in it may be.
+#[derive(Clone)]
 pub(crate) struct Host {
-    bucket: store::Bucket,
+    bucket: Arc<store::Bucket>,
     pub(crate) chunk: usize,
 }
 
@@ -42,7 +43,7 @@ pub(crate) fn host() -> Result<&'static Host> {
             Error::AccessDenied(format!("{CHUNK} is {text:?}, which is no number from {least} to {most}"))
         })?,
     };
-    let bucket = open(name).map_err(failed("open", name))?;
+    let bucket = Arc::new(open(name).map_err(failed("open", name))?);
     Ok(HOST.get_or_init(|| Host { bucket, chunk }))
 }
 

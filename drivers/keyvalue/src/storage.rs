@@ -1,9 +1,7 @@
 //! The storage: values, blobs and uploads in the store of the host.
 
-use lighter::component::Content;
-use lighter::storage::{Result, Storage, check_key};
+use lighter::storage::{Content, Result, Storage, check_key};
 
-use crate::content::Reader;
 use crate::host::{Host, host};
 use crate::upload::{Writer, received};
 use crate::{blob, index, value};
@@ -19,8 +17,7 @@ fn at(key: &str) -> Result<&'static Host> {
 }
 
 impl Storage for KeyValue {
-    type Content = Reader<'static, Host>;
-    type Upload = Writer<'static, Host>;
+    type Upload = Writer<Host>;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         value::get(at(key)?, key)
@@ -54,8 +51,8 @@ impl Storage for KeyValue {
         Ok(blob::find(at(key)?, key)?.map(|blob| blob.size()))
     }
 
-    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Self::Content> {
-        blob::read(at(key)?, key, offset, length)
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
+        Ok(Content::Chunks(Box::new(blob::read(at(key)?, key, offset, length)?)))
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
@@ -79,11 +76,5 @@ impl Storage for KeyValue {
     fn open_upload(&self, id: &str) -> Result<Self::Upload> {
         let host = at(id)?;
         Writer::open(host, id, host.chunk)
-    }
-}
-
-impl From<Reader<'static, Host>> for Content {
-    fn from(reader: Reader<'static, Host>) -> Self {
-        Self::Chunks(Box::new(reader))
     }
 }
