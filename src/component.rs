@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use wasi::cli::environment::get_environment;
 use wasi::clocks::monotonic_clock;
 use wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingRequest, Method as WasiMethod, OutgoingBody, OutgoingResponse,
@@ -12,11 +13,12 @@ use wasi::io::poll::poll;
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::access_log::log;
-use crate::config::{Config, Format};
+use crate::config::Format;
+use crate::files;
 use crate::http::{Body, Method, Request, Response};
 use crate::manifest::MANIFEST_MAX;
 use crate::registry::{Registry, misconfigured};
-use crate::storage::{Content, Storage};
+use crate::storage::{Content, Open, Settings};
 use crate::stream::{Stream, read_exactly};
 
 /// How many bytes of a body are passed on at once, if so many come soon enough, ...
@@ -31,24 +33,29 @@ const DRAINED: u64 = 2 * MANIFEST_MAX;
 
 /// A registry over some storage, as a host calls it: in a `static`, since an instance answers many
 /// requests.
-pub struct Component<S: Storage + 'static> {
-    environment: fn() -> Vec<(String, String)>,
+pub struct Component<S: Open + 'static> {
+    settings: Source,
     registry: OnceLock<Result<Registry<'static, S>, String>>,
 }
 
-impl<S: Storage + Default> Component<S> {
-    /// Puts a component together. It is configured by its environment, at the first request.
-    pub const fn new(environment: fn() -> Vec<(String, String)>) -> Self {
-        Self { environment, registry: OnceLock::new() }
+/// Where settings come from. Errs, for the log, if they cannot be read.
+pub type Source = fn() -> Result<Settings, String>;
+
+/// The settings that the environment gives.
+pub fn environment() -> Result<Settings, String> {
+    Ok(Settings::new(get_environment(), files::read))
+}
+
+impl<S: Open> Component<S> {
+    /// Puts a component together. It is opened at the first request.
+    pub const fn new(settings: Source) -> Self {
+        Self { settings, registry: OnceLock::new() }
     }
 
     /// Answers a request.
     pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
         let start = Instant::now();
-        let registry = self.registry.get_or_init(|| {
-            let config = Config::from_environment((self.environment)())?;
-            Ok(Registry::new(S::default(), Box::leak(Box::new(config))))
-        });
+        let registry = self.registry.get_or_init(|| Registry::open(&(self.settings)()?));
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
         let request = receive(&request, method, &mut body);
@@ -68,17 +75,17 @@ impl<S: Storage + Default> Component<S> {
     }
 }
 
-/// Exports the handler of a registry over some storage, whose environment a function returns.
+/// Exports the handler of a registry over some storage, whose settings a function returns.
 #[macro_export]
 macro_rules! export_registry {
-    ($storage:ty, $environment:expr) => {
+    ($storage:ty, $settings:expr) => {
         #[allow(unsafe_code, reason = "what exports the handler is generated")]
         const _: () = {
             use wasi::exports::http::incoming_handler::Guest;
             use wasi::http::types::{IncomingRequest, ResponseOutparam};
             use $crate::component::Component;
 
-            static COMPONENT: Component<$storage> = Component::new($environment);
+            static COMPONENT: Component<$storage> = Component::new($settings);
 
             struct Handler;
 

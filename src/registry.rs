@@ -17,7 +17,7 @@ use crate::location;
 use crate::name::Name;
 use crate::repository::Repository;
 use crate::route::Route;
-use crate::storage::Storage;
+use crate::storage::{Open, Settings, Storage};
 use crate::upload_state::Secret;
 
 /// The length of a secret that the registry makes, in bytes.
@@ -34,6 +34,17 @@ pub struct Registry<'a, S> {
 struct Signers {
     states: Secret,
     tokens: Key,
+}
+
+impl<S: Open> Registry<'static, S> {
+    /// Opens the storage that settings lead to, and puts a registry together, which lives as long as its process or
+    /// instance. Logs what of the settings needs attention. Errs, for the log, with the variable that is wrong.
+    pub fn open(settings: &Settings) -> core::result::Result<Self, String> {
+        let storage = S::open(settings)?;
+        let config = Config::read(settings)?;
+        config.notices.iter().for_each(|notice| log(notice.clone()));
+        Ok(Self::new(storage, Box::leak(Box::new(config))))
+    }
 }
 
 impl<'a, S: Storage> Registry<'a, S> {
@@ -74,11 +85,7 @@ impl<'a, S: Storage> Registry<'a, S> {
         let Some(name) = name else {
             return match (&route, &request.method) {
                 (Route::Health, Get | Head) => Ok(base::health()),
-                (Route::Base, Get | Head) => {
-                    // The first request of nearly every client, and few of all requests.
-                    self.config.notices.iter().for_each(|notice| log(notice.clone()));
-                    Ok(base::version())
-                }
+                (Route::Base, Get | Head) => Ok(base::version()),
                 (Route::Catalog, Get | Head) => catalog::list(&self.storage, &caller, request),
                 (Route::Token, Get) => token::get(self.token_service()?, &self.signers()?.tokens, request),
                 (Route::Token, Post) => token::post(self.token_service()?, &self.signers()?.tokens, request),

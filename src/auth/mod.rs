@@ -8,13 +8,12 @@
 //!
 //! Instead, an outside token server may make the tokens: then all that is here are its public keys.
 
-mod file;
 #[cfg(feature = "token-server")]
 pub mod keys;
 mod passwords;
 mod rules;
 pub mod token;
-mod variables;
+pub(crate) mod variables;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,7 +24,6 @@ use uuid::Uuid;
 pub use self::passwords::Passwords;
 pub use self::rules::{Action, Rules};
 use self::token::{Access, Claims, Key, LEEWAY, Refused};
-pub use self::variables::Variables;
 use crate::clock::rfc3339;
 use crate::error::{Code, Error, Result};
 use crate::http::Request;

@@ -4,11 +4,11 @@
 use core::fmt;
 
 mod content;
-#[cfg(all(target_family = "wasm", feature = "imported"))]
-pub mod driver;
 pub mod memory;
+mod settings;
 
 pub use self::content::Content;
+pub use self::settings::{ReadFile, Settings};
 
 /// Why a storage operation failed. The texts are for the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,6 +86,13 @@ pub trait Storage {
     fn create_upload(&self, id: &str) -> Result<Self::Upload>;
     /// Holds an existing upload.
     fn open_upload(&self, id: &str) -> Result<Self::Upload>;
+}
+
+/// A store that settings lead to.
+pub trait Open: Storage + Sized {
+    /// Opens it, once in the life of an instance. Errs, for the log, with the variable that is wrong. A store that
+    /// cannot be reached is no such error: its operations report it.
+    fn open(settings: &Settings) -> core::result::Result<Self, String>;
 }
 
 /// The one writer of an upload. Dropping it keeps what was appended, but not durably.

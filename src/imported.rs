@@ -1,14 +1,35 @@
-//! Storage by the driver that is composed with the registry.
+//! Storage by the driver that a component is composed with.
 
-use super::{Content, Error, Result, Storage, Upload};
-use crate::bindings::imported::lighter::storage::{blobs, key_value, types};
+use std::borrow::Cow;
+
+use wasi::cli::environment::get_environment;
+
+use crate::bindings::imported::lighter::storage::{blobs, key_value, setup, types};
+use crate::files;
+use crate::storage::{Content, Error, Open, Result, Settings, Storage, Upload};
 use crate::stream::Stream;
 
 /// The driver.
-#[derive(Default)]
-pub struct Driver;
+pub struct Imported;
 
-impl Storage for Driver {
+/// Opens the driver, and returns the settings: those of the environment, and what the driver's host has beside them.
+/// Errs, for the log, if the driver has none to give or is configured wrongly.
+pub fn settings() -> core::result::Result<Settings, String> {
+    let opened = setup::open()?;
+    let mut settings = Settings::new(get_environment(), files::read);
+    settings.add(opened.settings);
+    settings.know(opened.known.into_iter().map(Cow::Owned));
+    Ok(settings)
+}
+
+impl Open for Imported {
+    /// The driver was opened by [`settings`].
+    fn open(_: &Settings) -> core::result::Result<Self, String> {
+        Ok(Self)
+    }
+}
+
+impl Storage for Imported {
     type Upload = blobs::Upload;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
