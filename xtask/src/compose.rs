@@ -15,7 +15,8 @@ pub(crate) const KEY_VALUE_STORE: &str = "wasi:keyvalue/";
 /// What every host calls.
 const HANDLER: &str = "wasi:http/incoming-handler@";
 
-/// Plugs the driver's exports into the registry's imports, all of one package.
+/// Plugs the driver's exports into the registry's imports: all of one package, and what else of WASI the
+/// driver exports, such as variables.
 ///
 /// Unlike `wac plug`, which skips what does not fit and leaves the failure to the host, this names
 /// each misfit, and makes sure that nothing but WASI is left to import.
@@ -76,14 +77,24 @@ fn world(graph: &CompositionGraph, package: &Package) -> (Vec<String>, Vec<Strin
     (world.imports.keys().cloned().collect(), world.exports.keys().cloned().collect())
 }
 
-/// Returns the registry's imports of a package, all of which the driver must export.
+/// Returns the registry's imports of a package, all of which the driver must export, and those of WASI that
+/// the driver exports, all of which the registry must import.
 fn plugs<'a>(imports: &'a [String], exports: &'a [String], package: &str) -> Result<Vec<&'a str>> {
-    let wanted: Vec<_> =
+    let mut wanted: Vec<_> =
         imports.iter().map(String::as_str).filter(|name| name.starts_with(package)).collect();
     ensure!(!wanted.is_empty(), "the registry imports nothing of {package}");
     let missing: Vec<_> =
         wanted.iter().copied().filter(|name| !exports.iter().any(|export| export == name)).collect();
     ensure!(missing.is_empty(), "the driver does not export {}", missing.join(", "));
+    let more: Vec<_> = exports
+        .iter()
+        .map(String::as_str)
+        .filter(|name| name.starts_with("wasi:") && !wanted.contains(name))
+        .collect();
+    let idle: Vec<_> =
+        more.iter().copied().filter(|name| !imports.iter().any(|import| import == name)).collect();
+    ensure!(idle.is_empty(), "the registry does not import {}", idle.join(", "));
+    wanted.extend(more);
     Ok(wanted)
 }
 
@@ -95,7 +106,7 @@ fn handler(exports: &[String]) -> Result<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{STORAGE, check};
+    use super::{CompositionGraph, STORAGE, check, package, world};
 
     /// The type of a storage interface with one function.
     const STORE: &str = r#"(export "size" (func (result u64)))"#;
@@ -142,6 +153,18 @@ mod tests {
         let composed =
             compose(&registry(clock), &driver(clock, "lighter:storage/blobs@0.1.0", "u64")).unwrap();
         check(&composed).unwrap();
+    }
+
+    #[test]
+    fn what_the_driver_gives_of_wasi_is_plugged_too() {
+        let config = r#"(import "wasi:config/store@0.2.0" (instance))"#;
+        let given = r#"(instance $c) (export "wasi:config/store@0.2.0" (instance $c))"#;
+        let driver = driver(given, "lighter:storage/blobs@0.1.0", "u64");
+        let composed = compose(&registry(config), &driver).unwrap();
+        let mut graph = CompositionGraph::new();
+        let composed = package("lighter:composed", &composed, &mut graph).unwrap();
+        assert_eq!(world(&graph, &composed).0, [""; 0]);
+        assert!(failure(&registry(""), &driver).contains("does not import wasi:config/store@0.2.0"));
     }
 
     #[test]
