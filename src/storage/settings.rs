@@ -1,18 +1,20 @@
 //! What configures a product: variables, and the files that they name.
 
 use core::cell::RefCell;
-use std::borrow::Cow;
 
 /// The variables that are set. They remember which ones they were asked for, so that one which has no reader can be
 /// reported: mostly it is a misspelt name.
 pub struct Settings {
     variables: Vec<(String, String)>,
     read_file: ReadFile,
-    known: RefCell<Vec<Cow<'static, str>>>,
+    known: RefCell<Vec<&'static str>>,
 }
 
 /// Reads the text of a file, by its path as a variable has it. Errs with the reason, for the log.
 pub type ReadFile = fn(&str) -> Result<String, String>;
+
+/// More names than are asked for, mostly.
+const NAMES: usize = 32;
 
 /// How the names begin that must have a reader. Others are for other programs.
 const PREFIX: &str = "REGISTRY_";
@@ -22,7 +24,7 @@ impl Settings {
     /// the last one counts.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>, read_file: ReadFile) -> Self {
         let variables = variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        Self { variables, read_file, known: RefCell::default() }
+        Self { variables, read_file, known: RefCell::new(Vec::with_capacity(NAMES)) }
     }
 
     /// Adds variables of another source, but for those that are set already.
@@ -36,7 +38,7 @@ impl Settings {
 
     /// Returns the value of a variable, if it is set. Its name counts as known from now on.
     pub fn get(&self, name: &'static str) -> Option<&str> {
-        self.know([Cow::Borrowed(name)]);
+        self.known.borrow_mut().push(name);
         self.find(name)
     }
 
@@ -46,14 +48,20 @@ impl Settings {
         Some((self.read_file)(path).map_err(|reason| format!("{name}: cannot read {path}: {reason}")))
     }
 
-    /// Makes names known: variables that have a reader which does not ask for them here.
-    pub fn know(&self, names: impl IntoIterator<Item = Cow<'static, str>>) {
-        self.known.borrow_mut().extend(names);
+    /// Makes names known: those of variables whose reader does not ask for them here.
+    pub fn know(&self, names: &[&'static str]) {
+        self.known.borrow_mut().extend_from_slice(names);
+    }
+
+    /// Returns the first variable of several that is set. All of their names count as known from now on.
+    pub fn first_of(&self, names: &[&'static str]) -> Option<&str> {
+        self.know(names);
+        self.variables.iter().map(|(name, _)| name.as_str()).find(|name| names.contains(name))
     }
 
     /// Returns all names that are known by now.
     pub fn known(&self) -> Vec<String> {
-        self.known.borrow().iter().map(|name| name.clone().into_owned()).collect()
+        self.known.borrow().iter().map(|name| (*name).to_owned()).collect()
     }
 
     /// Returns all variables.
@@ -66,7 +74,7 @@ impl Settings {
     pub fn unknown(&self) -> Vec<&str> {
         let known = self.known.borrow();
         let names = self.variables.iter().map(|(name, _)| name.as_str());
-        names.filter(|name| name.starts_with(PREFIX) && !known.iter().any(|other| other == name)).collect()
+        names.filter(|name| name.starts_with(PREFIX) && !known.contains(name)).collect()
     }
 
     /// Says of a name that is not known which known one is the nearest.
@@ -134,9 +142,9 @@ mod tests {
         let settings =
             settings(&[("REGISTRY_A", "1"), ("REGISTRY_B", "1"), ("REGISTRY_C", "1"), ("HOME", "/")]);
         settings.get("REGISTRY_A");
-        settings.know([Cow::Owned("REGISTRY_C".to_owned())]);
+        assert_eq!(settings.first_of(&["REGISTRY_D", "REGISTRY_C"]), Some("REGISTRY_C"));
         assert_eq!(settings.unknown(), ["REGISTRY_B"]);
-        assert_eq!(settings.known(), ["REGISTRY_A", "REGISTRY_C"]);
+        assert_eq!(settings.known(), ["REGISTRY_A", "REGISTRY_D", "REGISTRY_C"]);
     }
 
     #[test]
