@@ -146,7 +146,7 @@ impl Config {
         if !auth.are_decided() {
             config.notices.insert(0, OPEN.to_owned());
         }
-        config.auth = auth.read()?;
+        config.auth = auth.read(&mut config.notices)?;
         config.access_log = config.access_log.filter(|_| access_log);
         if forwarded && config.location == Location::Relative {
             config.location = Location::Forwarded;

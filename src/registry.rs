@@ -77,8 +77,7 @@ impl<'a, S: Storage> Registry<'a, S> {
             return match (&route, &request.method) {
                 (Route::Health, Get | Head) => Ok(base::health()),
                 (Route::Base, Get | Head) => {
-                    // The first request of nearly every client, and few of all requests.
-                    self.config.notices.iter().for_each(|notice| log(notice.clone()));
+                    self.notify();
                     Ok(base::version())
                 }
                 (Route::Catalog, Get | Head) => catalog::list(&self.storage, &caller, request),
@@ -108,6 +107,13 @@ impl<'a, S: Storage> Registry<'a, S> {
             }
             (route, _) => Err(not_allowed(route.allow())),
         }
+    }
+
+    /// Writes to the log what its reader should know of the configuration. An instance may live for one
+    /// request, so this is done where clients begin: at the first request of most, and at `/token`, to
+    /// which the others are sent.
+    fn notify(&self) {
+        self.config.notices.iter().for_each(|notice| log(notice.clone()));
     }
 
     /// Refuses what the configuration does not permit.
@@ -171,7 +177,9 @@ impl<'a, S: Storage> Registry<'a, S> {
 
     fn token_service(&self) -> Result<&Auth> {
         let auth = self.config.auth.as_ref().filter(|auth| auth.has_token_service());
-        auth.ok_or_else(no_such_endpoint)
+        let auth = auth.ok_or_else(no_such_endpoint)?;
+        self.notify();
+        Ok(auth)
     }
 
     /// What signs: by the configured secret, or the one that storage keeps. Whoever needs the first one

@@ -33,11 +33,11 @@ impl Variables {
         self.get(AUTH).is_some()
     }
 
-    /// Reads them, and the files that they name. None where there is no access control. Errs, for the
-    /// log, with the variable that is wrong.
-    pub fn read(&self) -> Result<Option<Auth>, String> {
+    /// Reads them, and the files that they name. None where there is no access control. Adds to `notices`
+    /// who is left out. Errs, for the log, with the variable that is wrong.
+    pub fn read(&self, notices: &mut Vec<String>) -> Result<Option<Auth>, String> {
         let by = match self.get(AUTH) {
-            Some("htpasswd") => By::Rules(self.passwords()?, self.rules()?),
+            Some("htpasswd") => By::Rules(self.passwords(notices)?, self.rules()?),
             Some("token") => self.token_server()?,
             Some("none") | None => return self.without(),
             Some(other) => return Err(format!("{AUTH} is `htpasswd`, `token` or `none`, not {other:?}")),
@@ -75,15 +75,20 @@ impl Variables {
         }
     }
 
-    fn passwords(&self) -> Result<Passwords, String> {
-        let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        match (self.get(ENTRIES), self.get(PATH)) {
+    fn passwords(&self, notices: &mut Vec<String>) -> Result<Passwords, String> {
+        let (name, text) = match (self.get(ENTRIES), self.get(PATH)) {
             // A hash has no comma, and lines are hard to put into some environments.
-            (Some(entries), None) => Passwords::parse(&entries.replace(',', "\n")).map_err(wrong(ENTRIES)),
-            (None, Some(path)) => Passwords::parse(&file(PATH, path)?).map_err(wrong(PATH)),
-            (Some(_), Some(_)) => Err(format!("{ENTRIES} and {PATH} are both set")),
-            (None, None) => Err(format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set")),
-        }
+            (Some(entries), None) => (ENTRIES, entries.replace(',', "\n")),
+            (None, Some(path)) => (PATH, file(PATH, path)?),
+            (Some(_), Some(_)) => return Err(format!("{ENTRIES} and {PATH} are both set")),
+            (None, None) => {
+                return Err(format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set"));
+            }
+        };
+        let mut left_out = Vec::new();
+        let passwords = Passwords::parse(&text, &mut left_out).map_err(|error| format!("{name}: {error}"))?;
+        notices.extend(left_out.iter().map(|notice| format!("{name}: {notice}")));
+        Ok(passwords)
     }
 
     fn rules(&self) -> Result<Rules, String> {
