@@ -1,14 +1,11 @@
 //! The command line.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
-use crate::bench::Plan;
 use crate::serve::Site;
-use crate::workspace;
 
 /// What `cargo xtask help` prints.
 pub(crate) const HELP: &str = "\
@@ -63,7 +60,10 @@ pub(crate) enum Task {
         arguments: Vec<String>,
     },
     /// Measure beside other registries.
-    Bench(Plan),
+    Bench {
+        /// What the benchmark is told.
+        arguments: Vec<String>,
+    },
     /// Kill the server while clients push.
     Crash {
         /// How often.
@@ -96,9 +96,7 @@ impl Task {
             Some("build") => Task::Build,
             Some("serve") => Task::Serve(Site { listen: "127.0.0.1:5000".into(), data: "data".into() }),
             Some("test") => Task::Test { long: false, arguments: Vec::new() },
-            Some("bench") => {
-                Task::Bench(Plan { rounds: 5, size: 512, peers: Vec::new(), out: workspace("target/bench") })
-            }
+            Some("bench") => Task::Bench { arguments: Vec::new() },
             Some("crash") => Task::Crash { kills: 200, seed: 1 },
             Some("conformance") => Task::Conformance { suite: "conformance".into() },
             Some("fuzz") => Task::Fuzz { seconds: 60 },
@@ -111,18 +109,13 @@ impl Task {
                 ("--help" | "-h", _) => return Ok(Self::Help),
                 ("--listen", Task::Serve(site)) => site.listen = value()?,
                 ("--data", Task::Serve(site)) => site.data = value()?.into(),
-                ("--rounds", Task::Bench(plan)) => {
-                    plan.rounds = number::<NonZeroUsize>(&word, &value()?)?.get()
-                }
-                ("--size", Task::Bench(plan)) => plan.size = number::<NonZeroUsize>(&word, &value()?)?.get(),
-                ("--peer", Task::Bench(plan)) => plan.peers.push(value()?),
-                ("--out", Task::Bench(plan)) => plan.out = value()?.into(),
                 ("--long", Task::Test { long, .. }) => *long = true,
                 ("--kills", Task::Crash { kills, .. }) => *kills = number(&word, &value()?)?,
                 ("--seed", Task::Crash { seed, .. }) => *seed = number(&word, &value()?)?,
                 ("--suite", Task::Conformance { suite }) => *suite = value()?.into(),
                 ("--seconds", Task::Fuzz { seconds }) => *seconds = number(&word, &value()?)?,
                 ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
+                (_, Task::Bench { arguments }) => arguments.extend([word].into_iter().chain(words.by_ref())),
                 _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
             }
         }
@@ -168,6 +161,13 @@ mod tests {
     }
 
     #[test]
+    fn the_benchmark_reads_its_options() {
+        let arguments = ["--rounds", "3", "--fast"].map(str::to_owned).to_vec();
+        assert_eq!(parse("bench --rounds 3 --fast").unwrap(), Task::Bench { arguments });
+        assert_eq!(parse("bench --help").unwrap(), Task::Help);
+    }
+
+    #[test]
     fn kills_are_counted() {
         assert_eq!(parse("crash").unwrap(), Task::Crash { kills: 200, seed: 1 });
         assert_eq!(parse("crash --seed 7 --kills 3").unwrap(), Task::Crash { kills: 3, seed: 7 });
@@ -197,6 +197,5 @@ mod tests {
         assert!(parse("lint -- x").unwrap_err().contains("`--`"));
         assert!(parse("build --fast").unwrap_err().contains("`--fast`"));
         assert!(parse("serve --data").unwrap_err().contains("needs a value"));
-        assert!(parse("bench --rounds 0").unwrap_err().contains("`0`"));
     }
 }

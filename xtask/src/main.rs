@@ -1,6 +1,5 @@
 //! Builds, serves and tests Lighter.
 
-mod bench;
 mod check;
 mod cli;
 mod components;
@@ -18,8 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use bench::bench;
-use check::{crash, fuzz, lint, test};
+use check::{bench, crash, fuzz, lint, test};
 use cli::{HELP, Task};
 use components::{build, build_default, build_tested};
 use conformance::conformance;
@@ -61,9 +59,9 @@ fn run(task: Task) -> Result<()> {
             let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
             crash(&wasmtime()?, &component, kills, seed)?;
         }
-        Task::Bench(plan) => {
+        Task::Bench { arguments } => {
             let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
-            bench(&wasmtime()?, &component, &plan)?;
+            bench(&wasmtime()?, &component, &arguments)?;
         }
         Task::Conformance { suite } => {
             let tested = build_tested(&Toolchain::find()?, wasm_opt().as_deref())?;

@@ -149,7 +149,7 @@ mod tests {
     fn work_that_takes_long_is_heard_of() {
         let (beats, heard) = mpsc::channel();
         let work = || (0..3).map(|_| heard.recv_timeout(Duration::from_secs(30)).unwrap()).count();
-        let done = with_heartbeat(Duration::from_millis(1), work, || drop(beats.send(())));
+        let done = with_heartbeat(Duration::from_millis(1), work, || _ = beats.send(()));
         assert_eq!(done, 3);
         assert_eq!(with_heartbeat(Duration::MAX, || "at once", || panic!("nothing takes long")), "at once");
     }
