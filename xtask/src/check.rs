@@ -1,5 +1,6 @@
 //! The checks of a change: tests and lints.
 
+use std::env;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -112,6 +113,15 @@ pub(crate) fn crash(wasmtime: &Path, component: &Path, kills: u64, seed: u64) ->
     tests.env("LIGHTER_KILLS", kills.to_string()).env("LIGHTER_SEED", seed.to_string());
     tests.args(["--test", "integration", "--", "--exact", CRASH]);
     step(&format!("killing the server {kills} times while clients push"), || run(&mut tests))
+}
+
+/// Measures the component beside other registries.
+pub(crate) fn bench(wasmtime: &Path, component: &Path, arguments: &[String]) -> Result<()> {
+    let mut bench = cargo();
+    bench.env("LIGHTER_WASMTIME", wasmtime).env("LIGHTER_COMPONENT", component);
+    bench.args(["run", "--package", "lighter-bench", "--manifest-path"]).arg(workspace("Cargo.toml"));
+    // Where the caller is: it may name a file there.
+    run(bench.current_dir(env::current_dir()?).arg("--").args(arguments))
 }
 
 fn tests(wasmtime: &Path, component: &Path) -> Command {
