@@ -308,11 +308,14 @@ mod tests {
     #[test]
     fn a_mapping_sets_what_it_contains() {
         let read_only = |name, value| config(&[(name, value)]).unwrap().read_only;
-        for value in [r#"{"enabled":true}"#, "enabled: true", "{enabled: TRUE}", "{'enabled': yes}"] {
+        for value in [r#"{"enabled":true}"#, r#"{"enabled":"TRUE"}"#, "{ \"enabled\": \"yes\" }"] {
             assert!(read_only("REGISTRY_STORAGE_MAINTENANCE_READONLY", value), "{value}");
         }
         assert!(read_only("REGISTRY_STORAGE_MAINTENANCE", r#"{"readonly":{"enabled":true}}"#));
-        assert!(read_only("REGISTRY_STORAGE", "maintenance:\n  readonly:\n    enabled: true\ncache:\n"));
+        assert!(read_only(
+            "REGISTRY_STORAGE",
+            r#"{"maintenance":{"readonly":{"enabled":true}},"cache":null}"#
+        ));
         assert!(!config(&[("REGISTRY_STORAGE_DELETE", r#"{"enabled":false}"#)]).unwrap().delete);
         let http = r#"{"secret":"s","host":"https://r.example.com","addr":":5000"}"#;
         let http = config(&[("REGISTRY_HTTP", http)]).unwrap();
@@ -326,7 +329,7 @@ mod tests {
     fn what_cannot_be_read_as_a_mapping_is_named_and_nothing_is_served() {
         for (name, value) in [
             ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "true"),
-            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{enabled:true}"),
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "enabled: true"),
             ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{\"enabled\":true"),
             ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "[enabled]"),
             ("REGISTRY_STORAGE_DELETE", "enabled: [true"),
@@ -334,11 +337,11 @@ mod tests {
             ("REGISTRY_AUTH_HTPASSWD", "path"),
         ] {
             let error = config(&[(name, value)]).unwrap_err();
-            assert!(error.starts_with(&format!("{name} is not a mapping")), "{name}={value}: {error}");
+            assert!(error.starts_with(&format!("{name} is not a JSON object")), "{name}={value}: {error}");
             assert!(!error.contains("hidden"), "{error}");
         }
         let error = config(&[("REGISTRY_STORAGE", r#"{"maintenance":{"readonly":true}}"#)]).unwrap_err();
-        assert!(error.starts_with("REGISTRY_STORAGE_MAINTENANCE_READONLY is not a mapping"), "{error}");
+        assert!(error.starts_with("REGISTRY_STORAGE_MAINTENANCE_READONLY is not a JSON object"), "{error}");
         let error = config(&[("REGISTRY_STORAGE_DELETE", r#"{"enabled":"perhaps"}"#)]).unwrap_err();
         assert!(error.contains("REGISTRY_STORAGE_DELETE_ENABLED is `true` or `false`"), "{error}");
         // Drivers do not see it.
@@ -364,13 +367,13 @@ mod tests {
             (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "more than one kind"),
             (r#"{"silly":{}}"#, "REGISTRY_AUTH is "),
             (r#"{"htpasswd":null}"#, "neither"),
-            (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "REGISTRY_AUTH is not a mapping"),
+            (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "REGISTRY_AUTH is not a JSON object"),
             (r#"{"htpasswd":{"pth":"/a"}}"#, "REGISTRY_AUTH_HTPASSWD_PTH"),
         ] {
             let error = auth(value).unwrap_err();
             assert!(error.contains(named) && !error.contains("$2y"), "{value}: {error}");
         }
-        assert!(auth("none: {}").unwrap().is_none());
+        assert!(auth(r#"{"none":{}}"#).unwrap().is_none());
     }
 
     #[test]
