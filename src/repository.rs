@@ -115,9 +115,14 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(true)
     }
 
+    /// Opens content that was found, from `offset` on. No more than `length` bytes may be taken.
+    pub fn open(&self, blob: &Blob, offset: u64, length: u64) -> Result<S::Content> {
+        self.storage.read(&keys::blob(&blob.canonical), offset, length)
+    }
+
     /// Reads content to its end.
     fn read(&self, blob: &Blob, mut take: impl FnMut(&[u8])) -> error::Result<()> {
-        let mut stored = self.storage.read(&keys::blob(&blob.canonical), 0, blob.size)?;
+        let mut stored = self.open(blob, 0, blob.size)?;
         let read = read_exactly(&mut stored, blob.size, "stored content ends early", |bytes| {
             take(bytes);
             Ok(())
@@ -199,7 +204,7 @@ impl<'a, S: Storage> Repository<'a, S> {
         for hex in self.storage.list(prefix, None, u32::MAX)? {
             // Strangers' names are no keys.
             let Ok(alias) = Digest::parse(&format!("{}:{hex}", Algorithm::Sha512.as_str())) else { continue };
-            if self.link(&format!("{prefix}/{hex}/link"))?.as_ref() == Some(canonical) {
+            if self.link(&keys::link_in(prefix, &hex))?.as_ref() == Some(canonical) {
                 aliases.push(alias);
             }
         }
@@ -233,7 +238,7 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// lies under names that begin with `_`, which no repository's does.
     pub fn exists(&self) -> Result<bool> {
         let own = self.storage.list(&keys::repository(self.name), Some("_"), 1)?;
-        Ok(own.first().is_some_and(|name| name.starts_with('_')))
+        Ok(own.first().is_some_and(|name| keys::is_own(name)))
     }
 
     /// Reads a link and finds the content that it names.

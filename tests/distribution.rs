@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use crate::client::Request;
 use crate::content::{noise, push_blob, sha256};
 use crate::images::{MANIFEST, manifest};
@@ -42,6 +44,7 @@ fn configuration(data: &Path) -> PathBuf {
     let configuration = format!(
         "version: 0.1\n\
          storage: {{ filesystem: {{ rootdirectory: '{}' }} }}\n\
+         compatibility: {{ schema1: {{ enabled: true }} }}\n\
          http: {{ addr: '127.0.0.1:0', secret: '{SECRET}', relativeurls: true }}\n",
         data.display()
     );
@@ -95,6 +98,63 @@ fn what_was_pushed_to_distribution_is_served_here() {
     );
 }
 
+/// What distribution made of an image for clients of 2015, which pushed such images, too.
+#[test]
+fn an_image_of_schema_1_is_served_as_distribution_stored_it() {
+    if !installed(PROGRAM) {
+        return;
+    }
+    let server = Server::start();
+    let distribution = Distribution::start(&server);
+    let config = json!({
+        "architecture": "amd64", "os": "linux", "config": {}, "history": [{"created_by": "x"}],
+        "rootfs": {"type": "layers", "diff_ids": [sha256(b"hello")]},
+    });
+    let config = config.to_string();
+    push_blob(&server, "a/b", b"hello");
+    push_blob(&server, "a/b", config.as_bytes());
+    let docker = "application/vnd.docker.distribution.manifest.v2+json";
+    let layer = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+    let image = json!({
+        "schemaVersion": 2, "mediaType": docker,
+        "config": {
+            "mediaType": "application/vnd.docker.container.image.v1+json",
+            "digest": sha256(config.as_bytes()), "size": config.len(),
+        },
+        "layers": [{"mediaType": layer, "digest": sha256(b"hello"), "size": 5}],
+    });
+    let put =
+        server.put("/v2/a/b/manifests/v1").header("Content-Type", docker).body(image.to_string()).send();
+    assert_eq!(put.status(), "201 Created", "{put}");
+    // Converted and signed for who does not accept it, and pushed back.
+    let signed = distribution.request("GET", "/v2/a/b/manifests/v1").send();
+    let media_type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    assert_eq!(signed.header("content-type"), media_type, "{signed}");
+    let put = distribution.request("PUT", "/v2/a/b/manifests/old").header("Content-Type", media_type);
+    let put = put.body(signed.body).send();
+    assert_eq!(put.status(), "201 Created", "{put}");
+    let digest = put.header("docker-content-digest");
+
+    // The payload alone is what it stored, and what the digest is of.
+    for reference in ["old", digest] {
+        let pulled = server.get(&format!("/v2/a/b/manifests/{reference}")).send();
+        let media_type = "application/vnd.docker.distribution.manifest.v1+json";
+        assert_eq!(pulled.header("content-type"), media_type, "{reference}: {pulled}");
+        assert_eq!(pulled.header("docker-content-digest"), digest, "{reference}: {pulled}");
+        assert_eq!(sha256(&pulled.body), digest, "{reference}: {pulled}");
+        assert!(pulled.text().contains("fsLayers") && !pulled.text().contains("signatures"), "{pulled}");
+    }
+    if installed("skopeo") {
+        let target = format!("docker://{}/a/b:old", server.address());
+        let mut inspect = Command::new("skopeo");
+        inspect.args(["inspect", "--tls-verify=false", "--no-tags", &target]);
+        let inspected = inspect.output().unwrap();
+        assert!(inspected.status.success(), "{}", String::from_utf8_lossy(&inspected.stderr));
+        let inspected: Value = serde_json::from_slice(&inspected.stdout).unwrap();
+        assert!(inspected["Layers"].as_array().unwrap().contains(&json!(sha256(b"hello"))), "{inspected}");
+    }
+}
+
 #[test]
 fn an_upload_goes_to_and_fro() {
     if !installed(PROGRAM) {
@@ -137,13 +197,20 @@ fn distribution_collects_garbage_among_what_was_pushed_here() {
     server.put("/v2/a/b/manifests/v1").header("Content-Type", MANIFEST).body(manifest(&layer)).send();
     server.post("/v2/a/b/blobs/uploads/").send();
 
-    let collected =
-        Command::new(PROGRAM).arg("garbage-collect").arg(configuration(server.data())).output().unwrap();
-    assert!(collected.status.success(), "{}", String::from_utf8_lossy(&collected.stderr));
+    let (done, said) = collect_garbage(&server, &[]);
+    assert!(done, "{said}");
     assert_eq!(server.get("/v2/a/b/manifests/v1").send().text(), manifest(&layer));
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{layer_digest}")).send().status(), "200 OK");
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{garbage}")).send().status(), "404 Not Found");
     // It is gone for good, and can be pushed again.
     push_blob(&server, "a/b", b"nobody refers to this");
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{garbage}")).send().status(), "200 OK");
+}
+
+/// Runs distribution's collector, and returns whether it came to its end, and what it said.
+fn collect_garbage(server: &Server, options: &[&str]) -> (bool, String) {
+    let mut collector = Command::new(PROGRAM);
+    collector.arg("garbage-collect").args(options).arg(configuration(server.data()));
+    let collected = collector.output().unwrap();
+    (collected.status.success(), String::from_utf8_lossy(&collected.stderr).into_owned())
 }

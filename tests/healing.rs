@@ -76,6 +76,52 @@ fn what_distribution_stored_is_served() {
     "#);
 }
 
+/// Lays down a manifest as another registry has stored it, tagged.
+fn store_manifest(root: &Path, tag: &str, content: &str) -> String {
+    let digest = sha256(content.as_bytes());
+    write(&blob(root, &digest), content.as_bytes());
+    write(&revision_link(root, &digest), digest.as_bytes());
+    write(&tag_link(root, tag), digest.as_bytes());
+    digest
+}
+
+#[test]
+fn a_stored_manifest_is_served_as_what_it_is() {
+    let server = Server::start();
+    let payload =
+        r#"{"schemaVersion":1,"name":"a/b","tag":"v1","architecture":"amd64","fsLayers":[],"history":[]}"#;
+    let signed =
+        payload.replace("[]}", r#"[],"signatures":[{"header":{},"signature":"x","protected":"y"}]}"#);
+    let docker = "application/vnd.docker.distribution.manifest.v2+json";
+    // As Docker for Windows wrote it, with something else that no registry reads.
+    let image = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{docker}","config":{{"digest":7}},"layers":[{{"urls":null,"digest":null}}]}}"#
+    );
+    for (tag, content, media_type) in [
+        ("payload", payload, "application/vnd.docker.distribution.manifest.v1+json"),
+        ("signed", &signed, "application/vnd.docker.distribution.manifest.v1+prettyjws"),
+        ("docker", &image, docker),
+        (
+            "index",
+            r#"{"schemaVersion":2,"manifests":[{"digest":7}]}"#,
+            "application/vnd.oci.image.index.v1+json",
+        ),
+        // Nothing says what these are, and they are not called images.
+        ("nothing", r#"{"schemaVersion":2}"#, "application/octet-stream"),
+        ("text", "not JSON", "application/octet-stream"),
+    ] {
+        let digest = store_manifest(&server.root(), tag, content);
+        for reference in [tag, &digest] {
+            let target = format!("/v2/a/b/manifests/{reference}");
+            let get = server.get(&target).send();
+            assert_eq!((get.status(), get.text()), ("200 OK", content.to_owned()), "{target}");
+            assert_eq!(get.header("content-type"), media_type, "{target}");
+            assert_eq!(get.header("docker-content-digest"), digest, "{target}");
+            assert_eq!(server.head(&target).send().header("content-type"), media_type, "{target}");
+        }
+    }
+}
+
 #[test]
 fn a_link_may_end_with_a_newline() {
     let server = Server::start();
@@ -150,6 +196,15 @@ fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
     push_blob(&server, "a/b", &layer);
     assert_eq!(push(manifest(&layer)).status(), "201 Created");
     assert!(server.get(&target).send().body == layer, "the blob is another");
+
+    // An index of blobs, as BuildKit's cache is one, finds it as well.
+    write(&blob(&server.root(), &digest), &layer[..200_000]);
+    let entry = format!(r#"{{"mediaType":"application/octet-stream","digest":"{digest}","size":300000}}"#);
+    let cache = INDEX.replace("[]", &format!("[{entry}]"));
+    let refused = server.put("/v2/a/b/manifests/cache").body(&*cache).send();
+    assert!(refused.text().contains("MANIFEST_BLOB_UNKNOWN"), "{refused}");
+    push_blob(&server, "a/b", &layer);
+    assert_eq!(server.put("/v2/a/b/manifests/cache").body(cache).send().status(), "201 Created");
 
     // Who is wrong about a size removes nothing.
     let wrong = manifest(&layer).replace("\"size\":300000}", "\"size\":300001}");

@@ -106,10 +106,10 @@ fn a_malformed_question_is_refused() {
     let server = server_with_blobs();
     assert_snapshot!(server.get("/v2/a/b/referrers/v1").send(), @r#"
     400 Bad Request
-    content-length: 135
+    content-length: 105
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"a digest is ALGORITHM:HEX"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"malformed digest","detail":"a digest is ALGORITHM:HEX"}]}
     "#);
     for (target, code) in [
         (format!("/v2/A/referrers/{ZERO}"), "NAME_INVALID"),

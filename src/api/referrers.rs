@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::http::page::{PAGE_MAX, Page};
 use crate::http::response::json_body;
 use crate::http::{Request, Response};
-use crate::manifest::OCI_INDEX;
+use crate::media_type::OCI_INDEX;
 use crate::referrers;
 use crate::repository::Repository;
 use crate::storage::Storage;
@@ -37,7 +37,10 @@ pub fn list<S: Storage, B>(
     let artifact_type = request.query.get("artifactType").filter(|wanted| !wanted.is_empty());
     let page = match n {
         0 => referrers::Page::default(),
-        n => referrers::list(repository, &subject, artifact_type, last.as_ref(), n as usize, may_write)?,
+        n => {
+            let backfilled = referrers::backfill(repository, &subject, may_write)?;
+            referrers::list(repository, &subject, &backfilled, artifact_type, last.as_ref(), n as usize)?
+        }
     };
     let mut headers = Vec::new();
     if let Some(last) = page.last {
