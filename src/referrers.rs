@@ -3,7 +3,8 @@
 //! A push writes one key for each referrer, so that no two pushes get in each other's way. Two
 //! things find what was not pushed here: the fallback tag `<algorithm>-<hex>` that clients keep where
 //! a registry does not know referrers, and one look at every manifest of a repository that another
-//! registry filled, at the first time that a client asks.
+//! registry filled, at the first time that a client asks. However a manifest is found, it counts only if its own
+//! `subject` is the one that was asked for: such a tag may be any index, whose entries are about nothing.
 
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -75,7 +76,7 @@ pub fn list<S: Storage>(
             }
             for hex in hexes {
                 let Ok(digest) = Digest::parse(&format!("{}:{hex}", algorithm.as_str())) else { continue };
-                let Some(descriptor) = describe(repository, &digest)?.filter(wanted) else {
+                let Some(descriptor) = describe(repository, &digest, subject)?.filter(wanted) else {
                     continue;
                 };
                 if !page.takes(&descriptor, limit)? {
@@ -104,13 +105,17 @@ impl Page {
     }
 }
 
-/// Describes a manifest, if the repository has it.
-fn describe<S: Storage>(repository: &Repository<S>, digest: &Digest) -> Result<Option<Descriptor>> {
+/// Describes a manifest, if the repository has it and it refers to a subject.
+fn describe<S: Storage>(
+    repository: &Repository<S>,
+    digest: &Digest,
+    subject: &Digest,
+) -> Result<Option<Descriptor>> {
     let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
         return Ok(None);
     };
     let Some(content) = repository.content(&manifest)? else { return Ok(None) };
-    let referrer = Referrer::of(&content);
+    let referrer = Referrer::of(&content).filter(|referrer| referrer.subject.as_ref() == Some(subject));
     let Some(referrer) = referrer else { return Ok(None) };
     Ok(Some(Descriptor {
         media_type: media_type_of(&content),

@@ -245,6 +245,26 @@ fn a_damaged_tag_is_none_until_it_is_pushed_again() {
 }
 
 #[test]
+fn a_link_to_a_referrer_is_believed_if_the_manifest_says_so() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    let other = INDEX.replace("[]", "[ ]");
+    store_manifest(&server.root(), "v2", &other);
+    let links = server.root().join("repositories/a/b/_referrers").join(digest.replace(':', "/"));
+    write(
+        &links.join(sha256(other.as_bytes()).replace(':', "/")).join("link"),
+        sha256(other.as_bytes()).as_bytes(),
+    );
+    assert_snapshot!(server.get(&format!("/v2/a/b/referrers/{digest}?n=1")).send(), @r#"
+    200 OK
+    content-length: 89
+    content-type: application/vnd.oci.image.index.v1+json
+
+    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}
+    "#);
+}
+
+#[test]
 fn a_damaged_revision_is_none_until_it_is_pushed_again() {
     let server = Server::start();
     let digest = push_index(&server, "v1");

@@ -34,7 +34,11 @@ pub fn list<S: Storage, B>(
     let Page { n, last } = Page::parse(&request.query)?;
     let n = n.unwrap_or(PAGE_MAX);
     let last = last.as_deref().map(digest).transpose()?;
+    // A media type has no blank. One that is here was a `+`, as in `application/spdx+json`, which a query
+    // decodes to that where the client has not encoded it.
     let artifact_type = request.query.get("artifactType").filter(|wanted| !wanted.is_empty());
+    let artifact_type = artifact_type.map(|wanted| wanted.replace(' ', "+"));
+    let artifact_type = artifact_type.as_deref();
     let page = match n {
         0 => referrers::Page::default(),
         n => {
