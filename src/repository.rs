@@ -6,6 +6,7 @@ use crate::error;
 use crate::hash::{self, Hasher};
 use crate::keys;
 use crate::name::{Name, is_tag};
+use crate::referrer::Referrer;
 use crate::storage::{Result, Storage};
 use crate::stream::read_exactly;
 
@@ -173,29 +174,40 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(())
     }
 
-    /// Takes a manifest from the repository, under all its digests and tags. The tags go first: none
-    /// is ever seen to point to nothing.
-    pub fn delete_manifest(&self, canonical: &Digest, subject: Option<&Digest>) -> Result<()> {
-        let mut digests = self.aliases(&keys::revisions(self.name, Algorithm::Sha512), canonical)?;
-        digests.push(canonical.clone());
+    /// Takes a manifest from the repository, under all its digests and tags, and returns whether it had it. The
+    /// tags go first: none is ever seen to point to nothing. Its content may be lost already.
+    pub fn delete_manifest(&self, digest: &Digest) -> error::Result<bool> {
+        let Some(canonical) = self.link(&keys::revision_link(self.name, digest))? else { return Ok(false) };
+        let content = match self.content_of(&canonical)? {
+            Some(blob) => self.content(&blob)?,
+            None => None,
+        };
+        let subject = content.and_then(|content| Referrer::of(&content)?.subject);
+        let mut digests = self.aliases(&keys::revisions(self.name, Algorithm::Sha512), &canonical)?;
+        digests.push(canonical);
         let names = self.storage.list(&keys::tags(self.name), None, u32::MAX)?;
         for tag in names.into_iter().filter(|name| is_tag(name)) {
             if self.link(&keys::tag_link(self.name, &tag))?.is_some_and(|digest| digests.contains(&digest)) {
-                self.delete_tag(&tag)?;
+                self.storage.delete_prefix(&keys::tag(self.name, &tag))?;
             }
         }
         for digest in digests {
             self.storage.delete(&keys::revision_link(self.name, &digest))?;
-            if let Some(subject) = subject {
+            if let Some(subject) = &subject {
                 self.storage.delete(&keys::referrer_link(self.name, subject, &digest))?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Removes a tag, with its history. What it points to stays.
-    pub fn delete_tag(&self, tag: &str) -> Result<()> {
-        self.storage.delete_prefix(&keys::tag(self.name, tag))
+    /// Removes a tag, with its history, and returns whether there was one. What it points to stays, and need
+    /// not be there; the tag may be damaged.
+    pub fn delete_tag(&self, tag: &str) -> Result<bool> {
+        if self.storage.get(&keys::tag_link(self.name, tag))?.is_none() {
+            return Ok(false);
+        }
+        self.storage.delete_prefix(&keys::tag(self.name, tag))?;
+        Ok(true)
     }
 
     /// The SHA-512 digests, of the links under a prefix, by which some content is linked too.

@@ -245,6 +245,51 @@ fn a_damaged_tag_is_none_until_it_is_pushed_again() {
 }
 
 #[test]
+fn a_tag_that_points_to_nothing_can_be_deleted() {
+    let server = Server::start();
+    let tags = || server.get("/v2/a/b/tags/list").send().text();
+    let lose: [fn(&Path, &str); 3] = [
+        |root, digest| fs::remove_file(blob(root, digest)).unwrap(),
+        |root, digest| write(&blob(root, digest), b""),
+        |root, digest| fs::remove_file(revision_link(root, digest)).unwrap(),
+    ];
+    for lose in lose {
+        let digest = push_index(&server, "v1");
+        lose(&server.root(), &digest);
+        assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "404 Not Found");
+        // It is listed, so that it can be deleted.
+        assert_eq!(tags(), "{\"name\":\"a/b\",\"tags\":[\"v1\"]}\n");
+        let deleted = server.delete("/v2/a/b/manifests/v1").send();
+        assert_eq!((deleted.status(), &*deleted.text()), ("202 Accepted", ""), "{deleted}");
+        assert_eq!(tags(), "{\"name\":\"a/b\",\"tags\":[]}\n");
+        let again = server.delete("/v2/a/b/manifests/v1").send();
+        assert_eq!(again.status(), "404 Not Found", "{again}");
+        assert!(again.text().contains("MANIFEST_UNKNOWN"), "{again}");
+    }
+    for damaged in ["", "garbage", "sha256:2cf2"] {
+        push_index(&server, "v1");
+        write(&tag_link(&server.root(), "v1"), damaged.as_bytes());
+        assert_eq!(server.delete("/v2/a/b/manifests/v1").send().status(), "202 Accepted", "{damaged:?}");
+        assert!(!tag_link(&server.root(), "v1").exists(), "{damaged:?}");
+        assert_eq!(server.delete("/v2/a/b/manifests/v1").send().status(), "404 Not Found", "{damaged:?}");
+    }
+    // What a crash left that never was a tag is not one.
+    fs::create_dir_all(tag_link(&server.root(), "v2").parent().unwrap()).unwrap();
+    assert_eq!(server.delete("/v2/a/b/manifests/v2").send().status(), "404 Not Found");
+}
+
+#[test]
+fn a_manifest_whose_content_is_lost_can_be_deleted() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    fs::remove_file(blob(&server.root(), &digest)).unwrap();
+    let target = format!("/v2/a/b/manifests/{digest}");
+    assert_eq!(server.delete(&target).send().status(), "202 Accepted");
+    assert_eq!(server.get("/v2/a/b/tags/list").send().text(), "{\"name\":\"a/b\",\"tags\":[]}\n");
+    assert_eq!(server.delete(&target).send().status(), "404 Not Found");
+}
+
+#[test]
 fn a_link_to_a_referrer_is_believed_if_the_manifest_says_so() {
     let server = Server::start();
     let digest = push_index(&server, "v1");

@@ -9,7 +9,6 @@ use crate::http::{Request, Response};
 use crate::inventory::{self, Inventory, Missing};
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
-use crate::referrer::Referrer;
 use crate::repository::{Reference, Repository};
 use crate::storage::Storage;
 use crate::stream::Stream;
@@ -73,19 +72,14 @@ pub fn put<S: Storage, B: Stream>(
         .with_headers(announced.into_iter().map(|tag| ("OCI-Tag", tag)).collect()))
 }
 
-/// `DELETE`: removes a tag alone, or a manifest with all its tags (OCI Distribution Spec, end-9).
+/// `DELETE`: removes a tag alone, or a manifest with all its tags (OCI Distribution Spec, end-9). What is listed
+/// can be deleted, even where a pull of it is answered with a 404, since its content is lost.
 pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response<S::Content>> {
-    let reference = reference(requested)?;
-    let (_, manifest) = repository.manifest(&reference)?.ok_or_else(|| unknown(requested))?;
-    match reference {
+    let was_there = match reference(requested)? {
         Reference::Tag(tag) => repository.delete_tag(&tag)?,
-        Reference::Digest(_) => {
-            let referrer = repository.content(&manifest)?.and_then(|content| Referrer::of(&content));
-            let subject = referrer.and_then(|referrer| referrer.subject);
-            repository.delete_manifest(&manifest.canonical, subject.as_ref())?;
-        }
-    }
-    Ok(Response::new(202))
+        Reference::Digest(digest) => repository.delete_manifest(&digest)?,
+    };
+    if was_there { Ok(Response::new(202)) } else { Err(unknown(requested)) }
 }
 
 fn unknown(requested: &str) -> Error {

@@ -103,6 +103,7 @@ fn an_index_costs_so_many_storage_calls() {
         let put = bench.cost(Put, "/v2/a/manifests/v2", content.as_bytes());
         assert_eq!(put, (201, "get stat put set set set".to_owned()), "{content}");
     }
+    assert_eq!(bench.cost(Delete, "/v2/a/manifests/v2", b""), (202, "get delete-prefix".to_owned()));
 }
 
 /// docker's way, containerd's way, and many chunks: the bytes are read again in none.
