@@ -7,6 +7,7 @@
 //!   blobs/sha256/<hex, first two>/<hex>/data            the content of layers, configs and manifests
 //!   repositories/<name>/
 //!     _layers/<algorithm>/<hex>/link                    this repository has that blob
+//!     _layers/keep                                      makes `_layers` exist; ours
 //!     _manifests/
 //!       revisions/<algorithm>/<hex>/link                this repository has that manifest
 //!       tags/<tag>/current/link                         what the tag points to
@@ -65,6 +66,12 @@ pub fn alias(digest: &Digest) -> String {
 /// A repository's link to a blob.
 pub fn layer_link(name: &Name, digest: &Digest) -> String {
     format!("{}/{LAYERS}/{}", repository(name), link(digest))
+}
+
+/// What makes `_layers` exist in a repository without blobs. distribution's collector takes a directory
+/// without it for no repository (2.8) or stops there (3). It reads no value that is not called `link`.
+pub fn layers_keep(name: &Name) -> String {
+    format!("{}/{LAYERS}/keep", repository(name))
 }
 
 /// A repository's link to a manifest.

@@ -136,6 +136,17 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(self.follow(&keys::revision_link(self.name, digest))?.is_some())
     }
 
+    /// Sees that distribution's collector recognises the repository when its first manifest names nothing that
+    /// is here. With anything else `_layers` is there already: with a blob by its link, with a manifest since that
+    /// one was pushed.
+    pub fn keep_layers(&self) -> Result<()> {
+        let key = keys::layers_keep(self.name);
+        if self.storage.get(&key)?.is_none() {
+            self.storage.set(&key, b"")?;
+        }
+        Ok(())
+    }
+
     /// Stores a manifest under its digest, which is that of the content, and points tags to it.
     ///
     /// What makes it visible is written last: the content, that it refers to its subject, the revision,

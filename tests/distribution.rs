@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::client::Request;
 use crate::content::{noise, push_blob, sha256};
-use crate::images::{MANIFEST, manifest};
+use crate::images::{INDEX, LAYER, MANIFEST, manifest};
 use crate::process::{Process, installed};
 use crate::server::{SECRET, Server};
 
@@ -213,4 +213,95 @@ fn collect_garbage(server: &Server, options: &[&str]) -> (bool, String) {
     collector.arg("garbage-collect").args(options).arg(configuration(server.data()));
     let collected = collector.output().unwrap();
     (collected.status.success(), String::from_utf8_lossy(&collected.stderr).into_owned())
+}
+
+/// It takes a directory without `_layers` for no repository, and what is in it for garbage.
+#[test]
+fn distribution_collects_no_manifest_of_a_repository_without_blobs() {
+    if !installed(PROGRAM) {
+        return;
+    }
+    let server = Server::start();
+    let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[]}}"#);
+    let put = |repository: &str, tag: &str, content: &str| {
+        let put = server.put(&format!("/v2/{repository}/manifests/{tag}")).header("Content-Type", INDEX);
+        let put = put.body(content).send();
+        assert_eq!(put.status(), "201 Created", "{put}");
+    };
+    put("a/b", "v1", &index);
+    let child = json!({"mediaType": INDEX, "digest": sha256(index.as_bytes()), "size": index.len()});
+    let parent = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]}).to_string();
+    put("a/b", "v2", &parent);
+    // One of blobs, as BuildKit's cache, has all that it names.
+    let layer = json!({"mediaType": LAYER, "digest": push_blob(&server, "c", b"hello"), "size": 5});
+    let cache = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [layer]}).to_string();
+    put("c", "cache", &cache);
+    let garbage = push_blob(&server, "c", b"nobody refers to this");
+
+    let (done, said) = collect_garbage(&server, &[]);
+    assert!(done, "{said}");
+    for (target, content) in [
+        ("/v2/a/b/manifests/v1", &*index),
+        ("/v2/a/b/manifests/v2", &parent),
+        ("/v2/c/manifests/cache", &cache),
+        (&format!("/v2/c/blobs/{}", sha256(b"hello")), "hello"),
+    ] {
+        let pulled = server.get(target).send();
+        assert_eq!((pulled.status(), &*pulled.text()), ("200 OK", content), "{target}");
+    }
+    assert_eq!(server.get(&format!("/v2/c/blobs/{garbage}")).send().status(), "404 Not Found");
+    // Nothing else comes of it: no blob can be pulled that was not pushed as one.
+    let not_a_blob = server.get(&format!("/v2/a/b/blobs/{}", sha256(index.as_bytes()))).send();
+    assert_eq!(not_a_blob.status(), "404 Not Found", "{not_a_blob}");
+}
+
+/// The README says so. If it is no longer so, that can go.
+#[test]
+fn distribution_collects_nothing_where_there_is_a_manifest_that_it_does_not_know() {
+    if !installed(PROGRAM) {
+        return;
+    }
+    let server = Server::start();
+    let media_type = "application/vnd.example+json";
+    let content = format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}"}}"#);
+    let put = server.put("/v2/a/b/manifests/v1").header("Content-Type", media_type).body(&*content).send();
+    assert_eq!(put.status(), "201 Created", "{put}");
+    let garbage = push_blob(&server, "a/b", b"nobody refers to this");
+    let (done, said) = collect_garbage(&server, &[]);
+    assert!(!done && said.contains("unrecognized manifest content type"), "{said}");
+    assert_eq!(server.get("/v2/a/b/manifests/v1").send().text(), content);
+    assert_eq!(server.get(&format!("/v2/a/b/blobs/{garbage}")).send().status(), "200 OK");
+}
+
+/// The README says this, too.
+#[test]
+fn distribution_deletes_what_is_untagged_if_it_is_told_to() {
+    if !installed(PROGRAM) {
+        return;
+    }
+    let server = Server::start();
+    push_blob(&server, "a/b", b"{}");
+    push_blob(&server, "a/b", b"hello");
+    let put = |reference: &str, media_type: &str, content: &str| {
+        let put = server.put(&format!("/v2/a/b/manifests/{reference}")).header("Content-Type", media_type);
+        let put = put.body(content).send();
+        assert_eq!(put.status(), "201 Created", "{put}");
+        format!("/v2/a/b/manifests/{}", sha256(content.as_bytes()))
+    };
+    let image = manifest(b"hello");
+    let subject = json!({"mediaType": MANIFEST, "digest": sha256(image.as_bytes()), "size": image.len()});
+    let signature = image.replace("}]}", &format!(r#"}}],"subject":{subject}}}"#));
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [subject]}).to_string();
+    let signature = put(&sha256(signature.as_bytes()), MANIFEST, &signature);
+    let image = put(&sha256(image.as_bytes()), MANIFEST, &image);
+    let index = put("v1", INDEX, &index);
+    let (done, said) = collect_garbage(&server, &["--delete-untagged"]);
+    assert!(done, "{said}");
+    assert_eq!(server.get(&index).send().status(), "200 OK");
+    assert_eq!(server.get(&signature).send().status(), "404 Not Found");
+    // Version 3 keeps what an index names.
+    let version = Command::new(PROGRAM).arg("--version").output().unwrap();
+    if String::from_utf8_lossy(&version.stdout).contains(" 2.") {
+        assert_eq!(server.get(&image).send().status(), "404 Not Found");
+    }
 }

@@ -63,6 +63,9 @@ pub fn put<S: Storage, B: Stream>(
         let missing = named.missing.into_iter().map(missing).collect();
         return Err(Error::many(Code::ManifestBlobUnknown, missing));
     }
+    if !named.has_some {
+        repository.keep_layers()?;
+    }
     repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref(), &tags)?;
     let subject = manifest.subject.map(|subject| ("OCI-Subject", subject.to_string()));
     Ok(Response::new(201)
