@@ -18,7 +18,7 @@ use crate::files;
 use crate::http::{Body, Method, Request, Response};
 use crate::manifest::MANIFEST_MAX;
 use crate::registry::{Registry, misconfigured};
-use crate::storage::{Content, Open, Settings};
+use crate::storage::{Content, Environment, Open};
 use crate::stream::{Stream, read_exactly};
 
 /// How many bytes of a body are passed on at once, if so many come soon enough, ...
@@ -34,28 +34,28 @@ const DRAINED: u64 = 2 * MANIFEST_MAX;
 /// A registry over some storage, as a host calls it: in a `static`, since an instance answers many
 /// requests.
 pub struct Component<S: Open + 'static> {
-    settings: Source,
+    environment: Source,
     registry: OnceLock<Result<Registry<'static, S>, String>>,
 }
 
-/// Where settings come from. Errs, for the log, if they cannot be read.
-pub type Source = fn() -> Result<Settings, String>;
+/// Where an environment comes from. Errs, for the log, if it cannot be read.
+pub type Source = fn() -> Result<Environment, String>;
 
-/// The settings that the environment gives.
-pub fn environment() -> Result<Settings, String> {
-    Ok(Settings::new(get_environment(), files::read))
+/// Returns the environment of WASI.
+pub fn environment() -> Result<Environment, String> {
+    Ok(Environment { variables: get_environment(), read_elsewhere: Vec::new(), read_file: files::read })
 }
 
 impl<S: Open> Component<S> {
     /// Puts a component together. It is opened at the first request.
-    pub const fn new(settings: Source) -> Self {
-        Self { settings, registry: OnceLock::new() }
+    pub const fn new(environment: Source) -> Self {
+        Self { environment, registry: OnceLock::new() }
     }
 
     /// Answers a request.
     pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
         let start = Instant::now();
-        let registry = self.registry.get_or_init(|| Registry::open(&(self.settings)()?));
+        let registry = self.registry.get_or_init(|| Registry::open((self.environment)()?));
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
         let request = receive(&request, method, &mut body);
@@ -75,17 +75,17 @@ impl<S: Open> Component<S> {
     }
 }
 
-/// Exports the handler of a registry over some storage, whose settings a function returns.
+/// Exports the handler of a registry over some storage, whose environment a function returns.
 #[macro_export]
 macro_rules! export_registry {
-    ($storage:ty, $settings:expr) => {
+    ($storage:ty, $environment:expr) => {
         #[allow(unsafe_code, reason = "what exports the handler is generated")]
         const _: () = {
             use wasi::exports::http::incoming_handler::Guest;
             use wasi::http::types::{IncomingRequest, ResponseOutparam};
             use $crate::component::Component;
 
-            static COMPONENT: Component<$storage> = Component::new($settings);
+            static COMPONENT: Component<$storage> = Component::new($environment);
 
             struct Handler;
 

@@ -3,8 +3,10 @@
 //!
 //! `docs/configuration.md` is the table of them.
 
+mod mapping;
+
 use crate::auth::{Auth, variables};
-use crate::storage::Settings;
+use crate::storage::{Environment, Settings};
 
 /// What the environment says.
 #[derive(Debug, Default)]
@@ -82,11 +84,35 @@ const READ_ONLY: &str = "REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 
+const NAMES: [&str; 10] = [
+    HTTP_HOST,
+    HTTP_PREFIX,
+    HTTP_RELATIVE_URLS,
+    HTTP_SECRET,
+    LOG_ACCESS_LOG_DISABLED,
+    LOG_FORMATTER,
+    DELETE_ENABLED,
+    READ_ONLY,
+    VALIDATION_DISABLED,
+    VALIDATION_PLATFORMS,
+];
+
+/// Takes the settings from what a host gives: its variables, and what the mappings among them stand for. Beside those
+/// of the registry there are variables that the storage reads. Errs, for the log, with the variable that cannot be read.
+pub fn settings(environment: Environment, of_storage: &[&'static str]) -> Result<Settings, String> {
+    let Environment { variables, read_elsewhere, read_file } = environment;
+    let known = [&NAMES[..], &variables::NAMES, of_storage, &read_elsewhere].concat();
+    let is_set = |name: &str, all: &[(String, String)]| all.iter().any(|(set, _)| set == name);
+    let unseen: Vec<_> = read_elsewhere.into_iter().filter(|name| !is_set(name, &variables)).collect();
+    let flat = mapping::flatten(variables, &known)?;
+    match unseen.into_iter().find(|name| is_set(name, &flat)) {
+        Some(name) => Err(format!("{name} is set in a mapping; set it as a variable of its own")),
+        None => Ok(Settings::new(flat, known, read_file)),
+    }
+}
+
 impl Config {
     /// Reads the settings. Errs, for the log, with the variable whose value is wrong.
-    ///
-    /// Whatever else reads settings, such as the storage, has done so before: a variable that nothing has asked
-    /// for is unknown.
     pub fn read(settings: &Settings) -> Result<Self, String> {
         let config = Self {
             http_secret: settings.get(HTTP_SECRET).map(str::to_owned),
@@ -111,7 +137,7 @@ impl Config {
             }
             notices.push(notice);
         }
-        Ok(Self { auth: variables.read()?, notices, ..config })
+        Ok(Self { auth: variables.read(&mut notices)?, notices, ..config })
     }
 }
 
@@ -137,17 +163,20 @@ fn access_log(settings: &Settings) -> Result<Option<Format>, String> {
     Ok(if flag(settings, LOG_ACCESS_LOG_DISABLED, false)? { None } else { Some(format) })
 }
 
-fn flag(settings: &Settings, name: &'static str, default: bool) -> Result<bool, String> {
+/// Reads a boolean in each spelling that distribution takes, which are those of `gopkg.in/yaml.v2`.
+fn flag(settings: &Settings, name: &str, default: bool) -> Result<bool, String> {
     match settings.get(name) {
         None => Ok(default),
-        Some("true") => Ok(true),
-        Some("false") => Ok(false),
+        Some("true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y") => Ok(true),
+        Some("false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N") => {
+            Ok(false)
+        }
         Some(value) => Err(format!("{name} is `true` or `false`, not {value:?}")),
     }
 }
 
 /// Reads one of two words. The first one is the default.
-fn choice<T>(settings: &Settings, name: &'static str, words: [(&str, T); 2]) -> Result<T, String> {
+fn choice<T>(settings: &Settings, name: &str, words: [(&str, T); 2]) -> Result<T, String> {
     let [(first, default), (second, other)] = words;
     match settings.get(name) {
         None => Ok(default),
@@ -193,9 +222,29 @@ mod tests {
     use super::*;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let read = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
-        Config::read(&Settings::new(variables, read))
+        Config::read(&settings(environment(variables), &[])?)
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let read_file = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
+        Environment { variables, read_elsewhere: Vec::new(), read_file }
+    }
+
+    #[test]
+    fn a_mapping_may_have_variables_of_the_storage_if_that_sees_it() {
+        const DIRECTORY: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
+        let mapping = [("REGISTRY_STORAGE", r#"{"filesystem":{"rootdirectory":"/x"}}"#)];
+        let linked = settings(environment(&mapping), &[DIRECTORY]).unwrap();
+        assert_eq!((linked.get(DIRECTORY), linked.unknown().count()), (Some("/x"), 0));
+
+        let composed = Environment { read_elsewhere: vec![DIRECTORY], ..environment(&mapping) };
+        let error = settings(composed, &[]).err().unwrap();
+        assert_eq!(error, format!("{DIRECTORY} is set in a mapping; set it as a variable of its own"));
+        let variable = [mapping[0], (DIRECTORY, "/x")];
+        let composed = Environment { read_elsewhere: vec![DIRECTORY], ..environment(&variable) };
+        assert_eq!(settings(composed, &[]).unwrap().unknown().count(), 0);
     }
 
     #[test]
@@ -210,7 +259,8 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named() {
         for (name, value) in [
-            (DELETE_ENABLED, "yes"),
+            (DELETE_ENABLED, "perhaps"),
+            (DELETE_ENABLED, "tRUE"),
             (READ_ONLY, "1"),
             (HTTP_HOST, "registry.example.com"),
             (HTTP_HOST, "https://a b"),
@@ -236,23 +286,94 @@ mod tests {
 
     #[test]
     fn an_unknown_variable_is_told_with_the_nearest_name() {
-        let unknown = |name: &str| config(&[(name, "x"), ("REGISTRY_AUTH", "none")]).unwrap().notices;
-        assert_eq!(unknown("REGISTRY_X"), ["REGISTRY_X means nothing here"]);
-        for known in [
-            HTTP_HOST,
-            HTTP_PREFIX,
-            HTTP_RELATIVE_URLS,
-            HTTP_SECRET,
-            LOG_ACCESS_LOG_DISABLED,
-            LOG_FORMATTER,
-            DELETE_ENABLED,
-            READ_ONLY,
-            VALIDATION_DISABLED,
-            VALIDATION_PLATFORMS,
+        let unknown = |name| config(&[(name, "x"), ("REGISTRY_AUTH", "none")]).unwrap().notices.remove(0);
+        assert!(unknown("REGISTRY_HTTP_SECRETS").ends_with("is it REGISTRY_HTTP_SECRET?"));
+        assert!(unknown("REGISTRY_STORAGE_DELETES").ends_with("is it REGISTRY_STORAGE_DELETE_ENABLED?"));
+        assert!(unknown("REGISTRY_X").ends_with("means nothing here"));
+    }
+
+    #[test]
+    fn booleans_are_those_of_yaml() {
+        for (text, value) in [
+            ("true", true),
+            ("True", true),
+            ("TRUE", true),
+            ("yes", true),
+            ("On", true),
+            ("Y", true),
+            ("False", false),
+            ("FALSE", false),
+            ("no", false),
+            ("OFF", false),
+            ("n", false),
         ] {
-            let misspelt = format!("{known}X");
-            assert_eq!(unknown(&misspelt), [format!("{misspelt} means nothing here; is it {known}?")]);
+            assert_eq!(config(&[(READ_ONLY, text)]).unwrap().read_only, value, "{text}");
         }
+    }
+
+    #[test]
+    fn a_mapping_sets_what_it_contains() {
+        let read_only = |name, value| config(&[(name, value)]).unwrap().read_only;
+        for value in [r#"{"enabled":true}"#, r#"{"enabled":"TRUE"}"#, "{ \"enabled\": \"yes\" }"] {
+            assert!(read_only("REGISTRY_STORAGE_MAINTENANCE_READONLY", value), "{value}");
+        }
+        assert!(read_only("REGISTRY_STORAGE_MAINTENANCE", r#"{"readonly":{"enabled":true}}"#));
+        assert!(read_only(
+            "REGISTRY_STORAGE",
+            r#"{"maintenance":{"readonly":{"enabled":true}},"cache":null}"#
+        ));
+        assert!(!config(&[("REGISTRY_STORAGE_DELETE", r#"{"enabled":false}"#)]).unwrap().delete);
+        let http = r#"{"secret":"s","host":"https://r.example.com","addr":":5000"}"#;
+        let http = config(&[("REGISTRY_HTTP", http)]).unwrap();
+        assert_eq!(http.http_secret.as_deref(), Some("s"));
+        assert_eq!(http.location, Location::Host("https://r.example.com".into()));
+        let is_of_address = |notice: &String| notice.contains("REGISTRY_HTTP_ADDR");
+        assert!(http.notices.iter().any(is_of_address), "{:?}", http.notices);
+    }
+
+    #[test]
+    fn what_cannot_be_read_as_a_mapping_is_named_and_nothing_is_served() {
+        for (name, value) in [
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "true"),
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "enabled: true"),
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{\"enabled\":true"),
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "[enabled]"),
+            ("REGISTRY_STORAGE_DELETE", "enabled: [true"),
+            ("REGISTRY_HTTP", "{\"secret\":\"hidden\""),
+            ("REGISTRY_AUTH_HTPASSWD", "path"),
+        ] {
+            let error = config(&[(name, value)]).unwrap_err();
+            assert!(error.starts_with(&format!("{name} is not a JSON object")), "{name}={value}: {error}");
+            assert!(!error.contains("hidden"), "{error}");
+        }
+        let error = config(&[("REGISTRY_STORAGE", r#"{"maintenance":{"readonly":true}}"#)]).unwrap_err();
+        assert!(error.starts_with("REGISTRY_STORAGE_MAINTENANCE_READONLY is not a JSON object"), "{error}");
+        let error = config(&[("REGISTRY_STORAGE_DELETE", r#"{"enabled":"perhaps"}"#)]).unwrap_err();
+        assert!(error.contains("REGISTRY_STORAGE_DELETE_ENABLED is `true` or `false`"), "{error}");
+        // It is the name of a driver.
+        assert!(config(&[("REGISTRY_STORAGE", "filesystem")]).is_ok());
+    }
+
+    #[test]
+    fn access_control_may_be_a_mapping() {
+        let auth = |value: &str| config(&[("REGISTRY_AUTH", value)]).map(|config| config.auth);
+        let ann = r#""entries":"ann:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG""#;
+        let set = auth(&format!(r#"{{"htpasswd":{{{ann},"realm":"Here"}}}}"#)).unwrap().unwrap();
+        assert_eq!(set.basic_realm, "Here");
+        let rules = r#""rules":{"repositories":{"a":{"nobody":["pull"]}}}"#;
+        let error = auth(&format!(r#"{{"htpasswd":{{{ann}}},{rules}}}"#)).unwrap_err();
+        assert!(error.starts_with("REGISTRY_AUTH_RULES: "), "{error}");
+        for (value, named) in [
+            (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "more than one kind"),
+            (r#"{"silly":{}}"#, "REGISTRY_AUTH is "),
+            (r#"{"htpasswd":null}"#, "neither"),
+            (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "REGISTRY_AUTH is not a JSON object"),
+            (r#"{"htpasswd":{"pth":"/a"}}"#, "REGISTRY_AUTH_HTPASSWD_PTH"),
+        ] {
+            let error = auth(value).unwrap_err();
+            assert!(error.contains(named) && !error.contains("$2y"), "{value}: {error}");
+        }
+        assert!(auth(r#"{"none":{}}"#).unwrap().is_none());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!   blobs/sha256/<hex, first two>/<hex>/data            the content of layers, configs and manifests
 //!   repositories/<name>/
 //!     _layers/<algorithm>/<hex>/link                    this repository has that blob
+//!     _layers/keep                                      makes `_layers` exist; ours
 //!     _manifests/
 //!       revisions/<algorithm>/<hex>/link                this repository has that manifest
 //!       tags/<tag>/current/link                         what the tag points to
@@ -34,6 +35,12 @@ use crate::name::Name;
 
 const ROOT: &str = "docker/registry/v2";
 
+/// Where a repository's links to blobs are.
+pub const LAYERS: &str = "_layers";
+
+/// Where a repository's manifests and tags are. One that has them is listed.
+pub const MANIFESTS: &str = "_manifests";
+
 /// The secret that signs `_state`.
 pub const HTTP_SECRET: &str = "lighter/http-secret";
 
@@ -58,27 +65,33 @@ pub fn alias(digest: &Digest) -> String {
 
 /// A repository's link to a blob.
 pub fn layer_link(name: &Name, digest: &Digest) -> String {
-    format!("{}/_layers/{}", repository(name), link(digest))
+    format!("{}/{LAYERS}/{}", repository(name), link(digest))
+}
+
+/// What makes `_layers` exist in a repository without blobs. distribution's collector takes a directory
+/// without it for no repository (2.8) or stops there (3). It reads no value that is not called `link`.
+pub fn layers_keep(name: &Name) -> String {
+    format!("{}/{LAYERS}/keep", repository(name))
 }
 
 /// A repository's link to a manifest.
 pub fn revision_link(name: &Name, digest: &Digest) -> String {
-    format!("{}/_manifests/revisions/{}", repository(name), link(digest))
+    format!("{}/{MANIFESTS}/revisions/{}", repository(name), link(digest))
 }
 
 /// A repository's links to manifests, under the digests of an algorithm.
 pub fn revisions(name: &Name, algorithm: Algorithm) -> String {
-    format!("{}/_manifests/revisions/{}", repository(name), algorithm.as_str())
+    format!("{}/{MANIFESTS}/revisions/{}", repository(name), algorithm.as_str())
 }
 
 /// A repository's links to blobs, under the digests of an algorithm.
 pub fn layers(name: &Name, algorithm: Algorithm) -> String {
-    format!("{}/_layers/{}", repository(name), algorithm.as_str())
+    format!("{}/{LAYERS}/{}", repository(name), algorithm.as_str())
 }
 
 /// All tags of a repository.
 pub fn tags(name: &Name) -> String {
-    format!("{}/_manifests/tags", repository(name))
+    format!("{}/{MANIFESTS}/tags", repository(name))
 }
 
 /// Everything of a tag.
@@ -141,6 +154,16 @@ pub fn upload_hash_state(name: &Name, id: &str, algorithm: Algorithm, offset: u6
     format!("{}/hashstates/{}/{offset}", upload(name, id), algorithm.as_str())
 }
 
+/// Whether a name below a repository is of what it has itself, and not of a repository.
+pub fn is_own(name: &str) -> bool {
+    name.starts_with('_')
+}
+
+/// A link among those under a prefix: that of a hexadecimal name which was listed there.
+pub fn link_in(prefix: &str, hex: &str) -> String {
+    format!("{prefix}/{hex}/link")
+}
+
 fn link(digest: &Digest) -> String {
-    format!("{}/{}/link", digest.algorithm().as_str(), digest.hex())
+    link_in(digest.algorithm().as_str(), digest.hex())
 }

@@ -7,7 +7,7 @@ use crate::access_log::{Entry, log};
 use crate::api::{base, blobs, catalog, manifests, referrers, tags, token, uploads};
 use crate::auth::token::Key;
 use crate::auth::{Action, Auth, Caller, Purpose};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::{Code, Error, Result};
 use crate::http::Method::{self, Delete, Get, Head, Patch, Post, Put};
 use crate::http::query::decode;
@@ -17,7 +17,7 @@ use crate::location;
 use crate::name::Name;
 use crate::repository::Repository;
 use crate::route::Route;
-use crate::storage::{Open, Settings, Storage};
+use crate::storage::{Environment, Open, Storage};
 use crate::upload_state::Secret;
 
 /// The length of a secret that the registry makes, in bytes.
@@ -37,11 +37,12 @@ struct Signers {
 }
 
 impl<S: Open> Registry<'static, S> {
-    /// Opens the storage that settings lead to, and puts a registry together, which lives as long as its process or
-    /// instance. Logs what of the settings needs attention. Errs, for the log, with the variable that is wrong.
-    pub fn open(settings: &Settings) -> core::result::Result<Self, String> {
-        let storage = S::open(settings)?;
-        let mut config = Config::read(settings)?;
+    /// Opens the storage that an environment leads to, and puts a registry together, which lives as long as its process
+    /// or instance. Logs what of the configuration needs attention. Errs, for the log, with the variable that is wrong.
+    pub fn open(environment: Environment) -> core::result::Result<Self, String> {
+        let settings = config::settings(environment, S::VARIABLES)?;
+        let storage = S::open(&settings)?;
+        let mut config = Config::read(&settings)?;
         config.notices.drain(..).for_each(log);
         Ok(Self::new(storage, Box::leak(Box::new(config))))
     }

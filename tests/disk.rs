@@ -185,6 +185,7 @@ fn a_tag_points_to_a_revision_and_remembers_the_earlier_ones() {
     assert_snapshot!(listing(&server), @r#"
     blobs/sha256/33/33afe3679ac276af8baa67dee5098c51a0d14aec6e4cf411d13acf70c734b74e/data = {"schemaVersion":2,"manifests":[],"annotations":{"n":"1"}}
     blobs/sha256/cf/cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379/data = {"schemaVersion":2,"manifests":[],"annotations":{"n":"2"}}
+    repositories/a/b/_layers/keep = 
     repositories/a/b/_manifests/revisions/sha256/33afe3679ac276af8baa67dee5098c51a0d14aec6e4cf411d13acf70c734b74e/link = sha256:33afe3679ac276af8baa67dee5098c51a0d14aec6e4cf411d13acf70c734b74e
     repositories/a/b/_manifests/revisions/sha256/cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379/link = sha256:cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379
     repositories/a/b/_manifests/tags/v1/current/link = sha256:cf5738577eeafe0a2e7dcd5858925f2aa65e11617127dba66a6508fedc3b5379

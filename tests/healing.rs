@@ -76,6 +76,52 @@ fn what_distribution_stored_is_served() {
     "#);
 }
 
+/// Lays down a manifest as another registry has stored it, tagged.
+fn store_manifest(root: &Path, tag: &str, content: &str) -> String {
+    let digest = sha256(content.as_bytes());
+    write(&blob(root, &digest), content.as_bytes());
+    write(&revision_link(root, &digest), digest.as_bytes());
+    write(&tag_link(root, tag), digest.as_bytes());
+    digest
+}
+
+#[test]
+fn a_stored_manifest_is_served_as_what_it_is() {
+    let server = Server::start();
+    let payload =
+        r#"{"schemaVersion":1,"name":"a/b","tag":"v1","architecture":"amd64","fsLayers":[],"history":[]}"#;
+    let signed =
+        payload.replace("[]}", r#"[],"signatures":[{"header":{},"signature":"x","protected":"y"}]}"#);
+    let docker = "application/vnd.docker.distribution.manifest.v2+json";
+    // As Docker for Windows wrote it, with something else that no registry reads.
+    let image = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{docker}","config":{{"digest":7}},"layers":[{{"urls":null,"digest":null}}]}}"#
+    );
+    for (tag, content, media_type) in [
+        ("payload", payload, "application/vnd.docker.distribution.manifest.v1+json"),
+        ("signed", &signed, "application/vnd.docker.distribution.manifest.v1+prettyjws"),
+        ("docker", &image, docker),
+        (
+            "index",
+            r#"{"schemaVersion":2,"manifests":[{"digest":7}]}"#,
+            "application/vnd.oci.image.index.v1+json",
+        ),
+        // Nothing says what these are, and they are not called images.
+        ("nothing", r#"{"schemaVersion":2}"#, "application/octet-stream"),
+        ("text", "not JSON", "application/octet-stream"),
+    ] {
+        let digest = store_manifest(&server.root(), tag, content);
+        for reference in [tag, &digest] {
+            let target = format!("/v2/a/b/manifests/{reference}");
+            let get = server.get(&target).send();
+            assert_eq!((get.status(), get.text()), ("200 OK", content.to_owned()), "{target}");
+            assert_eq!(get.header("content-type"), media_type, "{target}");
+            assert_eq!(get.header("docker-content-digest"), digest, "{target}");
+            assert_eq!(server.head(&target).send().header("content-type"), media_type, "{target}");
+        }
+    }
+}
+
 #[test]
 fn a_link_may_end_with_a_newline() {
     let server = Server::start();
@@ -151,6 +197,15 @@ fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
     assert_eq!(push(manifest(&layer)).status(), "201 Created");
     assert!(server.get(&target).send().body == layer, "the blob is another");
 
+    // An index of blobs, as BuildKit's cache is one, finds it as well.
+    write(&blob(&server.root(), &digest), &layer[..200_000]);
+    let entry = format!(r#"{{"mediaType":"application/octet-stream","digest":"{digest}","size":300000}}"#);
+    let cache = INDEX.replace("[]", &format!("[{entry}]"));
+    let refused = server.put("/v2/a/b/manifests/cache").body(&*cache).send();
+    assert!(refused.text().contains("MANIFEST_BLOB_UNKNOWN"), "{refused}");
+    push_blob(&server, "a/b", &layer);
+    assert_eq!(server.put("/v2/a/b/manifests/cache").body(cache).send().status(), "201 Created");
+
     // Who is wrong about a size removes nothing.
     let wrong = manifest(&layer).replace("\"size\":300000}", "\"size\":300001}");
     assert_eq!(push(wrong).status(), "201 Created");
@@ -187,6 +242,71 @@ fn a_damaged_tag_is_none_until_it_is_pushed_again() {
         push_index(&server, "v1");
         assert_eq!(server.get("/v2/a/b/manifests/v1").send().text(), INDEX, "{damaged:?}");
     }
+}
+
+#[test]
+fn a_tag_that_points_to_nothing_can_be_deleted() {
+    let server = Server::start();
+    let tags = || server.get("/v2/a/b/tags/list").send().text();
+    let lose: [fn(&Path, &str); 3] = [
+        |root, digest| fs::remove_file(blob(root, digest)).unwrap(),
+        |root, digest| write(&blob(root, digest), b""),
+        |root, digest| fs::remove_file(revision_link(root, digest)).unwrap(),
+    ];
+    for lose in lose {
+        let digest = push_index(&server, "v1");
+        lose(&server.root(), &digest);
+        assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "404 Not Found");
+        // It is listed, so that it can be deleted.
+        assert_eq!(tags(), "{\"name\":\"a/b\",\"tags\":[\"v1\"]}\n");
+        let deleted = server.delete("/v2/a/b/manifests/v1").send();
+        assert_eq!((deleted.status(), &*deleted.text()), ("202 Accepted", ""), "{deleted}");
+        assert_eq!(tags(), "{\"name\":\"a/b\",\"tags\":[]}\n");
+        let again = server.delete("/v2/a/b/manifests/v1").send();
+        assert_eq!(again.status(), "404 Not Found", "{again}");
+        assert!(again.text().contains("MANIFEST_UNKNOWN"), "{again}");
+    }
+    for damaged in ["", "garbage", "sha256:2cf2"] {
+        push_index(&server, "v1");
+        write(&tag_link(&server.root(), "v1"), damaged.as_bytes());
+        assert_eq!(server.delete("/v2/a/b/manifests/v1").send().status(), "202 Accepted", "{damaged:?}");
+        assert!(!tag_link(&server.root(), "v1").exists(), "{damaged:?}");
+        assert_eq!(server.delete("/v2/a/b/manifests/v1").send().status(), "404 Not Found", "{damaged:?}");
+    }
+    // What a crash left that never was a tag is not one.
+    fs::create_dir_all(tag_link(&server.root(), "v2").parent().unwrap()).unwrap();
+    assert_eq!(server.delete("/v2/a/b/manifests/v2").send().status(), "404 Not Found");
+}
+
+#[test]
+fn a_manifest_whose_content_is_lost_can_be_deleted() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    fs::remove_file(blob(&server.root(), &digest)).unwrap();
+    let target = format!("/v2/a/b/manifests/{digest}");
+    assert_eq!(server.delete(&target).send().status(), "202 Accepted");
+    assert_eq!(server.get("/v2/a/b/tags/list").send().text(), "{\"name\":\"a/b\",\"tags\":[]}\n");
+    assert_eq!(server.delete(&target).send().status(), "404 Not Found");
+}
+
+#[test]
+fn a_link_to_a_referrer_is_believed_if_the_manifest_says_so() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    let other = INDEX.replace("[]", "[ ]");
+    store_manifest(&server.root(), "v2", &other);
+    let links = server.root().join("repositories/a/b/_referrers").join(digest.replace(':', "/"));
+    write(
+        &links.join(sha256(other.as_bytes()).replace(':', "/")).join("link"),
+        sha256(other.as_bytes()).as_bytes(),
+    );
+    assert_snapshot!(server.get(&format!("/v2/a/b/referrers/{digest}?n=1")).send(), @r#"
+    200 OK
+    content-length: 89
+    content-type: application/vnd.oci.image.index.v1+json
+
+    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}
+    "#);
 }
 
 #[test]

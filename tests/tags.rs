@@ -158,6 +158,23 @@ fn a_page_has_at_most_1000_tags() {
 }
 
 #[test]
+fn a_slash_at_the_end_of_a_list_makes_no_difference() {
+    let server = server_with(&["a", "b"]);
+    let zero = format!("sha256:{}", "0".repeat(64));
+    for (list, query) in [
+        ("/v2/a/b/tags/list", ""),
+        ("/v2/a/b/tags/list", "?n=1"),
+        ("/v2/_catalog", ""),
+        (&*format!("/v2/a/b/referrers/{zero}"), ""),
+    ] {
+        let (with, without) = (format!("{list}/{query}"), format!("{list}{query}"));
+        let answer = server.get(&with).send();
+        assert_eq!(answer.status(), "200 OK", "{with}: {answer}");
+        assert_eq!(answer.to_string(), server.get(&without).send().to_string(), "{with}");
+    }
+}
+
+#[test]
 fn a_repository_that_is_not_there_is_unknown() {
     let server = server_with(&["a"]);
     assert_snapshot!(server.get("/v2/a/c/tags/list").send(), @r#"

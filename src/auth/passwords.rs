@@ -20,9 +20,15 @@ struct Entry {
 
 impl Passwords {
     /// Reads entries `NAME:HASH`, one to a line; blank lines and those that begin with `#` are passed
-    /// over. Errs, for the log, with the line that is no such entry.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// over. A user whose hash cannot be checked here (it is not bcrypt, or costs more than
+    /// [`COST_MAX`]) is left out, and `notices` says so: the others can log in all the same.
+    ///
+    /// Errs, for the log, with the line that is not an entry, or if no user is left. Neither text contains
+    /// a hash.
+    pub fn parse(text: &str, notices: &mut Vec<String>) -> Result<Self, String> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut left_out: Vec<String> = Vec::new();
+        let mut names = Vec::new();
         for (index, line) in text.lines().map(str::trim).enumerate() {
             if line.is_empty() || line.starts_with('#') {
                 continue;
@@ -33,23 +39,20 @@ impl Passwords {
             if name.is_empty() {
                 return Err(format!("line {number} has no name"));
             }
-            let cost = hash.parse::<HashParts>().map(|parts| parts.get_cost());
-            let cost = cost.map_err(|_| {
-                format!("line {number}: the hash of {name:?} is not bcrypt's; make it with `htpasswd -nbB`")
-            })?;
-            if cost > COST_MAX {
-                return Err(format!(
-                    "line {number}: the hash of {name:?} has cost {cost}, and {COST_MAX} is the most"
-                ));
-            }
-            if entries.iter().any(|other| other.name == name) {
+            if names.contains(&name) {
                 return Err(format!("line {number}: {name:?} is there twice"));
             }
-            entries.push(Entry { name: name.to_owned(), hash: hash.to_owned(), cost });
+            names.push(name);
+            match cost(hash) {
+                Ok(cost) => entries.push(Entry { name: name.to_owned(), hash: hash.to_owned(), cost }),
+                Err(why) => left_out.push(format!("line {number}: the hash of {name:?} {why}")),
+            }
         }
         if entries.is_empty() {
-            return Err("there is no entry, so that nobody could log in".to_owned());
+            let none = || "the file has no entries, so nobody could log in".to_owned();
+            return Err(left_out.first().map_or_else(none, |first| format!("{first}; no user is left")));
         }
+        notices.extend(left_out.into_iter().map(|why| format!("{why}; this user cannot log in")));
         Ok(Self(entries))
     }
 
@@ -74,12 +77,25 @@ impl Passwords {
     }
 }
 
+/// Returns the cost of a hash, or why it cannot be checked.
+fn cost(hash: &str) -> Result<u32, String> {
+    let cost = hash.parse::<HashParts>().map(|parts| parts.get_cost());
+    match cost.map_err(|_| "is not bcrypt's; make it with `htpasswd -nbB`")? {
+        cost @ ..=COST_MAX => Ok(cost),
+        cost => Err(format!("has cost {cost}, and {COST_MAX} is the most")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// `htpasswd -nbB -C 4 ann pass`, and the same in the other spellings.
     const ANN: &str = "ann:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG";
+
+    fn parse(text: &str) -> Result<Passwords, String> {
+        Passwords::parse(text, &mut Vec::new())
+    }
 
     fn hashed(password: &str) -> String {
         bcrypt::hash_with_salt(password, 4, [7; 16]).unwrap().format_for_version(bcrypt::Version::TwoB)
@@ -89,7 +105,7 @@ mod tests {
     fn passwords_are_checked() {
         let text =
             format!("# users\n\nann:{}\r\nbob:{}\n", hashed("pass"), hashed("").replace("$2b$", "$2a$"));
-        let passwords = Passwords::parse(&text).unwrap();
+        let passwords = parse(&text).unwrap();
         assert!(passwords.check("ann", "pass") && passwords.check("bob", ""));
         for (name, password) in
             [("ann", ""), ("ann", "pass "), ("bob", "pass"), ("eve", "pass"), ("", "pass")]
@@ -103,8 +119,7 @@ mod tests {
         let entry = |name: &str, cost: u32| {
             format!("{name}:{}\n", hashed("x").replace("$04$", &format!("${cost:02}$")))
         };
-        let passwords =
-            Passwords::parse(&[entry("ann", 5), entry("bob", 9), entry("cy", 10)].concat()).unwrap();
+        let passwords = parse(&[entry("ann", 5), entry("bob", 9), entry("cy", 10)].concat()).unwrap();
         let rest = |entry| passwords.makes_up_for(entry).map(|cost| 1 << cost).sum::<u32>();
         assert_eq!(rest(None), 1 << 10);
         for entry in &passwords.0 {
@@ -113,11 +128,40 @@ mod tests {
     }
 
     #[test]
+    fn a_user_whose_hash_cannot_be_checked_is_left_out_and_named() {
+        let costly = hashed("x").replace("$04$", "$15$");
+        let text =
+            format!("{ANN}\nbob:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\ncy:$apr1$x$y\ndan:{costly}\neve:");
+        let mut notices = Vec::new();
+        let passwords = Passwords::parse(&text, &mut notices).unwrap();
+        let names: Vec<&str> = passwords.0.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["ann"]);
+        let not_bcrypt = "is not bcrypt's; make it with `htpasswd -nbB`; this user cannot log in";
+        assert_eq!(
+            notices,
+            [
+                format!("line 2: the hash of \"bob\" {not_bcrypt}"),
+                format!("line 4: the hash of \"cy\" {not_bcrypt}"),
+                "line 5: the hash of \"dan\" has cost 15, and 14 is the most; this user cannot log in"
+                    .to_owned(),
+                format!("line 6: the hash of \"eve\" {not_bcrypt}"),
+            ]
+        );
+        for name in ["bob", "cy", "dan", "eve"] {
+            assert!(!passwords.check(name, "x") && !passwords.check(name, ""), "{name}");
+        }
+        // A name stands for one user, also where one of the two cannot log in.
+        for text in [format!("{ANN}\nann:x"), format!("ann:x\n{ANN}")] {
+            assert!(parse(&text).unwrap_err().contains("line 2: \"ann\" is there twice"));
+        }
+    }
+
+    #[test]
     fn a_line_that_is_no_entry_is_named() {
         let costly = hashed("x").replace("$04$", "$15$");
         for (text, named) in [
-            ("", "no entry"),
-            ("# ann", "no entry"),
+            ("", "no entries"),
+            ("# ann", "no entries"),
             ("ann", "line 1 is not"),
             (":x", "line 1 has no name"),
             ("\nann:{SHA}x", "line 2: the hash of \"ann\""),
@@ -125,7 +169,7 @@ mod tests {
             (&*format!("ann:{costly}"), "cost 15"),
             (&format!("{ANN}\n{ANN}"), "line 2: \"ann\" is there twice"),
         ] {
-            let error = Passwords::parse(text).unwrap_err();
+            let error = parse(text).unwrap_err();
             assert!(error.contains(named), "{text}: {error}");
             assert!(!error.contains("$2"), "{error}");
         }

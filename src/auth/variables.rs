@@ -15,34 +15,29 @@ const REALM: &str = "REGISTRY_AUTH_TOKEN_REALM";
 const CERTIFICATES: &str = "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE";
 const SERVICE: &str = "REGISTRY_AUTH_TOKEN_SERVICE";
 
-/// All of them but the first, which says what the others are for.
-const OTHERS: [&str; 10] =
-    [ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, JWKS, REALM, CERTIFICATES, SERVICE];
+/// The names of all of them.
+pub(crate) const NAMES: [&str; 11] =
+    [AUTH, ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, JWKS, REALM, CERTIFICATES, SERVICE];
 
 /// The variables of access control.
-pub(crate) struct Variables<'a> {
-    settings: &'a Settings,
-    auth: Option<&'a str>,
-    /// One of the others that is set.
-    other: Option<&'a str>,
-}
+pub(crate) struct Variables<'a>(&'a Settings);
 
 impl<'a> Variables<'a> {
-    /// Takes them from settings. It asks for all, also those that are for another kind of access control.
+    /// Takes them from settings.
     pub(crate) fn of(settings: &'a Settings) -> Self {
-        Self { settings, auth: settings.get(AUTH), other: settings.first_of(&OTHERS) }
+        Self(settings)
     }
 
     /// Whether it is said if there is access control.
     pub(crate) fn are_decided(&self) -> bool {
-        self.auth.is_some()
+        self.get(AUTH).is_some()
     }
 
-    /// Reads them, and the files that they name. None where there is no access control. Errs, for the
-    /// log, with the variable that is wrong.
-    pub(crate) fn read(&self) -> Result<Option<Auth>, String> {
-        let by = match self.auth {
-            Some("htpasswd") => By::Rules(self.passwords()?, self.rules()?),
+    /// Reads them, and the files that they name. None where there is no access control. Adds to `notices`
+    /// who is left out. Errs, for the log, with the variable that is wrong.
+    pub(crate) fn read(&self, notices: &mut Vec<String>) -> Result<Option<Auth>, String> {
+        let by = match self.get(AUTH) {
+            Some("htpasswd") => By::Rules(self.passwords(notices)?, self.rules()?),
             Some("token") => self.token_server()?,
             Some("none") | None => return self.without(),
             Some(other) => return Err(format!("{AUTH} is `htpasswd`, `token` or `none`, not {other:?}")),
@@ -74,26 +69,32 @@ impl<'a> Variables<'a> {
 
     /// Whoever sets up access control and leaves it off is told.
     fn without(&self) -> Result<Option<Auth>, String> {
-        match self.other {
+        let [_, others @ ..] = &NAMES;
+        match self.0.first_of(others) {
             Some(name) => Err(format!("{name} is set, but {AUTH} is not `htpasswd` or `token`")),
             None => Ok(None),
         }
     }
 
-    fn passwords(&self) -> Result<Passwords, String> {
-        let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        match (self.get(ENTRIES), self.settings.file(PATH)) {
+    fn passwords(&self, notices: &mut Vec<String>) -> Result<Passwords, String> {
+        let (name, text) = match (self.get(ENTRIES), self.0.file(PATH)) {
             // A hash has no comma, and lines are hard to put into some environments.
-            (Some(entries), None) => Passwords::parse(&entries.replace(',', "\n")).map_err(wrong(ENTRIES)),
-            (None, Some(file)) => Passwords::parse(&file?).map_err(wrong(PATH)),
-            (Some(_), Some(_)) => Err(format!("{ENTRIES} and {PATH} are both set")),
-            (None, None) => Err(format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set")),
-        }
+            (Some(entries), None) => (ENTRIES, entries.replace(',', "\n")),
+            (None, Some(file)) => (PATH, file?),
+            (Some(_), Some(_)) => return Err(format!("{ENTRIES} and {PATH} are both set")),
+            (None, None) => {
+                return Err(format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set"));
+            }
+        };
+        let mut left_out = Vec::new();
+        let passwords = Passwords::parse(&text, &mut left_out).map_err(|error| format!("{name}: {error}"))?;
+        notices.extend(left_out.iter().map(|notice| format!("{name}: {notice}")));
+        Ok(passwords)
     }
 
     fn rules(&self) -> Result<Rules, String> {
         let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        match (self.get(RULES), self.settings.file(RULES_PATH)) {
+        match (self.get(RULES), self.0.file(RULES_PATH)) {
             (Some(rules), None) => Rules::parse(rules).map_err(wrong(RULES)),
             (None, Some(file)) => Rules::parse(&file?).map_err(wrong(RULES_PATH)),
             (Some(_), Some(_)) => Err(format!("{RULES} and {RULES_PATH} are both set")),
@@ -114,9 +115,9 @@ impl<'a> Variables<'a> {
             self.get(name).ok_or_else(|| format!("{AUTH} is token, and {name} is not set"))?;
         }
         let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        let jwks = self.settings.file(JWKS).map(|file| Keys::from_jwks(&file?).map_err(wrong(JWKS)));
+        let jwks = self.0.file(JWKS).map(|file| Keys::from_jwks(&file?).map_err(wrong(JWKS)));
         let certificates = self
-            .settings
+            .0
             .file(CERTIFICATES)
             .map(|file| Keys::from_certificates(&file?).map_err(wrong(CERTIFICATES)));
         let mut keys = [jwks, certificates].into_iter().flatten();
@@ -130,6 +131,6 @@ impl<'a> Variables<'a> {
     }
 
     fn get(&self, name: &'static str) -> Option<&'a str> {
-        self.settings.get(name)
+        self.0.get(name)
     }
 }

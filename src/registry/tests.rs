@@ -89,6 +89,29 @@ fn a_request_costs_so_many_storage_calls() {
     assert_eq!(put, (201, "get stat get stat put set set set".to_owned()));
 }
 
+/// What an index names is found at once, be it a manifest or a blob. Where nothing is there that it names,
+/// `_layers` is made, once.
+#[test]
+fn an_index_costs_so_many_storage_calls() {
+    let bench = with_image();
+    let index = |media_type: &str, content: &[u8]| {
+        let digest = digest(Algorithm::Sha256, content);
+        let entry = format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}}}"#, content.len());
+        format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#)
+    };
+    let image = index(crate::media_type::OCI_MANIFEST, manifest().as_bytes());
+    let cache = index("application/vnd.oci.image.layer.v1.tar+gzip", LAYER);
+    for content in [&image, &cache] {
+        let put = bench.cost(Put, "/v2/a/manifests/v2", content.as_bytes());
+        assert_eq!(put, (201, "get stat put set set set".to_owned()), "{content}");
+    }
+    let empty = br#"{"schemaVersion":2,"manifests":[]}"#;
+    for calls in ["get set put set set set", "get put set set set"] {
+        assert_eq!(bench.cost(Put, "/v2/b/manifests/v1", empty), (201, calls.to_owned()));
+    }
+    assert_eq!(bench.cost(Delete, "/v2/b/manifests/v1", b""), (202, "get delete-prefix".to_owned()));
+}
+
 /// docker's way, containerd's way, and many chunks: the bytes are read again in none.
 #[test]
 fn a_push_costs_so_many_storage_calls() {

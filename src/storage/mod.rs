@@ -8,7 +8,7 @@ pub mod memory;
 mod settings;
 
 pub use self::content::Content;
-pub use self::settings::{ReadFile, Settings};
+pub use self::settings::{Environment, ReadFile, Settings};
 
 /// Why a storage operation failed. The texts are for the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,6 +90,9 @@ pub trait Storage {
 
 /// A store that settings lead to.
 pub trait Open: Storage + Sized {
+    /// The names of the variables that it reads.
+    const VARIABLES: &'static [&'static str];
+
     /// Opens it, once in the life of an instance. Errs, for the log, with the variable that is wrong. A store that
     /// cannot be reached is no such error: its operations report it.
     fn open(settings: &Settings) -> core::result::Result<Self, String>;

@@ -1,96 +1,83 @@
 //! What configures a product: variables, and the files that they name.
 
-use core::cell::RefCell;
-
-/// The variables that are set. They remember which ones they were asked for, so that one which has no reader can be
-/// reported: mostly it is a misspelt name.
-pub struct Settings {
-    variables: Vec<(String, String)>,
-    read_file: ReadFile,
-    known: RefCell<Vec<&'static str>>,
+/// What a host gives to configure a product.
+pub struct Environment {
+    /// Variables, by their names. Of several with one name the last one counts, and an empty one counts as not set.
+    pub variables: Vec<(String, String)>,
+    /// The names of variables whose reader is not in this component: it is the driver that the component is
+    /// composed with.
+    pub read_elsewhere: Vec<&'static str>,
+    /// Reads the files that variables name.
+    pub read_file: ReadFile,
 }
 
 /// Reads the text of a file, by its path as a variable has it. Errs with the reason, for the log.
 pub type ReadFile = fn(&str) -> Result<String, String>;
 
-/// More names than are asked for, mostly.
-const NAMES: usize = 32;
+impl Environment {
+    /// Adds the variables of another source, but for those that are set already.
+    pub fn add(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        for (name, value) in variables {
+            if !self.variables.iter().any(|(set, value)| *set == name && !value.is_empty()) {
+                self.variables.push((name, value));
+            }
+        }
+    }
+}
+
+/// The variables that are set, and the names of all that may be.
+pub struct Settings {
+    variables: Vec<(String, String)>,
+    known: Vec<&'static str>,
+    read_file: ReadFile,
+}
 
 /// How the names begin that must have a reader. Others are for other programs.
 const PREFIX: &str = "REGISTRY_";
 
 impl Settings {
-    /// Takes variables, such as those of an environment. An empty one counts as not set. Of several with one name
-    /// the last one counts.
-    pub fn new(variables: impl IntoIterator<Item = (String, String)>, read_file: ReadFile) -> Self {
+    /// Takes variables, and the names of those that have a reader.
+    pub fn new(
+        variables: impl IntoIterator<Item = (String, String)>,
+        known: Vec<&'static str>,
+        read_file: ReadFile,
+    ) -> Self {
         let variables = variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        Self { variables, read_file, known: RefCell::new(Vec::with_capacity(NAMES)) }
+        Self { variables, known, read_file }
     }
 
-    /// Adds variables of another source, but for those that are set already.
-    pub fn add(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
-        for (name, value) in variables {
-            if !value.is_empty() && self.find(&name).is_none() {
-                self.variables.push((name, value));
-            }
-        }
-    }
-
-    /// Returns the value of a variable, if it is set. Its name counts as known from now on.
-    pub fn get(&self, name: &'static str) -> Option<&str> {
-        self.known.borrow_mut().push(name);
-        self.find(name)
+    /// Returns the value of a variable, if it is set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        debug_assert!(self.known.contains(&name), "{name} is read, but not among the known names");
+        self.variables.iter().rfind(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// Reads the file that a variable names, if it is set. Errs, for the log, with the name, the path and the reason.
-    pub fn file(&self, name: &'static str) -> Option<Result<String, String>> {
+    pub fn file(&self, name: &str) -> Option<Result<String, String>> {
         let path = self.get(name)?;
         Some((self.read_file)(path).map_err(|reason| format!("{name}: cannot read {path}: {reason}")))
     }
 
-    /// Makes names known: those of variables whose reader does not ask for them here.
-    pub fn know(&self, names: &[&'static str]) {
-        self.known.borrow_mut().extend_from_slice(names);
-    }
-
-    /// Returns the first variable of several that is set. All of their names count as known from now on.
-    pub fn first_of(&self, names: &[&'static str]) -> Option<&str> {
-        self.know(names);
+    /// Returns one variable of several that is set.
+    pub fn first_of(&self, names: &[&str]) -> Option<&str> {
         self.variables.iter().map(|(name, _)| name.as_str()).find(|name| names.contains(name))
     }
 
-    /// Returns all names that are known by now.
-    pub fn known(&self) -> Vec<String> {
-        self.known.borrow().iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    /// Returns all variables.
-    pub fn into_variables(self) -> Vec<(String, String)> {
-        self.variables
-    }
-
-    /// Returns the names that begin with `REGISTRY_` and are not known. That can be said once every reader has
-    /// asked.
-    pub fn unknown(&self) -> Vec<&str> {
-        let known = self.known.borrow();
+    /// Returns the names that begin with `REGISTRY_` and have no reader. Mostly they are misspelt.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
         let names = self.variables.iter().map(|(name, _)| name.as_str());
-        names.filter(|name| name.starts_with(PREFIX) && !known.contains(name)).collect()
+        names.filter(|name| name.starts_with(PREFIX) && !self.known.contains(name))
     }
 
     /// Says of a name that is not known which known one is the nearest.
     pub fn guess(&self, unknown: &str) -> String {
-        let known = self.known.borrow();
         let length = unknown.len().saturating_sub(PREFIX.len());
-        match known.iter().min_by_key(|name| distance(name, unknown)) {
+        match self.known.iter().min_by_key(|name| distance(name, unknown)) {
             Some(name) if distance(name, unknown) <= length * 3 / 5 => {
                 format!("{unknown} means nothing here; is it {name}?")
             }
             _ => format!("{unknown} means nothing here"),
         }
-    }
-
-    fn find(&self, name: &str) -> Option<&str> {
-        self.variables.iter().rfind(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -115,48 +102,48 @@ fn distance(one: &str, other: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn pairs(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
     fn settings(variables: &[(&str, &str)]) -> Settings {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Settings::new(variables, |path| Err(format!("{path} is not there")))
+        let known =
+            vec!["REGISTRY_A", "REGISTRY_B", "REGISTRY_HTTP_SECRET", "REGISTRY_STORAGE_DELETE_ENABLED"];
+        Settings::new(pairs(variables), known, |path| Err(format!("{path} is not there")))
     }
 
     #[test]
-    fn an_empty_variable_is_not_set() {
-        let mut settings = settings(&[("REGISTRY_A", ""), ("REGISTRY_B", "1")]);
-        assert_eq!((settings.get("REGISTRY_A"), settings.get("REGISTRY_B")), (None, Some("1")));
-        settings.add(
-            [("REGISTRY_A", "2"), ("REGISTRY_B", "2"), ("REGISTRY_C", "")].map(|(a, b)| (a.into(), b.into())),
-        );
-        assert_eq!((settings.get("REGISTRY_A"), settings.get("REGISTRY_B")), (Some("2"), Some("1")));
-        assert_eq!(settings.get("REGISTRY_C"), None);
+    fn the_last_one_of_a_name_counts_unless_it_is_empty() {
+        let settings =
+            settings(&[("REGISTRY_A", "1"), ("REGISTRY_A", "2"), ("REGISTRY_A", ""), ("REGISTRY_B", "")]);
+        assert_eq!((settings.get("REGISTRY_A"), settings.get("REGISTRY_B")), (Some("2"), None));
+        assert_eq!(settings.first_of(&["REGISTRY_B", "REGISTRY_A"]), Some("REGISTRY_A"));
+        assert_eq!(settings.first_of(&["REGISTRY_B"]), None);
     }
 
     #[test]
-    fn the_last_one_of_a_name_counts() {
-        let settings = settings(&[("REGISTRY_A", "1"), ("REGISTRY_A", "2")]);
-        assert_eq!(settings.get("REGISTRY_A"), Some("2"));
+    fn another_source_adds_what_is_not_set() {
+        let variables = pairs(&[("A", "1"), ("B", "")]);
+        let mut environment =
+            Environment { variables, read_elsewhere: Vec::new(), read_file: |_| Ok(String::new()) };
+        environment.add(pairs(&[("A", "2"), ("B", "2"), ("C", "2")]));
+        assert_eq!(environment.variables, pairs(&[("A", "1"), ("B", ""), ("B", "2"), ("C", "2")]));
     }
 
     #[test]
     fn a_variable_without_a_reader_is_unknown() {
-        let settings =
-            settings(&[("REGISTRY_A", "1"), ("REGISTRY_B", "1"), ("REGISTRY_C", "1"), ("HOME", "/")]);
-        settings.get("REGISTRY_A");
-        assert_eq!(settings.first_of(&["REGISTRY_D", "REGISTRY_C"]), Some("REGISTRY_C"));
-        assert_eq!(settings.unknown(), ["REGISTRY_B"]);
-        assert_eq!(settings.known(), ["REGISTRY_A", "REGISTRY_D", "REGISTRY_C"]);
+        let settings = settings(&[("REGISTRY_A", "1"), ("REGISTRY_C", "1"), ("HOME", "/")]);
+        assert_eq!(settings.unknown().collect::<Vec<_>>(), ["REGISTRY_C"]);
     }
 
     #[test]
     fn the_nearest_known_name_is_guessed() {
         let settings = settings(&[]);
-        settings.get("REGISTRY_HTTP_SECRET");
-        settings.get("REGISTRY_STORAGE_DELETE_ENABLED");
         assert!(settings.guess("REGISTRY_HTTP_SECRETS").ends_with("is it REGISTRY_HTTP_SECRET?"));
         assert!(
-            settings.guess("REGISTRY_STORAGE_DELETE").ends_with("is it REGISTRY_STORAGE_DELETE_ENABLED?")
+            settings.guess("REGISTRY_STORAGE_DELETES").ends_with("is it REGISTRY_STORAGE_DELETE_ENABLED?")
         );
-        assert!(settings.guess("REGISTRY_X").ends_with("means nothing here"));
+        assert!(settings.guess("REGISTRY_XYZ_XYZ").ends_with("means nothing here"));
     }
 
     #[test]

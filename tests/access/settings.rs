@@ -59,6 +59,24 @@ fn what_is_set_up_by_half_serves_nothing() {
 }
 
 #[test]
+fn a_user_without_bcrypt_is_left_out_and_the_others_log_in() {
+    let options =
+        with(&[("REGISTRY_AUTH", "htpasswd"), ("REGISTRY_AUTH_HTPASSWD_PATH", "/var/lib/registry/htpasswd")]);
+    let sha = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
+    fs::write(
+        options.data().join("htpasswd"),
+        format!("bob:{sha}\n{}\n", entries().replace("bob:", "bo:").replace(',', "\n")),
+    )
+    .unwrap();
+    let server = options.start();
+    expect(Caller::user(&server, "ann").send("GET", "/token"), "200 OK");
+    let line = server.logged("REGISTRY_AUTH_HTPASSWD_PATH: line 1: the hash of \"bob\" is not bcrypt's");
+    assert!(line.ends_with("this user cannot log in") && !server.log().contains("5en6"), "{}", server.log());
+    expect(Caller::with(&server, &basic("bob", "secret")).send("GET", "/token"), "401 Unauthorized");
+    expect(Caller::user(&server, "ann").send("GET", "/v2/"), "200 OK");
+}
+
+#[test]
 fn users_and_rules_may_be_in_files() {
     let options = with(&[
         ("REGISTRY_AUTH", "htpasswd"),

@@ -1,5 +1,6 @@
 //! The checks of a change: tests and lints.
 
+use std::env;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -32,7 +33,9 @@ const OF_FILES: &[&str] = &[
     "host::the_storage_may_be_another_directory",
     "host::without_storage_the_registry_says_so",
     "names::no_path_leads_out_of_the_storage",
+    "referrers::the_fallback_tag_of_a_sha512_has_the_beginning_of_it",
     "referrers::what_another_registry_stored_is_found_when_first_asked_for",
+    "referrers::what_clients_keep_under_the_fallback_tag_is_merged",
     "state::an_upload_that_distribution_began_is_finished",
     "tables::every_code_has_a_request_that_it_answers",
     "token_server::",
@@ -112,6 +115,15 @@ pub(crate) fn crash(wasmtime: &Path, component: &Path, kills: u64, seed: u64) ->
     tests.env("LIGHTER_KILLS", kills.to_string()).env("LIGHTER_SEED", seed.to_string());
     tests.args(["--test", "integration", "--", "--exact", CRASH]);
     step(&format!("killing the server {kills} times while clients push"), || run(&mut tests))
+}
+
+/// Measures the component beside other registries.
+pub(crate) fn bench(wasmtime: &Path, component: &Path, arguments: &[String]) -> Result<()> {
+    let mut bench = cargo();
+    bench.env("LIGHTER_WASMTIME", wasmtime).env("LIGHTER_COMPONENT", component);
+    bench.args(["run", "--package", "lighter-bench", "--manifest-path"]).arg(workspace("Cargo.toml"));
+    // Where the caller is: it may name a file there.
+    run(bench.current_dir(env::current_dir()?).arg("--").args(arguments))
 }
 
 fn tests(wasmtime: &Path, component: &Path) -> Command {

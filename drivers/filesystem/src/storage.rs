@@ -33,6 +33,8 @@ impl Filesystem {
 }
 
 impl Open for Filesystem {
+    const VARIABLES: &'static [&'static str] = &[ROOT_DIRECTORY];
+
     fn open(settings: &Settings) -> core::result::Result<Self, String> {
         let path = settings.get(ROOT_DIRECTORY).unwrap_or(DEFAULT_ROOT).to_owned();
         Ok(Self { path, root: OnceLock::new() })

@@ -33,6 +33,8 @@ impl KeyValue {
 }
 
 impl Open for KeyValue {
+    const VARIABLES: &'static [&'static str] = &[STORE, CHUNK];
+
     fn open(settings: &Settings) -> core::result::Result<Self, String> {
         let host = Host::new(settings.get(STORE).unwrap_or(DEFAULT_STORE));
         let chunk = match settings.get(CHUNK) {

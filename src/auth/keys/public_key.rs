@@ -2,6 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
+use crypto_bigint::{BoxedUint, Odd};
 use p256::AffinePoint;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
@@ -9,7 +11,6 @@ use p256::elliptic_curve::point::AffineCoordinates;
 use sha2::{Digest, Sha256};
 
 use super::der::{OBJECT_IDENTIFIER, Reader};
-use super::modular::Modulus;
 
 /// `rsaEncryption`, 1.2.840.113549.1.1.1.
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
@@ -119,22 +120,14 @@ impl PublicKey {
         let hash: [u8; 32] = Sha256::digest(message).into();
         match self {
             // What was signed must be known down to the last byte: nothing of it is parsed.
-            Self::Rsa { modulus, exponent } => Modulus::new(modulus)
-                .and_then(|number| number.power(signature, *exponent))
-                .is_some_and(|signed| signed == padded(&hash, modulus.len())),
+            Self::Rsa { modulus, exponent } => {
+                let padded = padded(&hash, modulus.len());
+                signed(modulus, *exponent, signature)
+                    .is_some_and(|signed| signed == BoxedUint::from_be_slice_vartime(&padded))
+            }
             Self::P256(key) => Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_prehash(&hash, &signature).is_ok()),
         }
-    }
-
-    /// The same, where a signature of two numbers is DER, as in certificates (RFC 3279, 2.2.3).
-    pub(super) fn verify_der(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        if algorithm == Algorithm::Rs256 {
-            return self.verify(algorithm, message, signature);
-        }
-        let numbers = pair(signature)
-            .and_then(|(r, s)| Some([left_padded::<P256_LENGTH>(r)?, left_padded::<P256_LENGTH>(s)?]));
-        numbers.is_some_and(|numbers| self.verify(algorithm, message, numbers.as_flattened()))
     }
 
     /// The name that everybody can give to it (RFC 7638).
@@ -199,6 +192,19 @@ fn pair(der: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(numbers)
 }
 
+/// Returns what an RSA signature was made of (RFC 8017, 5.2.2): its power modulo the key's number. `None`
+/// if it is not as long as that, or not less. All numbers are public, so that the time may depend on them.
+fn signed(modulus: &[u8], exponent: u32, signature: &[u8]) -> Option<BoxedUint> {
+    let is_as_long = signature.len() == modulus.len();
+    let modulus = Odd::new(BoxedUint::from_be_slice_vartime(modulus)).into_option()?;
+    let signature = BoxedUint::from_be_slice_vartime(signature);
+    if !is_as_long || signature >= *modulus.as_ref() {
+        return None;
+    }
+    let number = BoxedMontyForm::new(signature, &BoxedMontyParams::new_vartime(modulus));
+    Some(number.pow_bounded_exp(&BoxedUint::from(exponent), u32::BITS - exponent.leading_zeros()).retrieve())
+}
+
 /// Returns what is signed with RSA for a SHA-256 (RFC 8017, 9.2).
 fn padded(hash: &[u8], length: usize) -> Vec<u8> {
     let mut padded = vec![0, 1];
@@ -207,13 +213,6 @@ fn padded(hash: &[u8], length: usize) -> Vec<u8> {
     padded.extend_from_slice(&DIGEST_INFO);
     padded.extend_from_slice(hash);
     padded
-}
-
-/// Puts zeros before a big-endian number.
-fn left_padded<const LENGTH: usize>(number: &[u8]) -> Option<[u8; LENGTH]> {
-    let mut padded = [0; LENGTH];
-    padded.get_mut(LENGTH.checked_sub(number.len())?..)?.copy_from_slice(number);
-    Some(padded)
 }
 
 /// Takes away the zeros at the beginning of a big-endian number.
@@ -229,6 +228,30 @@ fn base64url(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn powers_are_less_than_the_modulus() {
+        let signed = |modulus: &[u8], exponent, signature: &[u8]| {
+            super::signed(modulus, exponent, signature)
+                .map(|power| power.to_be_bytes_trimmed_vartime().to_vec())
+        };
+        assert_eq!(signed(&[7], 5, &[3]), Some(vec![5]));
+        assert_eq!(signed(&[1, 0, 0, 0, 1], 3, &[0, 0, 1, 0, 0]), Some(vec![0xff, 0xff, 0, 1]));
+        // One less than the modulus is minus one, in each length.
+        for length in 1..=512 {
+            let ones = vec![0xff; length];
+            let mut less = ones.clone();
+            less[length - 1] -= 1;
+            for exponent in [3, 65_537, u32::MAX] {
+                assert_eq!(signed(&ones, exponent, &less), Some(less.clone()), "{length} {exponent}");
+            }
+            assert_eq!(signed(&ones, 3, &ones), None);
+            assert_eq!(signed(&less, 3, &vec![1; length]), None, "an even modulus");
+        }
+        assert_eq!(signed(&[7], 3, &[8]), None);
+        assert_eq!(signed(&[7], 3, &[0, 3]), None);
+        assert_eq!(signed(&[1, 1], 3, &[3]), None);
+    }
 
     #[test]
     fn padding_fills_what_is_left() {
