@@ -3,6 +3,8 @@
 //!
 //! `docs/configuration.md` is the table of them.
 
+mod mapping;
+
 use crate::auth::{Auth, Variables};
 
 /// What the environment says.
@@ -111,7 +113,9 @@ impl Config {
         let mut config = Self { delete: true, access_log: Some(Format::Text), ..Self::default() };
         let (mut access_log, mut forwarded) = (true, false);
         let mut auth = Variables::default();
-        for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
+        let known: Vec<&str> = NAMES.into_iter().chain(OF_DRIVERS).chain(Variables::NAMES).collect();
+        let variables: Vec<_> = variables.into_iter().collect();
+        for (name, value) in mapping::flatten(variables.clone(), &known)? {
             match name.as_str() {
                 HTTP_SECRET => config.http_secret = Some(value),
                 HTTP_HOST => config.location = Location::Host(host(&value)?),
@@ -135,7 +139,12 @@ impl Config {
                 },
                 LOG_ACCESS_LOG_DISABLED => access_log = !flag(&name, &value)?,
                 of_auth if Variables::NAMES.contains(&of_auth) => auth.push(name, value),
-                known if OF_DRIVERS.contains(&known) => {}
+                // Drivers read the environment themselves.
+                of_driver if OF_DRIVERS.contains(&of_driver) => {
+                    if variables.iter().all(|(set, _)| set != of_driver) {
+                        return Err(format!("{name} is set in a mapping; set it as a variable of its own"));
+                    }
+                }
                 UNREADABLE => return Err(value),
                 // Left out, it would leave open what is to be closed.
                 unknown if unknown.starts_with("REGISTRY_AUTH") => return Err(guess(unknown)),
@@ -155,10 +164,11 @@ impl Config {
     }
 }
 
+/// Reads a boolean in each spelling that distribution takes, which are those of `gopkg.in/yaml.v2`.
 fn flag(name: &str, value: &str) -> Result<bool, String> {
     match value {
-        "true" => Ok(true),
-        "false" => Ok(false),
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => Ok(true),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => Ok(false),
         _ => Err(format!("{name} is `true` or `false`, not {value:?}")),
     }
 }
@@ -243,7 +253,8 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named() {
         for (name, value) in [
-            (DELETE_ENABLED, "yes"),
+            (DELETE_ENABLED, "perhaps"),
+            (DELETE_ENABLED, "tRUE"),
             (READ_ONLY, "1"),
             (HTTP_HOST, "registry.example.com"),
             (HTTP_HOST, "https://a b"),
@@ -271,8 +282,95 @@ mod tests {
     fn an_unknown_variable_is_told_with_the_nearest_name() {
         let unknown = |name| config(&[(name, "x"), ("REGISTRY_AUTH", "none")]).unwrap().notices.remove(0);
         assert!(unknown("REGISTRY_HTTP_SECRETS").ends_with("is it REGISTRY_HTTP_SECRET?"));
-        assert!(unknown("REGISTRY_STORAGE_DELETE").ends_with("is it REGISTRY_STORAGE_DELETE_ENABLED?"));
+        assert!(unknown("REGISTRY_STORAGE_DELETES").ends_with("is it REGISTRY_STORAGE_DELETE_ENABLED?"));
         assert!(unknown("REGISTRY_X").ends_with("means nothing here"));
+    }
+
+    #[test]
+    fn booleans_are_those_of_yaml() {
+        for (text, value) in [
+            ("true", true),
+            ("True", true),
+            ("TRUE", true),
+            ("yes", true),
+            ("On", true),
+            ("Y", true),
+            ("False", false),
+            ("FALSE", false),
+            ("no", false),
+            ("OFF", false),
+            ("n", false),
+        ] {
+            assert_eq!(config(&[(READ_ONLY, text)]).unwrap().read_only, value, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mapping_sets_what_it_contains() {
+        let read_only = |name, value| config(&[(name, value)]).unwrap().read_only;
+        for value in [r#"{"enabled":true}"#, "enabled: true", "{enabled: TRUE}", "{'enabled': yes}"] {
+            assert!(read_only("REGISTRY_STORAGE_MAINTENANCE_READONLY", value), "{value}");
+        }
+        assert!(read_only("REGISTRY_STORAGE_MAINTENANCE", r#"{"readonly":{"enabled":true}}"#));
+        assert!(read_only("REGISTRY_STORAGE", "maintenance:\n  readonly:\n    enabled: true\ncache:\n"));
+        assert!(!config(&[("REGISTRY_STORAGE_DELETE", r#"{"enabled":false}"#)]).unwrap().delete);
+        let http = r#"{"secret":"s","host":"https://r.example.com","addr":":5000"}"#;
+        let http = config(&[("REGISTRY_HTTP", http)]).unwrap();
+        assert_eq!(http.http_secret.as_deref(), Some("s"));
+        assert_eq!(http.location, Location::Host("https://r.example.com".into()));
+        let is_of_address = |notice: &String| notice.contains("REGISTRY_HTTP_ADDR");
+        assert!(http.notices.iter().any(is_of_address), "{:?}", http.notices);
+    }
+
+    #[test]
+    fn what_cannot_be_read_as_a_mapping_is_named_and_nothing_is_served() {
+        for (name, value) in [
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "true"),
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{enabled:true}"),
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{\"enabled\":true"),
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "[enabled]"),
+            ("REGISTRY_STORAGE_DELETE", "enabled: [true"),
+            ("REGISTRY_HTTP", "{\"secret\":\"hidden\""),
+            ("REGISTRY_AUTH_HTPASSWD", "path"),
+        ] {
+            let error = config(&[(name, value)]).unwrap_err();
+            assert!(error.starts_with(&format!("{name} is not a mapping")), "{name}={value}: {error}");
+            assert!(!error.contains("hidden"), "{error}");
+        }
+        let error = config(&[("REGISTRY_STORAGE", r#"{"maintenance":{"readonly":true}}"#)]).unwrap_err();
+        assert!(error.starts_with("REGISTRY_STORAGE_MAINTENANCE_READONLY is not a mapping"), "{error}");
+        let error = config(&[("REGISTRY_STORAGE_DELETE", r#"{"enabled":"perhaps"}"#)]).unwrap_err();
+        assert!(error.contains("REGISTRY_STORAGE_DELETE_ENABLED is `true` or `false`"), "{error}");
+        // Drivers do not see it.
+        let error = config(&[("REGISTRY_STORAGE", r#"{"filesystem":{"rootdirectory":"/x"}}"#)]).unwrap_err();
+        assert!(
+            error.starts_with("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY is set in a mapping"),
+            "{error}"
+        );
+        // It is the name of a driver.
+        assert!(config(&[("REGISTRY_STORAGE", "filesystem")]).is_ok());
+    }
+
+    #[test]
+    fn access_control_may_be_a_mapping() {
+        let auth = |value: &str| config(&[("REGISTRY_AUTH", value)]).map(|config| config.auth);
+        let ann = r#""entries":"ann:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG""#;
+        let set = auth(&format!(r#"{{"htpasswd":{{{ann},"realm":"Here"}}}}"#)).unwrap().unwrap();
+        assert_eq!(set.basic_realm, "Here");
+        for (value, named) in [
+            (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "a mapping with one member"),
+            ("{}", "a mapping with one member"),
+            (r#"{"rules":{"repositories":{}}}"#, "REGISTRY_AUTH_RULES is a text"),
+            (r#"{"htpasswd":{"path":["/a"]}}"#, "REGISTRY_AUTH_HTPASSWD_PATH is a text"),
+            (r#"{"silly":{}}"#, "REGISTRY_AUTH is "),
+            (r#"{"htpasswd":null}"#, "neither"),
+            (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "REGISTRY_AUTH is not a mapping"),
+            (r#"{"htpasswd":{"pth":"/a"}}"#, "REGISTRY_AUTH_HTPASSWD_PTH"),
+        ] {
+            let error = auth(value).unwrap_err();
+            assert!(error.contains(named) && !error.contains("$2y"), "{value}: {error}");
+        }
+        assert!(auth("none: {}").unwrap().is_none());
     }
 
     #[test]

@@ -37,17 +37,51 @@ fn every_wrong_value_is_named() {
     for (name, value) in [
         ("REGISTRY_HTTP_HOST", "registry.example.com"),
         ("REGISTRY_HTTP_PREFIX", "registry"),
-        ("REGISTRY_HTTP_RELATIVEURLS", "yes"),
+        ("REGISTRY_HTTP_RELATIVEURLS", "perhaps"),
         ("REGISTRY_LOG_ACCESSLOG_DISABLED", "1"),
         ("REGISTRY_LOG_FORMATTER", "logstash"),
-        ("REGISTRY_STORAGE_DELETE_ENABLED", "TRUE"),
-        ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "on"),
-        ("REGISTRY_VALIDATION_DISABLED", "no"),
+        ("REGISTRY_STORAGE_DELETE_ENABLED", "tRUE"),
+        ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "{}"),
+        ("REGISTRY_VALIDATION_DISABLED", "none"),
         ("REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS", "list"),
     ] {
         let server = Server::with_secret("s").env(name, value).start();
         assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable", "{name}={value}");
         server.logged(&format!("{name} is "));
+    }
+}
+
+/// distribution reads the value of a variable as YAML, so people give it a mapping.
+#[test]
+fn a_variable_may_be_a_mapping() {
+    let read_only = "405 Method Not Allowed";
+    for (name, value) in [
+        ("REGISTRY_STORAGE_MAINTENANCE_READONLY", r#"{"enabled":true}"#),
+        ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "enabled: True"),
+        ("REGISTRY_STORAGE_MAINTENANCE", r#"{"readonly":{"enabled":true}}"#),
+        ("REGISTRY_STORAGE", "{maintenance: {readonly: {enabled: on}}}"),
+    ] {
+        let server = Server::with_secret("s").env(name, value).start();
+        assert_eq!(server.post("/v2/a/b/blobs/uploads/").send().status(), read_only, "{name}={value}");
+    }
+    let server = Server::with_secret("s").env("REGISTRY_STORAGE_DELETE", r#"{"enabled":false}"#).start();
+    assert_eq!(server.delete("/v2/a/b/manifests/v1").send().status(), "405 Method Not Allowed");
+    assert_eq!(server.post("/v2/a/b/blobs/uploads/").send().status(), "202 Accepted");
+}
+
+#[test]
+fn a_mapping_that_cannot_be_read_keeps_the_registry_from_serving() {
+    for (name, value) in [
+        ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "true"),
+        ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{enabled:true}"),
+        ("REGISTRY_STORAGE_DELETE", r#"{"enabled":false"#),
+        ("REGISTRY_HTTP", "{secret: hidden"),
+        ("REGISTRY_AUTH", "{htpasswd: {entries: hidden}"),
+    ] {
+        let server = Server::with_secret("s").env(name, value).start();
+        assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable", "{name}={value}");
+        let line = server.logged(&format!("{name} is not a mapping that can be read"));
+        assert!(!line.contains("hidden"), "{line}");
     }
 }
 
