@@ -1,14 +1,13 @@
 //! The public keys of an outside token server, which verify the signatures of its tokens.
 //!
-//! The key of a token is found as distribution does (`registry/auth/token/token.go`): by the chain of
-//! certificates in the token's header, by the key in it, or by a key's name. Two algorithms are known,
-//! `RS256` and `ES256`, and a key serves the one of its type alone: no token can choose what its key is
-//! taken for.
+//! The key of a token is found as distribution does (`registry/auth/token/token.go`): by the certificate in
+//! the token's header, by the key in it, or by a key's name. Unlike there, the certificate itself must be
+//! in the bundle. Two algorithms are known, `RS256` and `ES256`, and a key serves the one of its type
+//! alone: no token can choose what its key is taken for.
 
 mod certificate;
 mod der;
 mod jwk;
-mod modular;
 mod pem;
 mod public_key;
 #[cfg(test)]
@@ -19,18 +18,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use certificate::{Certificate, Time};
+use certificate::Certificate;
 pub use jwk::Jwk;
 use public_key::{Algorithm, PublicKey};
-
-/// How many certificates a token may bring along. More are not looked at.
-const MAX_CHAIN: usize = 5;
 
 /// The keys of an outside token server.
 #[derive(Debug)]
 pub struct Keys {
     keys: Vec<Key>,
-    /// Whom to believe about other keys.
     certificates: Vec<Certificate>,
 }
 
@@ -49,7 +44,7 @@ pub struct Header {
     pub alg: String,
     /// The name of the key.
     pub kid: Option<String>,
-    /// The certificate of the key in base64, and each further one certifies the one before.
+    /// The certificate of the key in base64. Further ones are not looked at.
     pub x5c: Option<Vec<String>>,
     /// The key itself.
     pub jwk: Option<Jwk>,
@@ -107,63 +102,69 @@ impl Keys {
         self.certificates.extend(other.certificates);
     }
 
-    /// Whether a token's signature is of one of the keys, at a time in seconds since 1970. The message is
-    /// what is signed, the token up to its second dot.
+    /// Checks that a token's signature is of one of the keys, at a time in seconds since 1970. The message
+    /// is what is signed, the token up to its second dot. Errs with the reason, for the log.
     ///
-    /// If the header has certificates and there are some here, the first must be one of these or lead to
-    /// one. Else a key in the header must be a known one; else the key's name selects it: the `kid` of a
+    /// If the header has certificates and there are some here, the first must be one of these, and valid.
+    /// Else a key in the header must be a known one; else the key's name selects it: the `kid` of a
     /// JSON Web Key, or the fingerprint of libtrust of a certificate's key, or the thumbprint (RFC 7638)
     /// of any. If nothing names a key and there is only one of the type, it is that one.
-    pub fn verify(&self, header: &Header, message: &[u8], signature: &[u8], now: u64) -> bool {
-        let Some(algorithm) = Algorithm::parse(&header.alg) else { return false };
-        let is_signed_by = |key: &PublicKey| key.verify(algorithm, message, signature);
+    pub fn verify(
+        &self,
+        header: &Header,
+        message: &[u8],
+        signature: &[u8],
+        now: u64,
+    ) -> Result<(), &'static str> {
+        let algorithm = Algorithm::parse(&header.alg).ok_or("the token is not signed with RS256 or ES256")?;
         if header.crit.is_some() {
-            return false;
+            return Err("the token's header has a critical member, and none is known here");
         }
-        if let Some(chain) = header.x5c.as_deref()
-            && !chain.is_empty()
-            && !self.certificates.is_empty()
-        {
-            return self.certified(chain, &Time::of(now)).is_some_and(|key| is_signed_by(&key));
+        let keys = self.named_by(header, algorithm, now)?;
+        if keys.is_empty() {
+            return Err("the token names a key that is not known here");
         }
-        if let Some(jwk) = &header.jwk {
-            let Ok(Some(key)) = jwk.public_key() else { return false };
-            return self.keys.iter().any(|known| known.public == key) && is_signed_by(&key);
-        }
-        if let Some(kid) = &header.kid {
-            return self.keys.iter().any(|key| key.names.contains(kid) && is_signed_by(&key.public));
-        }
-        let mut fitting = self.keys.iter().filter(|key| key.public.algorithm() == algorithm);
-        match (fitting.next(), fitting.next()) {
-            (Some(only), None) => is_signed_by(&only.public),
-            _ => false,
-        }
+        let is_signed = keys.iter().any(|key| key.verify(algorithm, message, signature));
+        is_signed.then_some(()).ok_or("the token is not signed by the token server")
     }
 
-    /// Returns the key of a chain's first certificate, if the chain leads to one of ours.
-    fn certified(&self, chain: &[String], now: &Time) -> Option<PublicKey> {
-        if chain.len() > MAX_CHAIN {
-            return None;
-        }
-        let parse = |text: &String| Certificate::parse(&STANDARD.decode(text).ok()?);
-        let chain = chain.iter().map(parse).collect::<Option<Vec<_>>>()?;
-        for (at, certificate) in chain.iter().enumerate() {
+    /// Finds the keys that a header names.
+    fn named_by(
+        &self,
+        header: &Header,
+        algorithm: Algorithm,
+        now: u64,
+    ) -> Result<Vec<&PublicKey>, &'static str> {
+        let first = header.x5c.as_deref().and_then(<[String]>::first);
+        if let Some(first) = first.filter(|_| !self.certificates.is_empty()) {
+            let certificate = STANDARD.decode(first).ok().and_then(|der| self.certificate(&der));
+            let certificate =
+                certificate.ok_or("the token's certificate is not in the bundle; chains are not followed")?;
             if !certificate.is_valid_at(now) {
-                return None;
+                return Err("the token's certificate is not valid at this time");
             }
-            if self.certificates.contains(certificate) {
-                break;
-            }
-            if !certificate.is_understood() {
-                return None;
-            }
-            let issued =
-                |issuer: &&Certificate| issuer.is_valid_at(now) && issuer.has_issued(certificate, at);
-            if self.certificates.iter().any(|anchor| issued(&anchor)) {
-                break;
-            }
-            chain.get(at + 1).filter(|next| !next.is_unmarked()).filter(issued)?;
+            return Ok(certificate.key.iter().collect());
         }
-        chain.into_iter().next()?.key
+        let keys = self.keys.iter();
+        if let Some(jwk) = &header.jwk {
+            let key = jwk.public_key().ok().flatten();
+            return Ok(keys
+                .map(|known| &known.public)
+                .filter(|known| Some(*known) == key.as_ref())
+                .collect());
+        }
+        if let Some(kid) = &header.kid {
+            return Ok(keys.filter(|key| key.names.contains(kid)).map(|key| &key.public).collect());
+        }
+        let fitting: Vec<_> =
+            keys.map(|key| &key.public).filter(|key| key.algorithm() == algorithm).collect();
+        if fitting.len() > 1 {
+            return Err("the token names no key, and there are several");
+        }
+        Ok(fitting)
+    }
+
+    fn certificate(&self, der: &[u8]) -> Option<&Certificate> {
+        self.certificates.iter().find(|certificate| certificate.der == der)
     }
 }

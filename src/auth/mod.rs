@@ -222,9 +222,8 @@ impl Auth {
     fn verify(&self, keys: &keys::Keys, token: &str) -> core::result::Result<Claims, Refused> {
         let parts = token::Parts::of(token)?;
         let header = parts.header().ok_or(Refused::Invalid("the token's header cannot be read"))?;
-        if !keys.verify(&header, parts.message.as_bytes(), &parts.signature, now()) {
-            return Err(Refused::Invalid("the token is not signed by the token server"));
-        }
+        let verified = keys.verify(&header, parts.message.as_bytes(), &parts.signature, now());
+        verified.map_err(Refused::Invalid)?;
         parts.claims(&self.issuer, &self.service, now())
     }
 

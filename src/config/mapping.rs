@@ -22,7 +22,7 @@ const AUTH: &str = "REGISTRY_AUTH";
 ///
 /// Errs, for the log, with the variable that cannot be read. The text never contains its value, which may
 /// be a secret.
-pub fn flatten(
+pub(super) fn flatten(
     variables: impl IntoIterator<Item = (String, String)>,
     known: &[&str],
 ) -> Result<Vec<(String, String)>, String> {

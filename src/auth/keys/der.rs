@@ -3,10 +3,8 @@
 /// An integer.
 pub(super) const INTEGER: u8 = 0x02;
 /// A string of bits.
-pub(super) const BIT_STRING: u8 = 0x03;
-/// A string of bytes.
-pub(super) const OCTET_STRING: u8 = 0x04;
-/// The name of an algorithm, a curve or an extension.
+const BIT_STRING: u8 = 0x03;
+/// The name of an algorithm or a curve.
 pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
 /// A structure.
 pub(super) const SEQUENCE: u8 = 0x30;
@@ -25,11 +23,6 @@ pub(super) struct Element<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first of some elements.
-    pub(super) fn new(elements: &'a [u8]) -> Self {
-        Self(elements)
-    }
-
     /// Opens the one structure that some bytes are.
     pub(super) fn structure(der: &'a [u8]) -> Option<Self> {
         let mut reader = Self(der);
@@ -89,14 +82,9 @@ impl<'a> Reader<'a> {
         self.take(BIT_STRING)?.content.strip_prefix(&[0])
     }
 
-    /// Whether nothing is left.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Checks that nothing is left.
     pub(super) fn end(self) -> Option<()> {
-        self.is_empty().then_some(())
+        self.0.is_empty().then_some(())
     }
 }
 
@@ -106,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_element_has_one_encoding() {
-        let element = |der: &[u8]| Reader::new(der).element().map(|element| element.content.len());
+        let element = |der: &[u8]| Reader(der).element().map(|element| element.content.len());
         assert_eq!(element(&[4, 0]), Some(0));
         assert_eq!(element(&[4, 2, 1, 1, 9]), Some(2));
         assert_eq!(element(&[&[4, 0x81, 0x80][..], &[0; 128]].concat()), Some(128));
@@ -131,7 +119,7 @@ mod tests {
     fn integers_are_shortest_and_not_negative() {
         let unsigned = |content: &[u8]| {
             let der = [&[INTEGER, u8::try_from(content.len()).unwrap()], content].concat();
-            Reader::new(&der).unsigned().map(<[u8]>::to_vec)
+            Reader(&der).unsigned().map(<[u8]>::to_vec)
         };
         assert_eq!(unsigned(&[0]), Some(vec![]));
         assert_eq!(unsigned(&[1]), Some(vec![1]));

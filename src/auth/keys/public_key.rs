@@ -2,6 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
+use crypto_bigint::{Odd, U64, U4096};
 use p256::AffinePoint;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
@@ -9,7 +11,6 @@ use p256::elliptic_curve::point::AffineCoordinates;
 use sha2::{Digest, Sha256};
 
 use super::der::{OBJECT_IDENTIFIER, Reader};
-use super::modular::Modulus;
 
 /// `rsaEncryption`, 1.2.840.113549.1.1.1.
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
@@ -25,6 +26,10 @@ const DIGEST_INFO: [u8; 19] = [
 
 /// How many bytes a number of P-256 has.
 const P256_LENGTH: usize = 32;
+
+/// What powers modulo a number are computed with. All numbers have the length of the largest: code for each
+/// length, or for any, is 40 KB more.
+type Parameters = FixedMontyParams<{ U4096::LIMBS }>;
 
 /// How a token is signed (RFC 7518, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +54,8 @@ impl Algorithm {
 /// A public key. It serves one algorithm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PublicKey {
-    /// A modulus of 2048 to 4096 bits, big-endian, and an exponent.
-    Rsa { modulus: Vec<u8>, exponent: u32 },
+    /// A modulus of 2048 to 4096 bits, big-endian, what is computed from it once, and an exponent.
+    Rsa { modulus: Vec<u8>, parameters: Box<Parameters>, exponent: u32 },
     /// A point on the curve.
     P256(VerifyingKey),
 }
@@ -65,14 +70,15 @@ impl PublicKey {
         }
         let exponent = trim(exponent);
         let value = exponent.iter().fold(0, |value: u32, byte| value << 8 | u32::from(*byte));
-        if exponent.len() > 4
-            || value < 3
-            || value % 2 == 0
-            || modulus.last().is_none_or(|byte| byte % 2 == 0)
-        {
-            return Err("is RSA with numbers that cannot be".to_owned());
+        let odd = Odd::new(number(modulus)).into_option();
+        match odd.filter(|_| exponent.len() <= 4 && value >= 3 && value % 2 == 1) {
+            Some(odd) => Ok(Self::Rsa {
+                modulus: modulus.to_vec(),
+                parameters: Box::new(Parameters::new_vartime(odd)),
+                exponent: value,
+            }),
+            None => Err("is RSA with numbers that cannot be".to_owned()),
         }
-        Ok(Self::Rsa { modulus: modulus.to_vec(), exponent: value })
     }
 
     /// Makes a key of the big-endian coordinates of a point. Errs with what is wrong with it.
@@ -119,28 +125,20 @@ impl PublicKey {
         let hash: [u8; 32] = Sha256::digest(message).into();
         match self {
             // What was signed must be known down to the last byte: nothing of it is parsed.
-            Self::Rsa { modulus, exponent } => Modulus::new(modulus)
-                .and_then(|number| number.power(signature, *exponent))
-                .is_some_and(|signed| signed == padded(&hash, modulus.len())),
+            Self::Rsa { modulus, parameters, exponent } => {
+                let padded = padded(&hash, modulus.len());
+                signature.len() == modulus.len()
+                    && signed(parameters, *exponent, signature) == Some(number(&padded))
+            }
             Self::P256(key) => Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_prehash(&hash, &signature).is_ok()),
         }
     }
 
-    /// The same, where a signature of two numbers is DER, as in certificates (RFC 3279, 2.2.3).
-    pub(super) fn verify_der(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        if algorithm == Algorithm::Rs256 {
-            return self.verify(algorithm, message, signature);
-        }
-        let numbers = pair(signature)
-            .and_then(|(r, s)| Some([left_padded::<P256_LENGTH>(r)?, left_padded::<P256_LENGTH>(s)?]));
-        numbers.is_some_and(|numbers| self.verify(algorithm, message, numbers.as_flattened()))
-    }
-
     /// The name that everybody can give to it (RFC 7638).
     pub(super) fn thumbprint(&self) -> String {
         let json = match self {
-            Self::Rsa { modulus, exponent } => {
+            Self::Rsa { modulus, exponent, .. } => {
                 let (e, n) = (base64url(trim(&exponent.to_be_bytes())), base64url(modulus));
                 format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)
             }
@@ -199,6 +197,20 @@ fn pair(der: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(numbers)
 }
 
+/// Returns what an RSA signature was made of (RFC 8017, 5.2.2): its power modulo the key's number. `None`
+/// if it is not less than that. All numbers are public, so the time may depend on them.
+fn signed(parameters: &Parameters, exponent: u32, signature: &[u8]) -> Option<U4096> {
+    let signature = number(signature);
+    let is_less = signature < *parameters.modulus().as_ref();
+    let power = || FixedMontyForm::new(&signature, parameters).pow_vartime(&U64::from_u32(exponent));
+    is_less.then(|| power().retrieve())
+}
+
+/// Reads a big-endian number of at most 4096 bits.
+fn number(bytes: &[u8]) -> U4096 {
+    U4096::from_be_slice_truncated(bytes, U4096::BITS)
+}
+
 /// Returns what is signed with RSA for a SHA-256 (RFC 8017, 9.2).
 fn padded(hash: &[u8], length: usize) -> Vec<u8> {
     let mut padded = vec![0, 1];
@@ -207,13 +219,6 @@ fn padded(hash: &[u8], length: usize) -> Vec<u8> {
     padded.extend_from_slice(&DIGEST_INFO);
     padded.extend_from_slice(hash);
     padded
-}
-
-/// Puts zeros before a big-endian number.
-fn left_padded<const LENGTH: usize>(number: &[u8]) -> Option<[u8; LENGTH]> {
-    let mut padded = [0; LENGTH];
-    padded.get_mut(LENGTH.checked_sub(number.len())?..)?.copy_from_slice(number);
-    Some(padded)
 }
 
 /// Takes away the zeros at the beginning of a big-endian number.
@@ -229,6 +234,26 @@ fn base64url(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn powers_are_less_than_the_modulus() {
+        let signed = |modulus: &[u8], exponent, signature: &[u8]| {
+            let parameters = Parameters::new_vartime(Odd::new(number(modulus)).unwrap());
+            super::signed(&parameters, exponent, signature)
+        };
+        assert_eq!(signed(&[7], 5, &[3]), Some(number(&[5])));
+        assert_eq!(signed(&[1, 0, 0, 0, 1], 3, &[0, 0, 1, 0, 0]), Some(number(&[0xff, 0xff, 0, 1])));
+        assert_eq!(signed(&[7], 3, &[7]), None);
+        assert_eq!(signed(&[7], 3, &[8]), None);
+        // One less than the modulus is minus one, in each length.
+        for length in 256..=512 {
+            let ones = vec![0xff; length];
+            let mut less = ones.clone();
+            less[length - 1] -= 1;
+            assert_eq!(signed(&ones, 65_537, &less), Some(number(&less)), "{length}");
+            assert_eq!(signed(&ones, 65_537, &ones), None);
+        }
+    }
 
     #[test]
     fn padding_fills_what_is_left() {
