@@ -61,6 +61,7 @@ mod tables;
 mod tags;
 mod together;
 mod token_server;
+mod unproven;
 mod uploads;
 mod variables;
 mod writers;

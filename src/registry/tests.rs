@@ -1,6 +1,7 @@
 //! What whole requests cost and answer, over storage in memory.
 
 mod recorded;
+mod unproven;
 
 use self::recorded::Recorded;
 use super::*;

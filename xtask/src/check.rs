@@ -37,8 +37,9 @@ const OF_FILES: &[&str] = &[
     "tables::every_code_has_a_request_that_it_answers",
     "token_server::",
     "tags::a_page_has_at_most_1000_tags",
+    "unproven::",
     "writers::a_hold_from_the_future_is_not_waited_for",
-    "writers::a_server_that_was_killed_goes_on_from_what_is_stored",
+    "writers::a_server_that_was_killed_goes_on_from_what_was_acknowledged",
     "writers::an_upload_that_was_removed_under_its_writer_is_unknown",
     "writers::who_stood_still",
 ];
