@@ -52,6 +52,7 @@ mod memory;
 mod mounts;
 mod names;
 mod paging;
+mod purging;
 mod referrers;
 mod secret;
 mod skopeo;

@@ -32,6 +32,7 @@ const OF_FILES: &[&str] = &[
     "host::the_storage_may_be_another_directory",
     "host::without_storage_the_registry_says_so",
     "names::no_path_leads_out_of_the_storage",
+    "purging::what_distribution_left_is_purged",
     "referrers::what_another_registry_stored_is_found_when_first_asked_for",
     "state::an_upload_that_distribution_began_is_finished",
     "tables::every_code_has_a_request_that_it_answers",
