@@ -5,33 +5,42 @@ use core::time::Duration;
 /// Reads a duration: decimal numbers, each with a unit, such as `168h`, `1h30m` or `1.5s`. The units are `ns`, `us`
 /// or `µs`, `ms`, `s`, `m` and `h`. None for anything else, and for one that is negative or beyond 500 years.
 pub fn parse(text: &str) -> Option<Duration> {
-    /// The longest, which Go's type does not hold either.
-    const MAX: f64 = 500.0 * 365.0 * 86_400.0;
     let mut rest = text.strip_prefix('+').unwrap_or(text);
-    if rest == "0" {
-        return Some(Duration::ZERO);
+    match rest {
+        "" => return None,
+        // The one number that needs no unit.
+        "0" => return Some(Duration::ZERO),
+        _ => {}
     }
-    if rest.is_empty() {
-        return None;
-    }
-    let mut seconds = 0.0;
+    let mut nanoseconds: u64 = 0;
     while !rest.is_empty() {
         let is_of_number = |c: char| c.is_ascii_digit() || c == '.';
         let (number, after) = rest.split_at(rest.find(|c| !is_of_number(c))?);
         let (unit, after) = after.split_at(after.find(is_of_number).unwrap_or(after.len()));
-        let unit = match unit {
-            "ns" => 1e-9,
-            "us" | "\u{b5}s" | "\u{3bc}s" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
+        let unit: u64 = match unit {
+            "ns" => 1,
+            "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
             _ => return None,
         };
-        seconds += number.parse::<f64>().ok()? * unit;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.len() + fraction.len() == 0 || fraction.contains('.') {
+            return None;
+        }
+        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        let mut value = whole.checked_mul(unit)?;
+        let mut place = unit;
+        for digit in fraction.bytes() {
+            place /= 10;
+            value = value.checked_add(place * u64::from(digit - b'0'))?;
+        }
+        nanoseconds = nanoseconds.checked_add(value)?;
         rest = after;
     }
-    (seconds <= MAX).then(|| Duration::from_secs_f64(seconds))
+    Some(Duration::from_nanos(nanoseconds))
 }
 
 #[cfg(test)]

@@ -13,12 +13,10 @@ use core::time::Duration;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::{Deserialize, Serialize};
-
 use crate::clock;
 use crate::keys;
 use crate::name::Name;
-use crate::storage::{Error, Result, Storage, Upload as _};
+use crate::storage::{Error, Result, Storage, Upload as _, check_key};
 
 /// Which uploads are removed, and how often they are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +54,8 @@ pub struct Purge {
     next: AtomicU64,
 }
 
-/// How far the rounds are.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How far the rounds are. It is kept as a line of words: both times, and then the place.
+#[derive(Debug, PartialEq, Eq)]
 struct Progress {
     /// When the last round began, in seconds since 1970.
     began: u64,
@@ -68,10 +66,33 @@ struct Progress {
 }
 
 /// A place in the order of a round: a repository, and an upload of it that was looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Place {
     repository: String,
     upload: Option<String>,
+}
+
+impl Progress {
+    fn read(kept: &[u8]) -> Option<Self> {
+        let mut words = str::from_utf8(kept).ok()?.split(' ');
+        let began = words.next()?.parse().ok()?;
+        let stepped = words.next()?.parse().ok()?;
+        let mut word = || words.next().map(str::to_owned);
+        let at = word().map(|repository| Place { repository, upload: word() });
+        Some(Self { began, stepped, at })
+    }
+
+    fn write(&self) -> String {
+        let Self { began, stepped, at } = self;
+        let mut line = format!("{began} {stepped}");
+        if let Some(Place { repository, upload }) = at {
+            [Some(repository), upload.as_ref()]
+                .into_iter()
+                .flatten()
+                .for_each(|word| line.extend([" ", word]));
+        }
+        line
+    }
 }
 
 impl Purge {
@@ -103,7 +124,7 @@ impl<S: Storage> Step<'_, S> {
     fn go_on(&mut self, next: &AtomicU64) -> Result<()> {
         let kept = self.storage.get(keys::PURGE)?.unwrap_or_default();
         let interval = self.purging.interval.as_secs();
-        let (began, mut at) = match serde_json::from_slice::<Progress>(&kept).ok() {
+        let (began, mut at) = match Progress::read(&kept) {
             // Another instance has just taken one.
             Some(Progress { at: Some(_), stepped, .. }) if self.now.abs_diff(stepped) < PAUSE => {
                 return Ok(());
@@ -118,7 +139,7 @@ impl<S: Storage> Step<'_, S> {
         };
         let is_over = self.walk(&mut at)?;
         let progress = Progress { began, stepped: self.now, at: Some(at).filter(|_| !is_over) };
-        self.storage.set(keys::PURGE, &serde_json::to_vec(&progress).unwrap_or_default())
+        self.storage.set(keys::PURGE, progress.write().as_bytes())
     }
 
     /// Goes on from a place until so much was done as a step may, and returns whether the round is over.
@@ -181,7 +202,12 @@ impl<S: Storage> Step<'_, S> {
                 if self.left.get() == 0 {
                     return Ok(false);
                 }
-                self.look_at(name, id)?;
+                // Whatever is no key was put there by another, and one that is broken holds up no others.
+                if check_key(id).is_ok()
+                    && let Err(error) = self.look_at(name, id)
+                {
+                    self.log.push(format!("the upload {id} of {name} cannot be purged: {error}"));
+                }
                 at.upload = Some(id.clone());
             }
             if ids.len() < LISTED as usize {
@@ -251,7 +277,7 @@ mod tests {
     }
 
     fn progress(storage: &Memory) -> Progress {
-        serde_json::from_slice(&storage.get(keys::PURGE).unwrap().unwrap()).unwrap()
+        Progress::read(&storage.get(keys::PURGE).unwrap().unwrap()).unwrap()
     }
 
     /// Takes steps, as often as that may be, until a round is over. Returns when that is, and what is logged.
@@ -362,7 +388,7 @@ mod tests {
         let second = progress(&storage);
         assert!(second.at.clone().unwrap().repository > first.at.unwrap().repository, "{second:?}");
         // What is damaged, or of a clock that was set back, begins anew.
-        for kept in [&b""[..], b"{}", br#"{"began":9999999999,"stepped":9999999999,"at":null}"#] {
+        for kept in [&b""[..], b"when?", b"1 x", b"\xff", b"9999999999 9999999999"] {
             storage.set(keys::PURGE, kept).unwrap();
             Purge::default().step(&storage, &purging, NOW + DAY);
             assert_eq!(progress(&storage).began, NOW + DAY);
