@@ -51,6 +51,11 @@ impl Storage for Filesystem {
         root.directories(&root.path(prefix)?, after, limit as usize)
     }
 
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        let root = root()?;
+        root.values(&root.path(prefix)?, after, limit as usize)
+    }
+
     fn stat(&self, key: &str) -> Result<Option<u64>> {
         let root = root()?;
         root.size(&root.path(key)?)
