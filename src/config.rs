@@ -5,7 +5,11 @@
 
 mod mapping;
 
+use core::time::Duration;
+
 use crate::auth::{Auth, variables};
+use crate::duration;
+use crate::purge::Purging;
 use crate::storage::{Environment, Settings};
 
 /// What the environment says.
@@ -21,6 +25,8 @@ pub struct Config {
     pub delete: bool,
     /// Whether everything that would change something is refused.
     pub read_only: bool,
+    /// Which uploads that nobody completes are removed, if any are.
+    pub purging: Option<Purging>,
     /// What of a manifest must be here.
     pub validation: Validation,
     /// How requests are logged, if they are.
@@ -81,10 +87,14 @@ const LOG_ACCESS_LOG_DISABLED: &str = "REGISTRY_LOG_ACCESSLOG_DISABLED";
 const LOG_FORMATTER: &str = "REGISTRY_LOG_FORMATTER";
 const DELETE_ENABLED: &str = "REGISTRY_STORAGE_DELETE_ENABLED";
 const READ_ONLY: &str = "REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED";
+const PURGING_AGE: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE";
+const PURGING_DRY_RUN: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_DRYRUN";
+const PURGING_ENABLED: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED";
+const PURGING_INTERVAL: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 14] = [
     HTTP_HOST,
     HTTP_PREFIX,
     HTTP_RELATIVE_URLS,
@@ -93,6 +103,10 @@ const NAMES: [&str; 10] = [
     LOG_FORMATTER,
     DELETE_ENABLED,
     READ_ONLY,
+    PURGING_AGE,
+    PURGING_DRY_RUN,
+    PURGING_ENABLED,
+    PURGING_INTERVAL,
     VALIDATION_DISABLED,
     VALIDATION_PLATFORMS,
 ];
@@ -121,6 +135,7 @@ impl Config {
             delete: flag(settings, DELETE_ENABLED, true)?,
             read_only: flag(settings, READ_ONLY, false)?,
             validation: validation(settings)?,
+            purging: purging(settings)?,
             access_log: access_log(settings)?,
             ..Self::default()
         };
@@ -158,6 +173,17 @@ fn validation(settings: &Settings) -> Result<Validation, String> {
     Ok(Validation { images: true, indexes })
 }
 
+fn purging(settings: &Settings) -> Result<Option<Purging>, String> {
+    let default = Purging::default();
+    let purging = Purging {
+        age: duration(settings, PURGING_AGE)?.unwrap_or(default.age),
+        interval: duration(settings, PURGING_INTERVAL)?.unwrap_or(default.interval),
+        dry_run: flag(settings, PURGING_DRY_RUN, default.dry_run)?,
+    };
+    let purges = flag(settings, PURGING_ENABLED, true)? && !flag(settings, READ_ONLY, false)?;
+    Ok(Some(purging).filter(|_| purges))
+}
+
 fn access_log(settings: &Settings) -> Result<Option<Format>, String> {
     let format = choice(settings, LOG_FORMATTER, [("text", Format::Text), ("json", Format::Json)])?;
     Ok(if flag(settings, LOG_ACCESS_LOG_DISABLED, false)? { None } else { Some(format) })
@@ -184,6 +210,12 @@ fn choice<T>(settings: &Settings, name: &str, words: [(&str, T); 2]) -> Result<T
         Some(value) if value == second => Ok(other),
         Some(value) => Err(format!("{name} is `{first}` or `{second}`, not {value:?}")),
     }
+}
+
+fn duration(settings: &Settings, name: &str) -> Result<Option<Duration>, String> {
+    let Some(value) = settings.get(name) else { return Ok(None) };
+    let invalid = || format!("{name} is a duration, such as `168h` or `1h30m`, not {value:?}");
+    duration::parse(value).ok_or_else(invalid).map(Some)
 }
 
 fn host(value: &str) -> Result<String, String> {
@@ -267,11 +299,29 @@ mod tests {
             (HTTP_PREFIX, "registry"),
             (HTTP_PREFIX, "/a\r\nb"),
             (LOG_FORMATTER, "logstash"),
+            (PURGING_AGE, "7d"),
+            (PURGING_AGE, "-1h"),
+            (PURGING_INTERVAL, "3600"),
+            (PURGING_ENABLED, "perhaps"),
+            (PURGING_DRY_RUN, "perhaps"),
             (VALIDATION_PLATFORMS, "some"),
             (HTTP_RELATIVE_URLS, "maybe"),
         ] {
             assert!(config(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn purging_is_on_unless_it_is_switched_off() {
+        let purging = |variables: &[_]| config(variables).unwrap().purging;
+        assert_eq!(purging(&[]), Some(Purging::default()));
+        assert_eq!(purging(&[(PURGING_ENABLED, "false")]), None);
+        assert_eq!(purging(&[(READ_ONLY, "true"), (PURGING_ENABLED, "true")]), None);
+        let [age, interval] = [5_400, 60].map(Duration::from_secs);
+        let set = [(PURGING_AGE, "1h30m"), (PURGING_INTERVAL, "1m"), (PURGING_DRY_RUN, "true")];
+        assert_eq!(purging(&set), Some(Purging { age, interval, dry_run: true }));
+        // Even one that is not needed.
+        assert!(config(&[(PURGING_ENABLED, "false"), (PURGING_AGE, "a week")]).is_err());
     }
 
     #[test]
@@ -360,11 +410,11 @@ mod tests {
         let ann = r#""entries":"ann:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG""#;
         let set = auth(&format!(r#"{{"htpasswd":{{{ann},"realm":"Here"}}}}"#)).unwrap().unwrap();
         assert_eq!(set.basic_realm, "Here");
-        let rules = r#""rules":{"repositories":{"a":{"nobody":["pull"]}}}"#;
-        let error = auth(&format!(r#"{{"htpasswd":{{{ann}}},{rules}}}"#)).unwrap_err();
-        assert!(error.starts_with("REGISTRY_AUTH_RULES: "), "{error}");
         for (value, named) in [
-            (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "more than one kind"),
+            (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "has one member"),
+            ("{}", "has one member"),
+            (r#"{"rules":{"repositories":{}}}"#, "REGISTRY_AUTH_RULES is a text"),
+            (r#"{"htpasswd":{"path":["/a"]}}"#, "REGISTRY_AUTH_HTPASSWD_PATH is a text"),
             (r#"{"silly":{}}"#, "REGISTRY_AUTH is "),
             (r#"{"htpasswd":null}"#, "neither"),
             (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "REGISTRY_AUTH is not a JSON object"),

@@ -114,6 +114,10 @@ impl<D: Driver> key_value::Guest for D {
     fn list(prefix: String, after: Option<String>, limit: u32) -> Result<Vec<String>> {
         Ok(storage::<D>()?.list(&prefix, after.as_deref(), limit)?)
     }
+
+    fn values(prefix: String, after: Option<String>, limit: u32) -> Result<Vec<String>> {
+        Ok(storage::<D>()?.values(&prefix, after.as_deref(), limit)?)
+    }
 }
 
 impl<D: Driver> blobs::Guest for D {
@@ -189,12 +193,16 @@ impl<D: Driver> GuestUpload for Writer<D> {
         Ok(self.0.borrow_mut().append(&bytes)?)
     }
 
+    fn cut(&self, offset: u64) -> Result<()> {
+        Ok(self.0.borrow_mut().cut(offset)?)
+    }
+
     fn read(&self) -> Result<blobs::Content> {
         Ok(export(self.0.borrow().read()?))
     }
 
-    fn suspend(writer: blobs::Upload) -> Result<()> {
-        Ok(Self::take(writer).suspend()?)
+    fn suspend(writer: blobs::Upload, notes: Vec<(String, Vec<u8>)>) -> Result<()> {
+        Ok(Self::take(writer).suspend(&notes)?)
     }
 
     fn commit(writer: blobs::Upload, key: String) -> Result<()> {

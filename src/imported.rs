@@ -2,7 +2,7 @@
 
 use crate::bindings::imported::lighter::storage::{blobs, key_value, setup, types};
 use crate::component;
-use crate::storage::{Content, Environment, Error, Open, Result, Settings, Storage, Upload};
+use crate::storage::{Content, Environment, Error, Note, Open, Result, Settings, Storage, Upload};
 use crate::stream::Stream;
 
 /// The driver.
@@ -59,6 +59,10 @@ impl Storage for Imported {
         Ok(key_value::list(prefix, after, limit)?)
     }
 
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        Ok(key_value::values(prefix, after, limit)?)
+    }
+
     fn stat(&self, key: &str) -> Result<Option<u64>> {
         Ok(blobs::stat(key)?)
     }
@@ -97,12 +101,16 @@ impl Upload for blobs::Upload {
         Ok(blobs::Upload::append(self, bytes)?)
     }
 
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        Ok(blobs::Upload::cut(self, offset)?)
+    }
+
     fn read(&self) -> Result<Content> {
         Ok(blobs::Upload::read(self)?.into())
     }
 
-    fn suspend(self) -> Result<()> {
-        Ok(blobs::Upload::suspend(self)?)
+    fn suspend(self, notes: &[Note]) -> Result<()> {
+        Ok(blobs::Upload::suspend(self, notes)?)
     }
 
     fn commit(self, key: &str) -> Result<()> {

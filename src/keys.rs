@@ -19,8 +19,10 @@
 //!       data                                            the bytes received so far
 //!       startedat                                       when: RFC 3339 in UTC, to the second
 //!       hashstates/<algorithm>/<offset>                 the hash after so many bytes, see `hash`
+//!       purge                                           how many bytes there were when it was old; ours
 //! lighter/
 //!   digests/sha512/<hex, first two>/<hex>/link          which content has that digest
+//!   purge                                               how far the purging of uploads is, see `purge`
 //!   http-secret                                         what signs `_state`, unless it is configured
 //! ```
 //!
@@ -43,6 +45,9 @@ pub const MANIFESTS: &str = "_manifests";
 
 /// The secret that signs `_state`.
 pub const HTTP_SECRET: &str = "lighter/http-secret";
+
+/// How far the purging of uploads is.
+pub const PURGE: &str = "lighter/purge";
 
 /// The content of a blob or manifest, by its canonical digest.
 pub fn blob(canonical: &Digest) -> String {
@@ -134,9 +139,14 @@ pub fn repositories(below: &str) -> String {
     format!("{ROOT}/repositories{slash}{below}")
 }
 
+/// All uploads of a repository.
+pub fn uploads(name: &Name) -> String {
+    format!("{}/_uploads", repository(name))
+}
+
 /// Everything of an upload.
 pub fn upload(name: &Name, id: &str) -> String {
-    format!("{}/_uploads/{id}", repository(name))
+    format!("{}/{id}", uploads(name))
 }
 
 /// An upload's bytes.
@@ -149,9 +159,19 @@ pub fn upload_started_at(name: &Name, id: &str) -> String {
     format!("{}/startedat", upload(name, id))
 }
 
+/// How many bytes an upload had when it was found to be old.
+pub fn upload_purge_mark(name: &Name, id: &str) -> String {
+    format!("{}/purge", upload(name, id))
+}
+
 /// An upload's hash after so many bytes.
 pub fn upload_hash_state(name: &Name, id: &str, algorithm: Algorithm, offset: u64) -> String {
-    format!("{}/hashstates/{}/{offset}", upload(name, id), algorithm.as_str())
+    format!("{}/{offset}", upload_hash_states(name, id, algorithm))
+}
+
+/// An upload's hashes by an algorithm.
+pub fn upload_hash_states(name: &Name, id: &str, algorithm: Algorithm) -> String {
+    format!("{}/hashstates/{}", upload(name, id), algorithm.as_str())
 }
 
 /// Whether a name below a repository is of what it has itself, and not of a repository.

@@ -27,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod descriptor;
 pub mod digest;
+pub mod duration;
 pub mod error;
 pub mod hash;
 pub mod http;
@@ -37,6 +38,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod members;
 pub mod name;
+pub mod purge;
 pub mod referrer;
 pub mod referrers;
 pub mod registry;
@@ -45,6 +47,7 @@ pub mod route;
 pub mod storage;
 pub mod stream;
 pub mod upload;
+pub mod upload_proof;
 pub mod upload_state;
 
 #[cfg(all(target_family = "wasm", any(feature = "imported", feature = "exported")))]

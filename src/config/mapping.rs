@@ -68,19 +68,22 @@ fn expand(
     known: &[&str],
     flat: &mut Vec<(String, String)>,
 ) -> Result<(), String> {
+    if parent == AUTH {
+        // Its one member is the kind of access control.
+        let mut kinds = mapping.keys();
+        let (Some(kind), None) = (kinds.next(), kinds.next()) else {
+            return Err(format!("{AUTH} has one member, the kind of access control, such as htpasswd"));
+        };
+        flat.push((AUTH.to_owned(), kind.clone()));
+    }
     for (key, value) in mapping {
         let name = format!("{parent}_{}", key.to_ascii_uppercase());
-        if parent == AUTH && !known.contains(&&*name) {
-            // Its members are the kinds that there are, and the one that is there is meant.
-            if flat.iter().any(|(name, _)| name == AUTH) {
-                return Err(format!("{AUTH} has more than one kind of access control; keep one of them"));
-            }
-            flat.push((AUTH.to_owned(), key));
-        }
+        let is_known = known.contains(&&*name);
         match value {
             Value::Null => {}
-            Value::Object(mapping) if !known.contains(&&*name) => expand(&name, mapping, known, flat)?,
+            Value::Object(mapping) if !is_known => expand(&name, mapping, known, flat)?,
             _ if is_parent(&name, known) => return Err(no_mapping(&name, known)),
+            Value::Object(_) | Value::Array(_) if is_known => return Err(format!("{name} is a text")),
             Value::String(text) if text.is_empty() => {}
             Value::String(text) => flat.push((name, text)),
             other => flat.push((name, other.to_string())),

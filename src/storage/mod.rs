@@ -51,6 +51,11 @@ pub fn check_key(key: &str) -> Result<()> {
     Err(Error::Other(format!("{key:?} is not a key")))
 }
 
+/// The error for an upload that is to be cut where it has no bytes.
+pub fn beyond_the_end(offset: u64, size: u64) -> Error {
+    Error::Other(format!("an upload of {size} bytes cannot be cut to {offset}"))
+}
+
 /// A store of values, blobs and uploads.
 pub trait Storage {
     /// The writer of an upload.
@@ -70,6 +75,8 @@ pub trait Storage {
     fn delete_prefix(&self, prefix: &str) -> Result<()>;
     /// Lists at most `limit` of the prefixes directly under a prefix, in byte order, after `after`.
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
+    /// Lists at most `limit` of the names of values directly under a prefix, in byte order, after `after`.
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
 
     /// Returns a blob's size in bytes, or none.
     fn stat(&self, key: &str) -> Result<Option<u64>>;
@@ -98,16 +105,21 @@ pub trait Open: Storage + Sized {
     fn open(settings: &Settings) -> core::result::Result<Self, String>;
 }
 
+/// A key and the value that is stored under it.
+pub type Note = (String, Vec<u8>);
+
 /// The one writer of an upload. Dropping it keeps what was appended, but not durably.
 pub trait Upload {
     /// Returns how many bytes the upload has.
     fn offset(&self) -> u64;
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Drops the bytes after the first `offset` ones.
+    fn cut(&mut self, offset: u64) -> Result<()>;
     /// Opens the bytes from the first one on.
     fn read(&self) -> Result<Content>;
-    /// Makes the upload's bytes durable and lets go of it.
-    fn suspend(self) -> Result<()>;
+    /// Makes the upload's bytes durable, then stores the notes, and lets go of it.
+    fn suspend(self, notes: &[Note]) -> Result<()>;
     /// Publishes the upload as a blob.
     fn commit(self, key: &str) -> Result<()>;
     /// Ends the upload and removes its bytes.

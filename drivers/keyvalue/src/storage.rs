@@ -79,6 +79,10 @@ impl Storage for KeyValue {
         index::list(self.at(prefix)?, prefix, after, limit)
     }
 
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        index::values(self.at(prefix)?, prefix, after, limit)
+    }
+
     fn stat(&self, key: &str) -> Result<Option<u64>> {
         Ok(blob::find(self.at(key)?, key)?.map(|blob| blob.size()))
     }
