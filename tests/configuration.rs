@@ -53,6 +53,7 @@ fn every_wrong_value_is_named() {
 
 #[test]
 fn an_empty_variable_is_none() {
+    over_files!();
     let server = Server::without_secret()
         .env("REGISTRY_HTTP_SECRET", "")
         .env("REGISTRY_HTTP_HOST", "")

@@ -51,6 +51,7 @@ fn configuration(data: &Path) -> PathBuf {
 
 #[test]
 fn distribution_serves_what_was_pushed_here() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }
@@ -71,6 +72,7 @@ fn distribution_serves_what_was_pushed_here() {
 
 #[test]
 fn what_was_pushed_to_distribution_is_served_here() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }
@@ -97,6 +99,7 @@ fn what_was_pushed_to_distribution_is_served_here() {
 
 #[test]
 fn an_upload_goes_to_and_fro() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }
@@ -126,6 +129,7 @@ fn an_upload_goes_to_and_fro() {
 
 #[test]
 fn distribution_collects_garbage_among_what_was_pushed_here() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }

@@ -20,6 +20,7 @@ fn answers(stored: &Server, request: Asked, status: &str, instructions: u64) -> 
 /// configuration.
 #[test]
 fn a_request_costs_so_many_instructions() {
+    over_files!();
     let server = Server::start();
     let layer = push_blob(&server, "a/b", b"layer");
     push_blob(&server, "a/b", b"{}");

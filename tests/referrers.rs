@@ -312,6 +312,7 @@ fn no_answer_is_larger_than_clients_take() {
 
 #[test]
 fn what_another_registry_stored_is_found_when_first_asked_for() {
+    over_files!();
     let filled = server_with_blobs();
     put(&filled, "v1", MANIFEST, &image());
     let mut digests = vec![attach(&filled, "sbom"), attach(&filled, "signature")];

@@ -116,6 +116,7 @@ fn a_client_that_vanished_goes_on_from_what_is_stored() {
 
 #[test]
 fn a_server_that_was_killed_goes_on_from_what_is_stored() {
+    over_files!();
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(7, 4_000_000).into_bytes();
@@ -151,6 +152,7 @@ fn an_upload_goes_from_server_to_server() {
 
 #[test]
 fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
+    over_files!();
     let server = Server::start();
     let (stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
     let patched = server.patch(&status.location()).body("lo").send();
@@ -168,6 +170,7 @@ fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
 
 #[test]
 fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
+    over_files!();
     let server = Server::start();
     let (stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
     let put = server.put(&status.completed_by(&sha256(b"hello"))).body("lo").send();
@@ -181,6 +184,7 @@ fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
 
 #[test]
 fn an_upload_that_was_removed_under_its_writer_is_unknown() {
+    over_files!();
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let stream = begin(&server, "PUT", &started.completed_by(&sha256(b"hello")), b"hel");
@@ -196,6 +200,7 @@ fn an_upload_that_was_removed_under_its_writer_is_unknown() {
 
 #[test]
 fn a_hold_from_the_future_is_not_waited_for() {
+    over_files!();
     // As after a crash, if the clock is set back before the server starts again.
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();

@@ -60,6 +60,7 @@ fn what_is_set_up_by_half_serves_nothing() {
 
 #[test]
 fn users_and_rules_may_be_in_files() {
+    over_files!();
     let options = with(&[
         ("REGISTRY_AUTH", "htpasswd"),
         ("REGISTRY_AUTH_HTPASSWD_PATH", "/var/lib/registry/htpasswd"),
