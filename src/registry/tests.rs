@@ -17,7 +17,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let config = Config { http_secret: Some("s".to_owned()), delete: true, ..Config::default() };
+        let config = Config { http_secret: Some("s".to_owned()), ..Config::default() };
         Self { storage: Recorded::default(), config }
     }
 
