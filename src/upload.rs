@@ -7,6 +7,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Code, Error, Result};
 use crate::hash::Hasher;
 use crate::keys;
+use crate::name::Name;
 use crate::repository::Repository;
 use crate::storage::{self, Storage, Upload as _};
 use crate::stream::{Stream, read_exactly};
@@ -85,14 +86,7 @@ impl<'a, S: Storage> Upload<'a, S> {
         let (storage, name) = (self.repository.storage(), self.repository.name());
         self.writer.suspend()?;
         // After the bytes: a hash of bytes that were lost would be believed. One that is lost is made anew.
-        for hasher in &self.hashers {
-            let key = keys::upload_hash_state(name, &self.id, hasher.algorithm(), offset);
-            storage.note(&key, &hasher.to_state())?;
-        }
-        // By then another request may have ended the upload, and nobody would remove what came after.
-        if !self.hashers.is_empty() && storage.received(&keys::upload_data(name, &self.id))?.is_none() {
-            storage.delete_prefix(&keys::upload(name, &self.id))?;
-        }
+        keep_hashes(storage, name, &self.id, &self.hashers, offset)?;
         Ok(offset)
     }
 
@@ -148,6 +142,25 @@ impl<'a, S: Storage> Upload<'a, S> {
     }
 }
 
+/// Keeps the hashes of an upload's bytes up to an offset, for a later request to go on with. The upload has no
+/// writer then: another request may end it, and nobody would remove what came after.
+fn keep_hashes<S: Storage>(
+    storage: &S,
+    name: &Name,
+    id: &str,
+    hashers: &[Hasher],
+    offset: u64,
+) -> storage::Result<()> {
+    for hasher in hashers {
+        let key = keys::upload_hash_state(name, id, hasher.algorithm(), offset);
+        storage.note(&key, &hasher.to_state())?;
+    }
+    if !hashers.is_empty() && storage.received(&keys::upload_data(name, id))?.is_none() {
+        storage.delete_prefix(&keys::upload(name, id))?;
+    }
+    Ok(())
+}
+
 /// Waits for the next bytes of a body. An error is mostly the client's own doing: it has gone.
 pub fn next(body: &mut impl Stream) -> Result<Option<Vec<u8>>> {
     let detail = "the body broke off; ask for the upload's status to go on";
@@ -157,7 +170,6 @@ pub fn next(body: &mut impl Stream) -> Result<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::Name;
     use crate::storage::memory::Memory;
 
     #[test]
@@ -167,11 +179,12 @@ mod tests {
         let (mut upload, _) = Upload::start(&repository).unwrap();
         upload.hash_with(Algorithm::Sha256).unwrap();
         upload.receive(&mut b"abc".to_vec()).unwrap();
+        let Upload { id, writer, hashers, .. } = upload;
+        writer.suspend().unwrap();
         // Another request has it as soon as this one lets go.
-        let id = upload.id().to_owned();
-        storage.create_upload(&keys::upload_data(&name, &id)).unwrap().abort().unwrap();
+        storage.open_upload(&keys::upload_data(&name, &id)).unwrap().abort().unwrap();
         storage.delete_prefix(&keys::upload(&name, &id)).unwrap();
-        assert_eq!(upload.suspend().unwrap(), 3);
+        keep_hashes(&storage, &name, &id, &hashers, 3).unwrap();
         assert_eq!(storage.keys(), [""; 0]);
     }
 }
