@@ -1,6 +1,7 @@
 //! The checks, and the parties that run them.
 
 mod blobs;
+mod hash;
 mod together;
 mod uploads;
 mod values;
@@ -30,6 +31,7 @@ pub fn checks<S: Storage>() -> Vec<Check<S>> {
     checks.extend(blobs::checks());
     checks.extend(uploads::checks());
     checks.extend(together::checks());
+    checks.extend(hash::checks());
     checks
 }
 
