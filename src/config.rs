@@ -11,8 +11,8 @@ use crate::auth::{Auth, Variables};
 use crate::duration;
 use crate::purge::Purging;
 
-/// What the environment says.
-#[derive(Debug, Default)]
+/// What the environment says. The default is what an environment without variables says, but for the notices.
+#[derive(Debug)]
 pub struct Config {
     /// What signs `_state`. Without it, a secret is made once and kept in storage.
     pub http_secret: Option<String>,
@@ -120,11 +120,28 @@ const NAMES: [&str; 14] = [
     VALIDATION_PLATFORMS,
 ];
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http_secret: None,
+            location: Location::Relative,
+            prefix: String::new(),
+            delete: true,
+            read_only: false,
+            purging: Some(Purging::default()),
+            validation: Validation::default(),
+            access_log: Some(Format::Text),
+            auth: None,
+            notices: Vec::new(),
+        }
+    }
+}
+
 impl Config {
     /// Reads the variables of an environment. An empty one counts as not set. Errs, for the log, with
     /// the variable whose value is none.
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
-        let mut config = Self { delete: true, access_log: Some(Format::Text), ..Self::default() };
+        let mut config = Self::default();
         let (mut access_log, mut forwarded) = (true, false);
         let (mut purges, mut purging) = (true, Purging::default());
         let mut auth = Variables::default();
@@ -270,11 +287,14 @@ mod tests {
 
     #[test]
     fn without_variables_there_are_defaults() {
-        let config = config(&[("HOME", "/root"), (HTTP_SECRET, "")]).unwrap();
-        assert_eq!(config.http_secret, None);
-        assert_eq!(config.location, Location::Relative);
-        assert!(config.delete && !config.read_only && config.validation == Validation::default());
-        assert_eq!((config.access_log, config.notices), (Some(Format::Text), vec![OPEN.to_owned()]));
+        let read = config(&[("HOME", "/root"), (HTTP_SECRET, "")]).unwrap();
+        assert_eq!(read.notices, [OPEN]);
+        for config in [read, Config::default()] {
+            assert_eq!(config.http_secret, None);
+            assert_eq!(config.location, Location::Relative);
+            assert!(config.delete && !config.read_only && config.validation == Validation::default());
+            assert_eq!(config.access_log, Some(Format::Text));
+        }
     }
 
     #[test]

@@ -50,12 +50,18 @@ impl Server {
     pub(crate) fn without_secret() -> Options {
         // Not in /tmp, which may be memory: some tests store GBs.
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
-        let component = tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm");
         // The tests wait for a streamed upload's bytes to be stored, and a chunk is stored when it is full.
         let environment = vec![("REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE".into(), "100000".into())];
         // The count is what the README recommends.
         let (data, variables) = (Arc::new(data), Vec::new());
-        Options { data, environment, variables, requests_per_instance: 128, instructions: None, component }
+        Options {
+            data,
+            environment,
+            variables,
+            requests_per_instance: 128,
+            instructions: None,
+            component: component(),
+        }
     }
 
     pub(crate) fn get(&self, target: &str) -> Request {
@@ -130,7 +136,7 @@ impl Options {
 
     /// Whether the component takes the variables that its host has beside the environment.
     pub(crate) fn takes_variables(&self) -> bool {
-        self.component.ends_with("lighter-keyvalue.wasm")
+        !is_over_files()
     }
 
     /// Sets one of those.
@@ -251,6 +257,16 @@ impl Options {
         }
         command
     }
+}
+
+/// The registry that is tested.
+fn component() -> PathBuf {
+    tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm")
+}
+
+/// Whether the registry that is tested keeps files in the directory of its data. The key-value driver does not.
+pub(crate) fn is_over_files() -> bool {
+    !component().ends_with("lighter-keyvalue.wasm")
 }
 
 fn tool(variable: &str, default: &str) -> PathBuf {
