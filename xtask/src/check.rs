@@ -137,7 +137,7 @@ fn tests(wasmtime: &Path, component: &Path) -> Command {
     tests
 }
 
-/// Checks the format, and lints what runs here as well as what runs on a WebAssembly host.
+/// Checks the format, lints what runs here as well as what runs on a WebAssembly host, and checks the dependencies.
 pub(crate) fn lint(toolchain: &Toolchain) -> Result<()> {
     step("checking the format", || run(cargo().args(["fmt", "--all", "--check"])))?;
     step("linting for this machine", || {
@@ -147,7 +147,37 @@ pub(crate) fn lint(toolchain: &Toolchain) -> Result<()> {
         let mut clippy = toolchain.cargo("clippy");
         clippy.args(["--lib", "--all-features"]).args(packages().flat_map(|package| ["--package", package]));
         run(clippy.args(["--", "-Dwarnings"]))
-    })
+    })?;
+    step("checking the dependencies against deny.toml", deny)
+}
+
+/// Checks the licences and sources of all dependencies, and whether there are advisories about them, by cargo-deny.
+/// Without it that is said, and in CI it is a failure. The database of advisories comes over the network: where it
+/// cannot be had, that is said, too.
+fn deny() -> Result<()> {
+    let own = workspace("target/tools/bin/cargo-deny");
+    let deny = || {
+        let mut deny = Command::new(if own.exists() { own.as_os_str() } else { "cargo-deny".as_ref() });
+        deny.current_dir(workspace(""));
+        deny
+    };
+    if capture(deny().arg("--version")).is_err() {
+        let missing = "there is no cargo-deny here: licences, sources and advisories were not checked; \
+                       `cargo install --locked cargo-deny` installs it";
+        ensure!(env::var_os("LIGHTER_REQUIRE_PEERS").is_none_or(|value| value != "1"), missing);
+        eprintln!("xtask: {missing}");
+        return Ok(());
+    }
+    run(deny().args(["check", "licenses", "bans", "sources"]))?;
+    match capture(deny().args(["fetch", "db"])) {
+        Ok(_) => run(deny().args(["check", "advisories"])),
+        Err(error) => {
+            eprintln!(
+                "xtask: WARNING: advisories were not checked, since their database cannot be fetched: {error:#}"
+            );
+            Ok(())
+        }
+    }
 }
 
 #[cfg(test)]
