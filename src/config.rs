@@ -12,8 +12,8 @@ use crate::duration;
 use crate::purge::Purging;
 use crate::storage::{Environment, Settings};
 
-/// What the environment says.
-#[derive(Debug, Default)]
+/// What the environment says. The default is what an environment without variables says, but for the notices.
+#[derive(Debug)]
 pub struct Config {
     /// What signs `_state`. Without it, a secret is made once and kept in storage.
     pub http_secret: Option<String>,
@@ -111,6 +111,23 @@ const NAMES: [&str; 14] = [
     VALIDATION_PLATFORMS,
 ];
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http_secret: None,
+            location: Location::Relative,
+            prefix: String::new(),
+            delete: true,
+            read_only: false,
+            purging: Some(Purging::default()),
+            validation: Validation::default(),
+            access_log: Some(Format::Text),
+            auth: None,
+            notices: Vec::new(),
+        }
+    }
+}
+
 /// Takes the settings from what a host gives: its variables, and what the mappings among them stand for. Beside those
 /// of the registry there are variables that the storage reads. Errs, for the log, with the variable that cannot be read.
 pub fn settings(environment: Environment, of_storage: &[&'static str]) -> Result<Settings, String> {
@@ -128,20 +145,8 @@ pub fn settings(environment: Environment, of_storage: &[&'static str]) -> Result
 impl Config {
     /// Reads the settings. Errs, for the log, with the variable whose value is wrong.
     pub fn read(settings: &Settings) -> Result<Self, String> {
-        let config = Self {
-            http_secret: settings.get(HTTP_SECRET).map(str::to_owned),
-            location: location(settings)?,
-            prefix: prefix(settings.get(HTTP_PREFIX).unwrap_or_default())?,
-            delete: flag(settings, DELETE_ENABLED, true)?,
-            read_only: flag(settings, READ_ONLY, false)?,
-            validation: validation(settings)?,
-            purging: purging(settings)?,
-            access_log: access_log(settings)?,
-            ..Self::default()
-        };
-        let variables = variables::Variables::of(settings);
         let mut notices = Vec::new();
-        if !variables.are_decided() {
+        if settings.get(variables::AUTH).is_none() {
             notices.push(OPEN.to_owned());
         }
         for unknown in settings.unknown() {
@@ -152,7 +157,18 @@ impl Config {
             }
             notices.push(notice);
         }
-        Ok(Self { auth: variables.read(&mut notices)?, notices, ..config })
+        Ok(Self {
+            http_secret: settings.get(HTTP_SECRET).map(str::to_owned),
+            location: location(settings)?,
+            prefix: prefix(settings.get(HTTP_PREFIX).unwrap_or_default())?,
+            delete: flag(settings, DELETE_ENABLED, true)?,
+            read_only: flag(settings, READ_ONLY, false)?,
+            purging: purging(settings)?,
+            validation: validation(settings)?,
+            access_log: access_log(settings)?,
+            auth: variables::read(settings, &mut notices)?,
+            notices,
+        })
     }
 }
 
@@ -281,11 +297,14 @@ mod tests {
 
     #[test]
     fn without_variables_there_are_defaults() {
-        let config = config(&[("HOME", "/root"), (HTTP_SECRET, "")]).unwrap();
-        assert_eq!(config.http_secret, None);
-        assert_eq!(config.location, Location::Relative);
-        assert!(config.delete && !config.read_only && config.validation == Validation::default());
-        assert_eq!((config.access_log, config.notices), (Some(Format::Text), vec![OPEN.to_owned()]));
+        let read = config(&[("HOME", "/root"), (HTTP_SECRET, "")]).unwrap();
+        assert_eq!(read.notices, [OPEN]);
+        for config in [read, Config::default()] {
+            assert_eq!(config.http_secret, None);
+            assert_eq!(config.location, Location::Relative);
+            assert!(config.delete && !config.read_only && config.validation == Validation::default());
+            assert_eq!(config.access_log, Some(Format::Text));
+        }
     }
 
     #[test]

@@ -177,25 +177,3 @@ pub fn next(body: &mut dyn Stream) -> Result<Option<Vec<u8>>> {
     let detail = "the body broke off; ask for the upload's status to go on";
     body.next().map_err(|source| Error::new(Code::BlobUploadInvalid, detail).log(source))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::name::Name;
-    use crate::storage::memory::Memory;
-
-    #[test]
-    fn nothing_is_left_of_an_upload_that_ended_meanwhile() {
-        let (storage, name) = (Memory::default(), Name::parse("a/b").unwrap());
-        let repository = Repository::new(&storage, &name);
-        let (mut upload, _) = Upload::start(&repository).unwrap();
-        upload.hash_with(Algorithm::Sha256).unwrap();
-        upload.receive(&mut b"abc".to_vec()).unwrap();
-        // Another request has it as soon as this one lets go.
-        let id = upload.id().to_owned();
-        storage.create_upload(&keys::upload_data(&name, &id)).unwrap().abort().unwrap();
-        storage.delete_prefix(&keys::upload(&name, &id)).unwrap();
-        assert_eq!(upload.suspend().unwrap(), 3);
-        assert_eq!(storage.keys(), [""; 0]);
-    }
-}

@@ -87,6 +87,7 @@ fn a_mapping_that_cannot_be_read_keeps_the_registry_from_serving() {
 
 #[test]
 fn an_empty_variable_is_none() {
+    over_files!();
     let server = Server::without_secret()
         .env("REGISTRY_HTTP_SECRET", "")
         .env("REGISTRY_HTTP_HOST", "")

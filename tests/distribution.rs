@@ -54,6 +54,7 @@ fn configuration(data: &Path) -> PathBuf {
 
 #[test]
 fn distribution_serves_what_was_pushed_here() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }
@@ -74,6 +75,7 @@ fn distribution_serves_what_was_pushed_here() {
 
 #[test]
 fn what_was_pushed_to_distribution_is_served_here() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }
@@ -157,6 +159,7 @@ fn an_image_of_schema_1_is_served_as_distribution_stored_it() {
 
 #[test]
 fn an_upload_goes_to_and_fro() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }
@@ -186,6 +189,7 @@ fn an_upload_goes_to_and_fro() {
 
 #[test]
 fn distribution_collects_garbage_among_what_was_pushed_here() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }

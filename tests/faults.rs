@@ -3,7 +3,6 @@
 //! is only slow.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -16,6 +15,7 @@ use crate::content::{noise, push_blob, sha256};
 use crate::images::{MANIFEST, manifest};
 use crate::process::installed;
 use crate::server::Server;
+use crate::skip::missing;
 
 /// What the filesystem driver has the host do, as Linux calls it.
 const CALLS: [&str; 8] =
@@ -81,7 +81,7 @@ fn may_trace() -> bool {
         // It ended because its time was over, and not because it may not trace.
         let may = traced.is_ok_and(|status| status.code() == Some(124));
         if !may {
-            io::stderr().write_all(b"skipped: no process can be traced here\n").expect("a stderr");
+            missing("no process can be traced here");
         }
         may
     }
@@ -138,6 +138,7 @@ fn expect(answer: &Response, done: &str) {
 
 #[test]
 fn whichever_call_of_an_upload_fails_it_goes_on() {
+    over_files!();
     let server = Server::start();
     if !may_trace() {
         return;
@@ -192,6 +193,7 @@ fn bytes_whose_sync_failed_are_not_believed() {
 
 #[test]
 fn whichever_call_of_a_push_fails_the_tag_is_the_old_or_the_new() {
+    over_files!();
     let server = Server::start();
     if !may_trace() {
         return;
@@ -218,6 +220,7 @@ fn whichever_call_of_a_push_fails_the_tag_is_the_old_or_the_new() {
 /// More wait for the disk than the machine has cores, and who only reads is answered.
 #[test]
 fn who_waits_for_the_disk_keeps_nobody_else_waiting() {
+    over_files!();
     const PUSHES: usize = 12;
     let server = Server::start();
     if !may_trace() {

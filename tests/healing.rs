@@ -48,6 +48,7 @@ fn push_index(server: &Server, tag: &str) -> String {
 
 #[test]
 fn what_distribution_stored_is_served() {
+    over_files!();
     let options = Server::with_secret("asecret");
     let root = options.root();
     let index = sha256(INDEX.as_bytes());
@@ -124,6 +125,7 @@ fn a_stored_manifest_is_served_as_what_it_is() {
 
 #[test]
 fn a_link_may_end_with_a_newline() {
+    over_files!();
     let server = Server::start();
     push_blob(&server, "a/b", b"hello");
     write(&layer_link(&server.root(), HELLO), format!("{HELLO}\n").as_bytes());
@@ -132,6 +134,7 @@ fn a_link_may_end_with_a_newline() {
 
 #[test]
 fn a_damaged_link_to_a_blob_is_none_until_the_blob_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     let target = format!("/v2/a/b/blobs/{HELLO}");
     for damaged in ["", "\0\0\0\0", "sha256:2cf2", "sha256:../../../secret", "2cf24dba"] {
@@ -146,6 +149,7 @@ fn a_damaged_link_to_a_blob_is_none_until_the_blob_is_pushed_again() {
 
 #[test]
 fn a_blob_that_lost_its_bytes_is_none_until_it_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     push_blob(&server, "a/b", b"hello");
     let target = format!("/v2/a/b/blobs/{HELLO}");
@@ -163,6 +167,7 @@ fn a_blob_that_lost_its_bytes_is_none_until_it_is_pushed_again() {
 
 #[test]
 fn a_blob_that_was_cut_off_is_replaced() {
+    over_files!();
     let server = Server::start();
     push_blob(&server, "a/b", b"hello");
     write(&blob(&server.root(), HELLO), b"hel");
@@ -172,6 +177,7 @@ fn a_blob_that_was_cut_off_is_replaced() {
 
 #[test]
 fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
+    over_files!();
     let server = Server::start();
     let layer = noise(40, 300_000).into_bytes();
     push_blob(&server, "a/b", b"{}");
@@ -214,6 +220,7 @@ fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
 
 #[test]
 fn a_manifest_that_was_cut_off_is_none_until_it_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     let digest = push_index(&server, "v1");
     for damaged in [&INDEX.as_bytes()[..40], b"{}", b""] {
@@ -232,6 +239,7 @@ fn a_manifest_that_was_cut_off_is_none_until_it_is_pushed_again() {
 
 #[test]
 fn a_damaged_tag_is_none_until_it_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     for damaged in ["", "garbage", "sha256:2cf2"] {
         push_index(&server, "v1");
@@ -311,6 +319,7 @@ fn a_link_to_a_referrer_is_believed_if_the_manifest_says_so() {
 
 #[test]
 fn a_damaged_revision_is_none_until_it_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     let digest = push_index(&server, "v1");
     write(&revision_link(&server.root(), &digest), b"");
@@ -321,6 +330,7 @@ fn a_damaged_revision_is_none_until_it_is_pushed_again() {
 
 #[test]
 fn what_a_crash_left_among_the_tags_is_not_listed() {
+    over_files!();
     let server = Server::start();
     push_index(&server, "v1");
     let tags = server.root().join("repositories/a/b/_manifests/tags");
@@ -350,6 +360,7 @@ fn what_a_crash_left_among_the_tags_is_not_listed() {
 
 #[test]
 fn strangers_among_the_tags_are_in_nobodys_way() {
+    over_files!();
     let server = Server::start();
     let digest = push_index(&server, "v1");
     let manifests = server.root().join("repositories/a/b/_manifests");
@@ -367,6 +378,7 @@ fn strangers_among_the_tags_are_in_nobodys_way() {
 
 #[test]
 fn a_kept_hash_that_cannot_be_right_is_not_believed() {
+    over_files!();
     let server = Server::start();
     for damage in ["absent", "empty", "of another length", "no hash"] {
         let started = server.post("/v2/a/b/blobs/uploads/").send();

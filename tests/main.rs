@@ -17,6 +17,9 @@
     reason = "a test fails by panicking, and so do the functions that help it"
 )]
 
+#[macro_use]
+mod skip;
+
 mod client;
 mod content;
 mod images;

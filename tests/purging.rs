@@ -107,6 +107,7 @@ fn a_duration_that_is_none_is_named() {
 /// With the age that both have by default.
 #[test]
 fn what_distribution_left_is_purged() {
+    over_files!();
     let options = variable(Server::with_secret(SECRET), "INTERVAL", "1s").with_fresh_instances();
     let uploads = options.root().join("repositories/d/e/_uploads");
     for (id, started_at) in [

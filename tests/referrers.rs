@@ -243,6 +243,7 @@ fn a_referrer_that_is_deleted_is_listed_no_more() {
 
 #[test]
 fn what_clients_keep_under_the_fallback_tag_is_merged() {
+    over_files!();
     let server = server_with_blobs();
     let here = attach(&server, "sbom");
     let other = artifact(&image(), "signature");
@@ -311,6 +312,7 @@ fn a_type_is_found_as_clients_write_it() {
 
 #[test]
 fn the_fallback_tag_of_a_sha512_has_the_beginning_of_it() {
+    over_files!();
     let server = server_with_blobs();
     put(&server, "v1", MANIFEST, &image());
     let subject = sha512(image().as_bytes());
@@ -357,6 +359,7 @@ fn no_answer_is_larger_than_clients_take() {
 
 #[test]
 fn what_another_registry_stored_is_found_when_first_asked_for() {
+    over_files!();
     let filled = server_with_blobs();
     put(&filled, "v1", MANIFEST, &image());
     let mut digests = vec![attach(&filled, "sbom"), attach(&filled, "signature")];

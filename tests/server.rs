@@ -50,7 +50,6 @@ impl Server {
     pub(crate) fn without_secret() -> Options {
         // Not in /tmp, which may be memory: some tests store GBs.
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
-        let component = tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm");
         // The count is what the README recommends.
         let (data, environment, variables) = (Arc::new(data), Vec::new(), Vec::new());
         let options = Options {
@@ -59,7 +58,7 @@ impl Server {
             variables,
             requests_per_instance: 128,
             instructions: None,
-            component,
+            component: component(),
         };
         if options.takes_variables() {
             // The tests wait for a streamed upload's bytes to be stored, and a chunk is stored when it is full.
@@ -140,7 +139,7 @@ impl Options {
 
     /// Whether the component takes the variables that its host has beside the environment.
     pub(crate) fn takes_variables(&self) -> bool {
-        self.component.ends_with("lighter-keyvalue.wasm")
+        !is_over_files()
     }
 
     /// Sets one of those.
@@ -261,6 +260,16 @@ impl Options {
         }
         command
     }
+}
+
+/// The registry that is tested.
+fn component() -> PathBuf {
+    tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm")
+}
+
+/// Whether the registry that is tested keeps files in the directory of its data. The key-value driver does not.
+pub(crate) fn is_over_files() -> bool {
+    !component().ends_with("lighter-keyvalue.wasm")
 }
 
 fn tool(variable: &str, default: &str) -> PathBuf {

@@ -62,6 +62,7 @@ fn the_tests_make_distributions_tokens() {
 
 #[test]
 fn an_upload_that_distribution_began_is_finished() {
+    over_files!();
     let options = Server::with_secret("asecret");
     upload_of_distribution(&options.root());
     let server = options.start();

@@ -128,6 +128,7 @@ fn a_number_that_is_too_large_is_made_smaller() {
 
 #[test]
 fn a_page_has_at_most_1000_tags() {
+    over_files!();
     let server = Server::with_secret("s").in_memory().start();
     tag(&server, "a/b", "t0000");
     // As if they had been pushed, which would take long.

@@ -41,6 +41,7 @@ fn finish(server: &Server, answer: &Response, content: &[u8]) {
 
 #[test]
 fn after_a_loss_of_power_an_upload_goes_on_from_what_was_acknowledged() {
+    over_files!();
     let server = Server::start();
     let content = noise(90, 1_500_000).into_bytes();
     let (started, patched) = after_a_loss_of_power(&server, &content[..1_000_000]);
@@ -61,6 +62,7 @@ fn after_a_loss_of_power_an_upload_goes_on_from_what_was_acknowledged() {
 
 #[test]
 fn who_builds_on_bytes_that_nothing_proves_is_told_where_the_upload_stands() {
+    over_files!();
     let server = Server::start();
     let (_, patched) = after_a_loss_of_power(&server, b"hel");
     // As if the client had believed the size.
@@ -93,6 +95,7 @@ fn who_builds_on_bytes_that_nothing_proves_is_told_where_the_upload_stands() {
 
 #[test]
 fn the_next_chunk_follows_what_was_acknowledged() {
+    over_files!();
     let server = Server::start();
     for range in [None, Some("3-4")] {
         let (_, patched) = after_a_loss_of_power(&server, b"hel");
@@ -113,6 +116,7 @@ fn the_next_chunk_follows_what_was_acknowledged() {
 /// A hash state is not synced. What the crash took of it, the `_state` proves.
 #[test]
 fn without_a_hash_the_state_of_the_client_counts() {
+    over_files!();
     let server = Server::start();
     for left in [None, Some(&b""[..]), Some(&[0; 108])] {
         let (started, patched) = after_a_loss_of_power(&server, b"hel");
@@ -130,6 +134,7 @@ fn without_a_hash_the_state_of_the_client_counts() {
 
 #[test]
 fn where_nothing_was_acknowledged_the_upload_begins_anew() {
+    over_files!();
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     fs::write(directory(&server, &started).join("data"), [0; 5]).unwrap();

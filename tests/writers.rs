@@ -126,6 +126,7 @@ fn a_client_that_vanished_goes_on_from_what_is_stored() {
 
 #[test]
 fn a_server_that_was_killed_goes_on_from_what_was_acknowledged() {
+    over_files!();
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(7, 4_000_000).into_bytes();
@@ -164,6 +165,7 @@ fn an_upload_goes_from_server_to_server() {
 
 #[test]
 fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
+    over_files!();
     let server = Server::start();
     let (stream, started, upload) = begin_patch_that_stands_still(&server, b"hel");
     // What it has sent is not durable, and the other does not build on it.
@@ -182,6 +184,7 @@ fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
 
 #[test]
 fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
+    over_files!();
     let server = Server::start();
     let (stream, started, upload) = begin_patch_that_stands_still(&server, b"hel");
     let put = server.put(&started.completed_by(&sha256(b"hello"))).body("hello").send();
@@ -195,6 +198,7 @@ fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
 
 #[test]
 fn an_upload_that_was_removed_under_its_writer_is_unknown() {
+    over_files!();
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let stream = begin(&server, "PUT", &started.completed_by(&sha256(b"hello")), b"hel");
@@ -210,6 +214,7 @@ fn an_upload_that_was_removed_under_its_writer_is_unknown() {
 
 #[test]
 fn a_hold_from_the_future_is_not_waited_for() {
+    over_files!();
     // As after a crash, if the clock is set back before the server starts again.
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();

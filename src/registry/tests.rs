@@ -8,7 +8,6 @@ use super::*;
 use crate::digest::Algorithm;
 use crate::hash::digest;
 use crate::http::Body;
-use crate::purge::Purging;
 use crate::storage::memory::Memory;
 
 /// A registry, and what its storage is asked.
@@ -19,7 +18,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let config = Config { http_secret: Some("s".to_owned()), delete: true, ..Config::default() };
+        let config = Config { http_secret: Some("s".to_owned()), ..Config::default() };
         Self { storage: Recorded::default(), config }
     }
 
@@ -129,8 +128,7 @@ fn an_index_costs_so_many_storage_calls() {
 /// Only a request that has started an upload pays for those that nobody completes, once it is answered.
 #[test]
 fn purging_costs_no_other_request_anything() {
-    let bench =
-        Bench { config: Config { purging: Some(Purging::default()), ..with_image().config }, ..with_image() };
+    let bench = with_image();
     let uploads = "/v2/a/blobs/uploads/";
     let one = format!("{uploads}?digest={CONFIG}");
     let requests = || {

@@ -255,12 +255,8 @@ pub(crate) fn session(data: &[u8]) {
     let mut input = Input(data);
     let controlled = input.byte().is_some_and(|byte| byte % 2 == 1);
     let storage = Memory::default();
-    let config = Config {
-        http_secret: Some("secret".to_owned()),
-        delete: true,
-        auth: controlled.then(auth),
-        ..Config::default()
-    };
+    let config =
+        Config { http_secret: Some("secret".to_owned()), auth: controlled.then(auth), ..Config::default() };
     let registry = Registry::new(storage.clone(), &config);
     let mut locations = Vec::new();
     for _ in 0..REQUESTS_MAX {

@@ -39,7 +39,8 @@ Commands:
   fuzz    Give anything to everything that reads it: by cargo-fuzz where there is one with a nightly
           compiler, else by the property tests again and again.
             --seconds N       for about how long (60)
-  lint    Check the format, and lint for this machine and for WebAssembly.
+  lint    Check the format, lint for this machine and for WebAssembly, and check the licences and sources of
+          the dependencies, and the advisories about them, by cargo-deny.
   help    Print this text.
 
 All that is fetched or made is kept under target/.

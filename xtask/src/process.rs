@@ -1,6 +1,6 @@
 //! Other programs: run them, and say in one sentence what went wrong.
 
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -69,27 +69,42 @@ pub(crate) fn build(command: &mut Command) -> Result<()> {
     }
     let child = command.stderr(Stdio::piped()).spawn();
     let mut child = child.with_context(|| format!("cannot start {}", name(command)))?;
-    let mut said = Vec::new();
-    if let Some(stderr) = child.stderr.take() {
-        let mut stderr = BufReader::new(stderr);
-        loop {
-            let part = stderr.fill_buf()?;
-            let length = part.len();
-            if length == 0 {
-                break;
-            }
-            // Whether the user can be told or not, the program goes on.
-            let _ = errors.write_all(part);
-            said.extend_from_slice(part);
-            stderr.consume(length);
-        }
-    }
+    let said = child.stderr.take().map(|stderr| pass_on(stderr, &mut errors)).transpose()?;
     let status = child.wait()?;
     if !status.success() {
-        let lacks = lack(&String::from_utf8_lossy(&said)).map(|lack| format!(": {lack}"));
+        let lacks = lack(&said.unwrap_or_default()).map(|lack| format!(": {lack}"));
         bail!("{} failed ({status}){}", name(command), lacks.unwrap_or_default());
     }
     Ok(())
+}
+
+/// Runs a program whose output the user sees, and returns what it wrote to its standard output.
+pub(crate) fn run_and_read(command: &mut Command) -> Result<String> {
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| format!("cannot start {}", name(command)))?;
+    let said = child.stdout.take().map(|stdout| pass_on(stdout, &mut io::stdout())).transpose()?;
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} failed ({status})", name(command));
+    }
+    Ok(said.unwrap_or_default())
+}
+
+/// Shows the user what a program writes, as it writes it, and returns it.
+fn pass_on(output: impl Read, to: &mut impl Write) -> Result<String> {
+    let mut output = BufReader::new(output);
+    let mut said = Vec::new();
+    loop {
+        let part = output.fill_buf()?;
+        let length = part.len();
+        if length == 0 {
+            return Ok(String::from_utf8_lossy(&said).into_owned());
+        }
+        // Whether it can be shown or not, the program goes on.
+        let _ = to.write_all(part).and_then(|()| to.flush());
+        said.extend_from_slice(part);
+        output.consume(length);
+    }
 }
 
 /// Returns what a build lacked, by what it said.

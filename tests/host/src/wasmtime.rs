@@ -25,7 +25,7 @@ const READ_AHEAD: &str = "-Shttp-outgoing-body-buffer-chunks=4";
 /// What wasmtime writes once it accepts connections; the URL follows.
 pub const READY: &str = "Serving HTTP on ";
 
-/// A `wasmtime serve` with the flags that the README recommends, on a free port of this machine.
+/// A `wasmtime serve` with the flags that the README recommends, and reading ahead, on a free port of this machine.
 #[derive(Clone, Debug)]
 pub struct Serve {
     address: SocketAddr,

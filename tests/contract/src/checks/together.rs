@@ -5,10 +5,6 @@ use lighter::storage::{Error, Storage, Upload};
 
 const ROUNDS: usize = 20;
 
-/// Takes as long as a writer holds an upload that it does nothing with. Storage in memory has no
-/// writers that vanish, and they hold for ever.
-pub(super) const STANDS_STILL: &str = "a-writer-that-stands-still-loses-its-hold";
-
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
         Check { name: "of-many-that-create-one-does", parties: 6, run: of_many_that_create_one_does },
@@ -24,7 +20,11 @@ pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
         Check { name: "while-one-writes-others-are-refused", parties: 3, run: while_one_writes },
         Check { name: "who-opens-an-upload-finds-its-notes", parties: 3, run: who_opens_finds_notes },
         Check { name: "of-many-that-commit-one-does", parties: 4, run: of_many_that_commit_one_does },
-        Check { name: STANDS_STILL, parties: 2, run: a_writer_that_stands_still },
+        Check {
+            name: "a-writer-that-stands-still-loses-its-hold",
+            parties: 2,
+            run: a_writer_that_stands_still,
+        },
     ]
 }
 
@@ -351,6 +351,7 @@ fn of_many_that_commit_one_does<S: Storage>(party: &Party<S>) {
     }
 }
 
+/// Takes as long as a writer holds an upload that it does nothing with.
 fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     let (id, blob) = (party.key("an/upload/data"), party.key("a/blob/data"));
     let (cancelled, left) = (party.key("a/cancelled/upload/data"), party.key("a/left/upload/data"));
