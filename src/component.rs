@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use wasi::cli::environment::get_environment;
 use wasi::clocks::monotonic_clock;
 use wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingRequest, Method as WasiMethod, OutgoingBody, OutgoingResponse,
@@ -12,20 +13,13 @@ use wasi::io::poll::poll;
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::access_log::log;
-use crate::config::{Config, Format};
+use crate::config::Format;
+use crate::files;
 use crate::http::{Body, Method, Request, Response};
 use crate::manifest::MANIFEST_MAX;
 use crate::registry::{Registry, misconfigured};
-use crate::storage::Storage;
+use crate::storage::{Content, Open, Settings};
 use crate::stream::{Stream, read_exactly};
-
-/// Stored content on its way out.
-pub enum Content {
-    /// The host carries it.
-    Stream(InputStream),
-    /// It passes through the component.
-    Chunks(Box<dyn Stream>),
-}
 
 /// How many bytes of a body are passed on at once, if so many come soon enough, ...
 const GATHERED: usize = 256 * 1024;
@@ -37,32 +31,31 @@ const SOON: u64 = 10_000_000;
 /// chunks that clients send by themselves.
 const DRAINED: u64 = 2 * MANIFEST_MAX;
 
-impl From<InputStream> for Content {
-    fn from(stream: InputStream) -> Self {
-        Self::Stream(stream)
-    }
-}
-
 /// A registry over some storage, as a host calls it: in a `static`, since an instance answers many
 /// requests.
-pub struct Component<S: Storage + 'static> {
-    environment: fn() -> Vec<(String, String)>,
+pub struct Component<S: Open + 'static> {
+    settings: Source,
     registry: OnceLock<Result<Registry<'static, S>, String>>,
 }
 
-impl<S: Storage<Content: Into<Content>> + Default> Component<S> {
-    /// Puts a component together. It is configured by its environment, at the first request.
-    pub const fn new(environment: fn() -> Vec<(String, String)>) -> Self {
-        Self { environment, registry: OnceLock::new() }
+/// Where settings come from. Errs, for the log, if they cannot be read.
+pub type Source = fn() -> Result<Settings, String>;
+
+/// The settings that the environment gives.
+pub fn environment() -> Result<Settings, String> {
+    Ok(Settings::new(get_environment(), files::read))
+}
+
+impl<S: Open> Component<S> {
+    /// Puts a component together. It is opened at the first request.
+    pub const fn new(settings: Source) -> Self {
+        Self { settings, registry: OnceLock::new() }
     }
 
     /// Answers a request.
     pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
         let start = Instant::now();
-        let registry = self.registry.get_or_init(|| {
-            let config = Config::from_environment((self.environment)())?;
-            Ok(Registry::new(S::default(), Box::leak(Box::new(config))))
-        });
+        let registry = self.registry.get_or_init(|| Registry::open(&(self.settings)()?));
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
         let request = receive(&request, method, &mut body);
@@ -82,17 +75,17 @@ impl<S: Storage<Content: Into<Content>> + Default> Component<S> {
     }
 }
 
-/// Exports the handler of a registry over some storage, whose environment a function returns.
+/// Exports the handler of a registry over some storage, whose settings a function returns.
 #[macro_export]
 macro_rules! export_registry {
-    ($storage:ty, $environment:expr) => {
+    ($storage:ty, $settings:expr) => {
         #[allow(unsafe_code, reason = "what exports the handler is generated")]
         const _: () = {
             use wasi::exports::http::incoming_handler::Guest;
             use wasi::http::types::{IncomingRequest, ResponseOutparam};
             use $crate::component::Component;
 
-            static COMPONENT: Component<$storage> = Component::new($environment);
+            static COMPONENT: Component<$storage> = Component::new($settings);
 
             struct Handler;
 
@@ -189,18 +182,14 @@ fn method(request: &IncomingRequest) -> Method {
     }
 }
 
-fn receive<'a>(
-    request: &IncomingRequest,
-    method: Method,
-    body: &'a mut Incoming,
-) -> Request<&'a mut Incoming> {
+fn receive<'a>(request: &IncomingRequest, method: Method, body: &'a mut Incoming) -> Request<'a> {
     let target = request.path_with_query().unwrap_or_default();
     let headers = request.headers().entries();
     let authority = request.authority();
     Request::new(method, &target, headers, body).with_authority(authority)
 }
 
-fn send(response: Response<impl Into<Content>>, out: ResponseOutparam) -> Result<(), String> {
+fn send(response: Response, out: ResponseOutparam) -> Result<(), String> {
     let headers: Vec<(String, Vec<u8>)> =
         response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
     let fields = match Fields::from_list(&headers) {
@@ -225,14 +214,14 @@ fn send(response: Response<impl Into<Content>>, out: ResponseOutparam) -> Result
         match response.body {
             Body::Empty => {}
             Body::Bytes(bytes) => write(&stream, &bytes).map_err(said)?,
-            Body::Content(content, length) => match content.into() {
-                Content::Stream(content) => splice(&stream, &content, length).map_err(said)?,
-                Content::Chunks(mut content) => {
-                    read_exactly(&mut *content, length, "the content ends early", |bytes| {
-                        write(&stream, bytes).map_err(said)
-                    })?;
-                }
-            },
+            Body::Content(Content::Host(content), length) => {
+                splice(&stream, &content, length).map_err(said)?;
+            }
+            Body::Content(mut content, length) => {
+                read_exactly(&mut content, length, "the content ends early", |bytes| {
+                    write(&stream, bytes).map_err(said)
+                })?;
+            }
         }
     }
     OutgoingBody::finish(body, None).map_err(|_| "the host does not take the end of the body".to_owned())

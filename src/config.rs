@@ -3,9 +3,8 @@
 //!
 //! `docs/configuration.md` is the table of them.
 
-mod mapping;
-
-use crate::auth::{Auth, Variables};
+use crate::auth::{Auth, variables};
+use crate::storage::Settings;
 
 /// What the environment says.
 #[derive(Debug, Default)]
@@ -80,96 +79,85 @@ const LOG_ACCESS_LOG_DISABLED: &str = "REGISTRY_LOG_ACCESSLOG_DISABLED";
 const LOG_FORMATTER: &str = "REGISTRY_LOG_FORMATTER";
 const DELETE_ENABLED: &str = "REGISTRY_STORAGE_DELETE_ENABLED";
 const READ_ONLY: &str = "REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED";
-/// By this whoever gives the registry its environment says why a part of it cannot be read. It then serves
-/// nothing: that part may be what keeps others out.
-pub const UNREADABLE: &str = "LIGHTER_UNREADABLE";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 
-/// What drivers read themselves. They share the environment.
-const OF_DRIVERS: [&str; 3] = [
-    "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY",
-    "REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE",
-    "REGISTRY_STORAGE_KEYVALUE_STORE",
-];
-
-const NAMES: [&str; 10] = [
-    HTTP_HOST,
-    HTTP_PREFIX,
-    HTTP_RELATIVE_URLS,
-    HTTP_SECRET,
-    LOG_ACCESS_LOG_DISABLED,
-    LOG_FORMATTER,
-    DELETE_ENABLED,
-    READ_ONLY,
-    VALIDATION_DISABLED,
-    VALIDATION_PLATFORMS,
-];
-
 impl Config {
-    /// Reads the variables of an environment. An empty one counts as not set. Errs, for the log, with
-    /// the variable whose value is none.
-    pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
-        let mut config = Self { delete: true, access_log: Some(Format::Text), ..Self::default() };
-        let (mut access_log, mut forwarded) = (true, false);
-        let mut auth = Variables::default();
-        let known: Vec<&str> = NAMES.into_iter().chain(OF_DRIVERS).chain(Variables::NAMES).collect();
-        let variables: Vec<_> = variables.into_iter().collect();
-        for (name, value) in mapping::flatten(variables.clone(), &known)? {
-            match name.as_str() {
-                HTTP_SECRET => config.http_secret = Some(value),
-                HTTP_HOST => config.location = Location::Host(host(&value)?),
-                HTTP_RELATIVE_URLS => forwarded = !flag(&name, &value)?,
-                HTTP_PREFIX => config.prefix = prefix(&value)?,
-                DELETE_ENABLED => config.delete = flag(&name, &value)?,
-                READ_ONLY => config.read_only = flag(&name, &value)?,
-                VALIDATION_DISABLED if flag(&name, &value)? => {
-                    config.validation = Validation { images: false, indexes: false };
-                }
-                VALIDATION_DISABLED => {}
-                VALIDATION_PLATFORMS => match value.as_str() {
-                    "all" => {}
-                    "none" => config.validation.indexes = false,
-                    _ => return Err(format!("{name} is `all` or `none`, not {value:?}")),
-                },
-                LOG_FORMATTER => match value.as_str() {
-                    "text" => config.access_log = Some(Format::Text),
-                    "json" => config.access_log = Some(Format::Json),
-                    _ => return Err(format!("{name} is `text` or `json`, not {value:?}")),
-                },
-                LOG_ACCESS_LOG_DISABLED => access_log = !flag(&name, &value)?,
-                of_auth if Variables::NAMES.contains(&of_auth) => auth.push(name, value),
-                // Drivers read the environment themselves.
-                of_driver if OF_DRIVERS.contains(&of_driver) => {
-                    if variables.iter().all(|(set, _)| set != of_driver) {
-                        return Err(format!("{name} is set in a mapping; set it as a variable of its own"));
-                    }
-                }
-                UNREADABLE => return Err(value),
-                // Left out, it would leave open what is to be closed.
-                unknown if unknown.starts_with("REGISTRY_AUTH") => return Err(guess(unknown)),
-                unknown if unknown.starts_with("REGISTRY_") => config.notices.push(guess(unknown)),
-                _ => {}
+    /// Reads the settings. Errs, for the log, with the variable whose value is wrong.
+    ///
+    /// Whatever else reads settings, such as the storage, has done so before: a variable that nothing has asked
+    /// for is unknown.
+    pub fn read(settings: &Settings) -> Result<Self, String> {
+        let config = Self {
+            http_secret: settings.get(HTTP_SECRET).map(str::to_owned),
+            location: location(settings)?,
+            prefix: prefix(settings.get(HTTP_PREFIX).unwrap_or_default())?,
+            delete: flag(settings, DELETE_ENABLED, true)?,
+            read_only: flag(settings, READ_ONLY, false)?,
+            validation: validation(settings)?,
+            access_log: access_log(settings)?,
+            ..Self::default()
+        };
+        let variables = variables::Variables::of(settings);
+        let mut notices = Vec::new();
+        if !variables.are_decided() {
+            notices.push(OPEN.to_owned());
+        }
+        for unknown in settings.unknown()? {
+            let notice = settings.guess(unknown);
+            // Left out, it would leave open what is to be closed.
+            if unknown.starts_with(variables::AUTH) {
+                return Err(notice);
             }
+            notices.push(notice);
         }
-        if !auth.are_decided() {
-            config.notices.insert(0, OPEN.to_owned());
-        }
-        config.auth = auth.read(&mut config.notices)?;
-        config.access_log = config.access_log.filter(|_| access_log);
-        if forwarded && config.location == Location::Relative {
-            config.location = Location::Forwarded;
-        }
-        Ok(config)
+        let auth = variables.read(&mut notices)?;
+        Ok(Self { auth, notices, ..config })
     }
 }
 
+fn location(settings: &Settings) -> Result<Location, String> {
+    let is_relative = flag(settings, HTTP_RELATIVE_URLS, true)?;
+    match settings.get(HTTP_HOST) {
+        Some(value) => Ok(Location::Host(host(value)?)),
+        None if is_relative => Ok(Location::Relative),
+        None => Ok(Location::Forwarded),
+    }
+}
+
+fn validation(settings: &Settings) -> Result<Validation, String> {
+    let indexes = choice(settings, VALIDATION_PLATFORMS, [("all", true), ("none", false)])?;
+    if flag(settings, VALIDATION_DISABLED, false)? {
+        return Ok(Validation { images: false, indexes: false });
+    }
+    Ok(Validation { images: true, indexes })
+}
+
+fn access_log(settings: &Settings) -> Result<Option<Format>, String> {
+    let format = choice(settings, LOG_FORMATTER, [("text", Format::Text), ("json", Format::Json)])?;
+    Ok(if flag(settings, LOG_ACCESS_LOG_DISABLED, false)? { None } else { Some(format) })
+}
+
 /// Reads a boolean in each spelling that distribution takes, which are those of `gopkg.in/yaml.v2`.
-fn flag(name: &str, value: &str) -> Result<bool, String> {
-    match value {
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => Ok(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => Ok(false),
-        _ => Err(format!("{name} is `true` or `false`, not {value:?}")),
+fn flag(settings: &Settings, name: &'static str, default: bool) -> Result<bool, String> {
+    match settings.get(name) {
+        None => Ok(default),
+        Some("true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y") => Ok(true),
+        Some("false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N") => {
+            Ok(false)
+        }
+        Some(value) => Err(format!("{name} is `true` or `false`, not {value:?}")),
+    }
+}
+
+/// Reads one of two words. The first one is the default.
+fn choice<T>(settings: &Settings, name: &'static str, words: [(&str, T); 2]) -> Result<T, String> {
+    let [(first, default), (second, other)] = words;
+    match settings.get(name) {
+        None => Ok(default),
+        Some(value) if value == first => Ok(default),
+        Some(value) if value == second => Ok(other),
+        Some(value) => Err(format!("{name} is `{first}` or `{second}`, not {value:?}")),
     }
 }
 
@@ -204,41 +192,14 @@ pub fn is_prefix(prefix: &str) -> bool {
         && prefix.bytes().all(allowed)
 }
 
-/// Says of an unknown variable which known one is the nearest.
-fn guess(unknown: &str) -> String {
-    let nearest =
-        NAMES.iter().chain(&OF_DRIVERS).chain(&Variables::NAMES).min_by_key(|name| distance(name, unknown));
-    match nearest {
-        Some(name) if distance(name, unknown) <= (unknown.len() - "REGISTRY_".len()) * 3 / 5 => {
-            format!("{unknown} means nothing here; is it {name}?")
-        }
-        _ => format!("{unknown} means nothing here"),
-    }
-}
-
-/// How many letters have to be changed, added or removed to make one word of another (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut above = i + 1;
-        let mut left_above = i;
-        let mut next = vec![above];
-        for (b, up) in other.bytes().zip(row.iter().skip(1)) {
-            above = (left_above + usize::from(a != b)).min(above + 1).min(up + 1);
-            next.push(above);
-            left_above = *up;
-        }
-        row = next;
-    }
-    row.pop().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
-        Config::from_environment(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let read = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
+        Config::read(&Settings::new(variables, read))
     }
 
     #[test]
@@ -280,10 +241,23 @@ mod tests {
 
     #[test]
     fn an_unknown_variable_is_told_with_the_nearest_name() {
-        let unknown = |name| config(&[(name, "x"), ("REGISTRY_AUTH", "none")]).unwrap().notices.remove(0);
-        assert!(unknown("REGISTRY_HTTP_SECRETS").ends_with("is it REGISTRY_HTTP_SECRET?"));
-        assert!(unknown("REGISTRY_STORAGE_DELETES").ends_with("is it REGISTRY_STORAGE_DELETE_ENABLED?"));
-        assert!(unknown("REGISTRY_X").ends_with("means nothing here"));
+        let unknown = |name: &str| config(&[(name, "x"), ("REGISTRY_AUTH", "none")]).unwrap().notices;
+        assert_eq!(unknown("REGISTRY_X"), ["REGISTRY_X means nothing here"]);
+        for known in [
+            HTTP_HOST,
+            HTTP_PREFIX,
+            HTTP_RELATIVE_URLS,
+            HTTP_SECRET,
+            LOG_ACCESS_LOG_DISABLED,
+            LOG_FORMATTER,
+            DELETE_ENABLED,
+            READ_ONLY,
+            VALIDATION_DISABLED,
+            VALIDATION_PLATFORMS,
+        ] {
+            let misspelt = format!("{known}X");
+            assert_eq!(unknown(&misspelt), [format!("{misspelt} means nothing here; is it {known}?")]);
+        }
     }
 
     #[test]
@@ -341,12 +315,6 @@ mod tests {
         assert!(error.starts_with("REGISTRY_STORAGE_MAINTENANCE_READONLY is not a mapping"), "{error}");
         let error = config(&[("REGISTRY_STORAGE_DELETE", r#"{"enabled":"perhaps"}"#)]).unwrap_err();
         assert!(error.contains("REGISTRY_STORAGE_DELETE_ENABLED is `true` or `false`"), "{error}");
-        // Drivers do not see it.
-        let error = config(&[("REGISTRY_STORAGE", r#"{"filesystem":{"rootdirectory":"/x"}}"#)]).unwrap_err();
-        assert!(
-            error.starts_with("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY is set in a mapping"),
-            "{error}"
-        );
         // It is the name of a driver.
         assert!(config(&[("REGISTRY_STORAGE", "filesystem")]).is_ok());
     }
@@ -358,13 +326,15 @@ mod tests {
         let set = auth(&format!(r#"{{"htpasswd":{{{ann},"realm":"Here"}}}}"#)).unwrap().unwrap();
         assert_eq!(set.basic_realm, "Here");
         for (value, named) in [
-            (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "a mapping with one member"),
-            ("{}", "a mapping with one member"),
+            (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "or a mapping with one of them"),
+            ("{}", "or a mapping with one of them"),
+            (r#"{"silly":{},"other":{}}"#, "REGISTRY_AUTH_SILLY means nothing here"),
+            (r#"{"htpasswd":{"x":{}}}"#, "REGISTRY_AUTH_HTPASSWD_X"),
             (r#"{"rules":{"repositories":{}}}"#, "REGISTRY_AUTH_RULES is a text"),
             (r#"{"htpasswd":{"path":["/a"]}}"#, "REGISTRY_AUTH_HTPASSWD_PATH is a text"),
             (r#"{"silly":{}}"#, "REGISTRY_AUTH is "),
             (r#"{"htpasswd":null}"#, "neither"),
-            (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "REGISTRY_AUTH is not a mapping"),
+            (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "or a mapping with one of them"),
             (r#"{"htpasswd":{"pth":"/a"}}"#, "REGISTRY_AUTH_HTPASSWD_PTH"),
         ] {
             let error = auth(value).unwrap_err();
@@ -404,12 +374,5 @@ mod tests {
             let error = auth(variables).unwrap_err();
             assert!(error.contains(named), "{error}");
         }
-    }
-
-    #[test]
-    fn words_have_a_distance() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", "abc"), 0);
     }
 }

@@ -76,7 +76,7 @@ fn a_mapping_that_cannot_be_read_keeps_the_registry_from_serving() {
         ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{enabled:true}"),
         ("REGISTRY_STORAGE_DELETE", r#"{"enabled":false"#),
         ("REGISTRY_HTTP", "{secret: hidden"),
-        ("REGISTRY_AUTH", "{htpasswd: {entries: hidden}"),
+        ("REGISTRY_AUTH_HTPASSWD", "{entries: hidden"),
     ] {
         let server = Server::with_secret("s").env(name, value).start();
         assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable", "{name}={value}");
@@ -119,8 +119,8 @@ fn the_documentation_has_every_variable_that_is_read() {
     let sources = [
         include_str!("../src/auth/variables.rs"),
         include_str!("../src/config.rs"),
-        include_str!("../drivers/filesystem/src/directory.rs"),
-        include_str!("../drivers/keyvalue/src/host.rs"),
+        include_str!("../drivers/filesystem/src/storage.rs"),
+        include_str!("../drivers/keyvalue/src/storage.rs"),
     ];
     let constant = |line: &'static str| {
         let line = line.strip_prefix("pub(crate) ").unwrap_or(line);

@@ -14,11 +14,7 @@ use crate::stream::Stream;
 
 /// `GET` and `HEAD`: a manifest (OCI Distribution Spec, end-3). It is served whatever `Accept` says:
 /// no client is helped by a 404 for something that is there.
-pub fn get<S: Storage, B>(
-    repository: &Repository<S>,
-    requested: &str,
-    request: &Request<B>,
-) -> Result<Response<S::Content>> {
+pub fn get<S: Storage>(repository: &Repository<S>, requested: &str, request: &Request) -> Result<Response> {
     let found = repository.manifest(&reference(requested)?)?;
     let (digest, blob) = found.ok_or_else(|| unknown(requested))?;
     let etag = format!("\"{digest}\"");
@@ -36,12 +32,12 @@ pub fn get<S: Storage, B>(
 
 /// `PUT`: stores a manifest whose blobs are all here (OCI Distribution Spec, end-7a), under a tag or, by
 /// digest, under all that the parameters `tag` name (end-7b).
-pub fn put<S: Storage, B: Stream>(
+pub fn put<S: Storage>(
     repository: &Repository<S>,
     requested: &str,
-    request: &mut Request<B>,
+    request: &mut Request,
     validation: Validation,
-) -> Result<Response<S::Content>> {
+) -> Result<Response> {
     let reference = reference(requested)?;
     let parameters: Vec<String> = request.query.all("tag").map(checked_tag).collect::<Result<_>>()?;
     let content = receive(request)?;
@@ -71,7 +67,7 @@ pub fn put<S: Storage, B: Stream>(
 }
 
 /// `DELETE`: removes a tag alone, or a manifest with all its tags (OCI Distribution Spec, end-9).
-pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response<S::Content>> {
+pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response> {
     let reference = reference(requested)?;
     let (_, manifest) = repository.manifest(&reference)?.ok_or_else(|| unknown(requested))?;
     match reference {
@@ -104,7 +100,7 @@ fn checked_tag(text: &str) -> Result<String> {
 }
 
 /// Receives a whole manifest. Only here is a body held in memory.
-fn receive<B: Stream>(request: &mut Request<B>) -> Result<Vec<u8>> {
+fn receive(request: &mut Request) -> Result<Vec<u8>> {
     let too_large = || {
         Error::new(Code::SizeInvalid, format!("a manifest has at most {MANIFEST_MAX} bytes")).with_status(413)
     };

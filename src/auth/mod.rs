@@ -8,13 +8,12 @@
 //!
 //! Instead, an outside token server may make the tokens: then all that is here are its public keys.
 
-mod file;
 #[cfg(feature = "token-server")]
 pub mod keys;
 mod passwords;
 mod rules;
 pub mod token;
-mod variables;
+pub(crate) mod variables;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,7 +24,6 @@ use uuid::Uuid;
 pub use self::passwords::Passwords;
 pub use self::rules::{Action, Rules};
 use self::token::{Access, Claims, Key, LEEWAY, Refused};
-pub use self::variables::Variables;
 use crate::clock::rfc3339;
 use crate::error::{Code, Error, Result};
 use crate::http::Request;
@@ -154,9 +152,9 @@ impl Auth {
     ///
     /// Errs where credentials are wrong, since whoever sends any wants them to count, and where the key
     /// cannot be had.
-    pub fn identify<B>(
+    pub fn identify(
         &self,
-        request: &Request<B>,
+        request: &Request,
         key: impl FnOnce() -> Result<Key>,
         upload: impl FnOnce() -> Option<UploadState>,
     ) -> Result<Caller<'_>> {
@@ -336,7 +334,7 @@ fn began(upload: &UploadState, claims: &Claims, now: u64) -> bool {
 
 /// The credentials of a request. Errs where they are no text, or several: which of them would count is
 /// nothing to guess.
-pub fn authorization<B>(request: &Request<B>) -> Result<Option<&str>> {
+pub fn authorization<'a>(request: &'a Request<'_>) -> Result<Option<&'a str>> {
     match (request.count("authorization"), request.header("authorization")) {
         (0, _) => Ok(None),
         (1, Some(header)) => Ok(Some(header)),

@@ -1,6 +1,9 @@
 //! The variables of access control.
 
-use super::{Auth, By, PATIENCE, Passwords, Rules, file::read};
+use std::borrow::Cow;
+
+use super::{Auth, By, PATIENCE, Passwords, Rules};
+use crate::storage::Settings;
 
 pub(crate) const AUTH: &str = "REGISTRY_AUTH";
 const ENTRIES: &str = "REGISTRY_AUTH_HTPASSWD_ENTRIES";
@@ -14,35 +17,39 @@ const REALM: &str = "REGISTRY_AUTH_TOKEN_REALM";
 const CERTIFICATES: &str = "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE";
 const SERVICE: &str = "REGISTRY_AUTH_TOKEN_SERVICE";
 
-/// The variables of access control that are set.
-#[derive(Default)]
-pub struct Variables(Vec<(String, String)>);
+/// All of them but the first, which says what the others are for.
+const OTHERS: [&str; 10] =
+    [ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, JWKS, REALM, CERTIFICATES, SERVICE];
 
-impl Variables {
-    /// The names of all of them.
-    pub const NAMES: [&str; 11] =
-        [AUTH, ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, JWKS, REALM, CERTIFICATES, SERVICE];
+/// The variables of access control.
+pub(crate) struct Variables<'a>(&'a Settings);
 
-    /// Adds one.
-    pub fn push(&mut self, name: String, value: String) {
-        self.0.push((name, value));
+impl<'a> Variables<'a> {
+    /// Takes them from settings. Those that are for another kind of access control are known, too.
+    pub(crate) fn of(settings: &'a Settings) -> Self {
+        settings.know([AUTH].into_iter().chain(OTHERS).map(Cow::Borrowed));
+        Self(settings)
     }
 
     /// Whether it is said if there is access control.
-    pub fn are_decided(&self) -> bool {
+    pub(crate) fn are_decided(&self) -> bool {
         self.get(AUTH).is_some()
     }
 
     /// Reads them, and the files that they name. None where there is no access control. Adds to `notices`
     /// who is left out. Errs, for the log, with the variable that is wrong.
-    pub fn read(&self, notices: &mut Vec<String>) -> Result<Option<Auth>, String> {
+    pub(crate) fn read(&self, notices: &mut Vec<String>) -> Result<Option<Auth>, String> {
         let by = match self.get(AUTH) {
             Some("htpasswd") => By::Rules(self.passwords(notices)?, self.rules()?),
             Some("token") => self.token_server()?,
             Some("none") | None => return self.without(),
-            Some(other) => return Err(format!("{AUTH} is `htpasswd`, `token` or `none`, not {other:?}")),
+            Some(_) => {
+                return Err(format!(
+                    "{AUTH} is `htpasswd`, `token` or `none`, or a mapping with one of them"
+                ));
+            }
         };
-        let text = |name: &str, default: &str| self.get(name).unwrap_or(default).to_owned();
+        let text = |name: &'static str, default: &str| self.get(name).unwrap_or(default).to_owned();
         let auth = Auth {
             service: text(SERVICE, "lighter"),
             issuer: text(ISSUER, "lighter"),
@@ -69,17 +76,17 @@ impl Variables {
 
     /// Whoever sets up access control and leaves it off is told.
     fn without(&self) -> Result<Option<Auth>, String> {
-        match self.0.iter().find(|(name, _)| name != AUTH) {
-            Some((name, _)) => Err(format!("{name} is set, but {AUTH} is not `htpasswd` or `token`")),
+        match OTHERS.into_iter().find(|name| self.get(name).is_some()) {
+            Some(name) => Err(format!("{name} is set, but {AUTH} is not `htpasswd` or `token`")),
             None => Ok(None),
         }
     }
 
     fn passwords(&self, notices: &mut Vec<String>) -> Result<Passwords, String> {
-        let (name, text) = match (self.get(ENTRIES), self.get(PATH)) {
+        let (name, text) = match (self.get(ENTRIES), self.0.file(PATH)) {
             // A hash has no comma, and lines are hard to put into some environments.
             (Some(entries), None) => (ENTRIES, entries.replace(',', "\n")),
-            (None, Some(path)) => (PATH, file(PATH, path)?),
+            (None, Some(file)) => (PATH, file?),
             (Some(_), Some(_)) => return Err(format!("{ENTRIES} and {PATH} are both set")),
             (None, None) => {
                 return Err(format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set"));
@@ -93,9 +100,9 @@ impl Variables {
 
     fn rules(&self) -> Result<Rules, String> {
         let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        match (self.get(RULES), self.get(RULES_PATH)) {
+        match (self.get(RULES), self.0.file(RULES_PATH)) {
             (Some(rules), None) => Rules::parse(rules).map_err(wrong(RULES)),
-            (None, Some(path)) => Rules::parse(&file(RULES_PATH, path)?).map_err(wrong(RULES_PATH)),
+            (None, Some(file)) => Rules::parse(&file?).map_err(wrong(RULES_PATH)),
             (Some(_), Some(_)) => Err(format!("{RULES} and {RULES_PATH} are both set")),
             (None, None) => Ok(Rules::default()),
         }
@@ -114,10 +121,11 @@ impl Variables {
             self.get(name).ok_or_else(|| format!("{AUTH} is token, and {name} is not set"))?;
         }
         let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        let jwks = self.get(JWKS).map(|path| Keys::from_jwks(&file(JWKS, path)?).map_err(wrong(JWKS)));
+        let jwks = self.0.file(JWKS).map(|file| Keys::from_jwks(&file?).map_err(wrong(JWKS)));
         let certificates = self
-            .get(CERTIFICATES)
-            .map(|path| Keys::from_certificates(&file(CERTIFICATES, path)?).map_err(wrong(CERTIFICATES)));
+            .0
+            .file(CERTIFICATES)
+            .map(|file| Keys::from_certificates(&file?).map_err(wrong(CERTIFICATES)));
         let mut keys = [jwks, certificates].into_iter().flatten();
         let mut all = keys
             .next()
@@ -128,11 +136,7 @@ impl Variables {
         Ok(By::TokenServer(all))
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    fn get(&self, name: &'static str) -> Option<&'a str> {
+        self.0.get(name)
     }
-}
-
-fn file(name: &str, path: &str) -> Result<String, String> {
-    read(path).map_err(|error| format!("{name}: cannot read {path}: {error}"))
 }

@@ -21,9 +21,10 @@ impl Bench {
         Self { storage: Recorded::default(), config }
     }
 
-    fn send(&self, method: Method, target: &str, body: &[u8]) -> Response<Vec<u8>> {
+    fn send(&self, method: Method, target: &str, body: &[u8]) -> Response {
         let headers = vec![("Content-Length".to_owned(), body.len().to_string().into_bytes())];
-        let request = Request::new(method, target, headers, body.to_vec());
+        let mut body = body.to_vec();
+        let request = Request::new(method, target, headers, &mut body);
         Registry::new(self.storage.clone(), &self.config).handle(request).0
     }
 
@@ -39,7 +40,7 @@ impl Bench {
     }
 }
 
-fn location<C>(response: &Response<C>) -> String {
+fn location(response: &Response) -> String {
     response.header("Location").unwrap().to_owned()
 }
 

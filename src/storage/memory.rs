@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Error, Result, Storage, Upload, check_key};
+use super::{Content, Error, Result, Storage, Upload, check_key};
 
 /// A store that lives as long as its clones do. They may be in several threads.
 #[derive(Clone, Default)]
@@ -42,7 +42,6 @@ impl Memory {
 }
 
 impl Storage for Memory {
-    type Content = Vec<u8>;
     type Upload = MemoryUpload;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -92,10 +91,10 @@ impl Storage for Memory {
         Ok(self.at(key)?.blobs.get(key).map(|bytes| bytes.len() as u64))
     }
 
-    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
         let state = self.at(key)?;
         let bytes = state.blobs.get(key).ok_or(Error::NotFound)?.iter();
-        Ok(bytes.skip(offset as usize).take(length as usize).copied().collect())
+        Ok(Content::Bytes(bytes.skip(offset as usize).take(length as usize).copied().collect()))
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
@@ -137,8 +136,6 @@ pub struct MemoryUpload {
 }
 
 impl Upload for MemoryUpload {
-    type Content = Vec<u8>;
-
     fn offset(&self) -> u64 {
         self.offset
     }
@@ -150,8 +147,9 @@ impl Upload for MemoryUpload {
         Ok(())
     }
 
-    fn read(&self) -> Result<Vec<u8>> {
-        self.store.state().uploads.get(&self.id).cloned().ok_or(Error::NotFound)
+    fn read(&self) -> Result<Content> {
+        let state = self.store.state();
+        state.uploads.get(&self.id).cloned().map(Content::Bytes).ok_or(Error::NotFound)
     }
 
     fn suspend(self) -> Result<()> {

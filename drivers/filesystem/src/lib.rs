@@ -26,6 +26,6 @@ mod storage;
 mod upload;
 
 #[cfg(all(target_family = "wasm", feature = "registry"))]
-lighter::export_registry!(storage::Filesystem, wasi::cli::environment::get_environment);
+lighter::export_registry!(storage::Filesystem, lighter::component::environment);
 #[cfg(all(target_family = "wasm", feature = "driver"))]
-lighter::export_storage!(storage::Filesystem);
+lighter::export_storage!(storage::Filesystem, lighter::component::environment);

@@ -1,66 +1,87 @@
 //! The storage: a value is a file, and a blob is one, read by a stream of the host's.
 
-use lighter::storage::{Result, Storage};
+use lighter::storage::{Content, Error, Open, Result, Settings, Storage};
 use wasi::filesystem::types::{DescriptorFlags, OpenFlags};
-use wasi::io::streams::InputStream;
 
-use crate::directory::root;
+use crate::directory::Directory;
 use crate::error::absent_or_failed;
 use crate::upload::Writer;
 
+/// Where the directory is, as the component sees it.
+const ROOT_DIRECTORY: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
+
+/// Where it is unless that is set: distribution's default.
+const DEFAULT_ROOT: &str = "/var/lib/registry";
+
 /// Storage in the directory that the host gives.
-#[derive(Default)]
-pub(crate) struct Filesystem;
+pub(crate) struct Filesystem {
+    /// Or why there is none, for the log.
+    root: core::result::Result<&'static Directory, String>,
+}
+
+impl Filesystem {
+    fn root(&self) -> Result<&'static Directory> {
+        self.root.clone().map_err(Error::AccessDenied)
+    }
+}
+
+impl Open for Filesystem {
+    /// Finds the directory. Where the host gives none that contains it, each operation says so.
+    fn open(settings: &Settings) -> core::result::Result<Self, String> {
+        let root = Directory::find(settings.get(ROOT_DIRECTORY).unwrap_or(DEFAULT_ROOT));
+        Ok(Self { root: root.map(|root| &*Box::leak(Box::new(root))) })
+    }
+}
 
 impl Storage for Filesystem {
-    type Content = InputStream;
     type Upload = Writer;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let root = root()?;
+        let root = self.root()?;
         root.read(&root.path(key)?)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
-        let root = root()?;
+        let root = self.root()?;
         root.replace(&root.path(key)?, value)
     }
 
     fn note(&self, key: &str, value: &[u8]) -> Result<()> {
-        let root = root()?;
+        let root = self.root()?;
         root.note(&root.path(key)?, value)
     }
 
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
-        let root = root()?;
+        let root = self.root()?;
         root.put_new(&root.path(key)?, value)
     }
 
     fn delete(&self, key: &str) -> Result<()> {
-        let root = root()?;
+        let root = self.root()?;
         root.remove(&root.path(key)?)
     }
 
     fn delete_prefix(&self, prefix: &str) -> Result<()> {
-        let root = root()?;
+        let root = self.root()?;
         root.remove_tree(&root.path(prefix)?)
     }
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
-        let root = root()?;
+        let root = self.root()?;
         root.directories(&root.path(prefix)?, after, limit as usize)
     }
 
     fn stat(&self, key: &str) -> Result<Option<u64>> {
-        let root = root()?;
+        let root = self.root()?;
         root.size(&root.path(key)?)
     }
 
-    fn read(&self, key: &str, offset: u64, _length: u64) -> Result<InputStream> {
-        let root = root()?;
+    fn read(&self, key: &str, offset: u64, _length: u64) -> Result<Content> {
+        let root = self.root()?;
         let path = root.path(key)?;
         let file = root.open(&path, OpenFlags::empty(), DescriptorFlags::READ);
-        file.and_then(|file| file.read_via_stream(offset)).map_err(absent_or_failed("read", &path))
+        let stream = file.and_then(|file| file.read_via_stream(offset));
+        stream.map(Content::Host).map_err(absent_or_failed("read", &path))
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
@@ -76,12 +97,12 @@ impl Storage for Filesystem {
     }
 
     fn create_upload(&self, id: &str) -> Result<Writer> {
-        let root = root()?;
+        let root = self.root()?;
         Writer::create(root, root.path(id)?)
     }
 
     fn open_upload(&self, id: &str) -> Result<Writer> {
-        let root = root()?;
+        let root = self.root()?;
         Writer::open(root, root.path(id)?)
     }
 }

@@ -1,8 +1,7 @@
 //! The writer of an upload: a file that is renamed to become a blob.
 
-use lighter::storage::{Result, Upload};
+use lighter::storage::{Content, Result, Upload};
 use wasi::filesystem::types::{Advice, Descriptor, DescriptorFlags, OpenFlags};
-use wasi::io::streams::InputStream;
 
 use crate::claim::Claim;
 use crate::directory::{Directory, write_all};
@@ -62,8 +61,6 @@ impl Writer {
 }
 
 impl Upload for Writer {
-    type Content = InputStream;
-
     fn offset(&self) -> u64 {
         self.offset
     }
@@ -76,8 +73,8 @@ impl Upload for Writer {
         Ok(())
     }
 
-    fn read(&self) -> Result<InputStream> {
-        self.file.read_via_stream(0).map_err(failed("read", &self.path))
+    fn read(&self) -> Result<Content> {
+        self.file.read_via_stream(0).map(Content::Host).map_err(failed("read", &self.path))
     }
 
     fn suspend(self) -> Result<()> {

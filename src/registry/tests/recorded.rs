@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::storage::{Result, Storage, Upload};
+use crate::storage::{Content, Result, Storage, Upload};
 
 /// Another storage, and the calls that were made to it since the last look.
 #[derive(Clone, Default)]
@@ -25,7 +25,6 @@ impl<S> Recorded<S> {
 }
 
 impl<S: Storage> Storage for Recorded<S> {
-    type Content = S::Content;
     type Upload = RecordedUpload<S::Upload>;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -60,7 +59,7 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("stat").stat(key)
     }
 
-    fn read(&self, key: &str, offset: u64, length: u64) -> Result<S::Content> {
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
         self.called("read").read(key, offset, length)
     }
 
@@ -100,8 +99,6 @@ impl<U> RecordedUpload<U> {
 }
 
 impl<U: Upload> Upload for RecordedUpload<U> {
-    type Content = U::Content;
-
     fn offset(&self) -> u64 {
         self.upload.offset()
     }
@@ -111,7 +108,7 @@ impl<U: Upload> Upload for RecordedUpload<U> {
         self.upload.append(bytes)
     }
 
-    fn read(&self) -> Result<U::Content> {
+    fn read(&self) -> Result<Content> {
         self.called("read-upload");
         self.upload.read()
     }

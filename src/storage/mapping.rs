@@ -1,119 +1,19 @@
-//! Variables whose value is a mapping: `REGISTRY_STORAGE_DELETE={"enabled":true}` is another spelling of
-//! `REGISTRY_STORAGE_DELETE_ENABLED=true`.
-//!
-//! distribution reads the value of a variable as YAML (`configuration/parser.go`), so a whole branch of its
-//! configuration fits into one. What is read here is JSON, and of YAML what people write into a variable:
-//! block and flow mappings, quoted and plain scalars, comments. Anything else (anchors, tags, block
-//! sequences, text over several lines) is an error, because a setting that is ignored may be the one that
-//! keeps others out.
-
-/// The parent that may also be the name of a storage driver: the component has one, whatever it says.
-const STORAGE: &str = "REGISTRY_STORAGE";
-
-/// The parent that is a variable itself: the kind of access control.
-const AUTH: &str = "REGISTRY_AUTH";
-
-/// Flattens the variables of an environment: each mapping becomes the variables that it stands for. `known`
-/// has the names that can be set; a variable is read as a mapping if one of them begins with its name.
-///
-/// As in distribution, the longer name decides: a variable goes before a mapping that contains it, and a
-/// mapping before one that contains the mapping. Empty variables and members that are `null` count as not
-/// set.
-///
-/// Errs, for the log, with the variable that cannot be read. The text never contains its value, which may
-/// be a secret.
-pub(super) fn flatten(
-    variables: impl IntoIterator<Item = (String, String)>,
-    known: &[&str],
-) -> Result<Vec<(String, String)>, String> {
-    let mut flat = Flat { known, variables: Vec::new() };
-    for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
-        if !flat.is_parent(&name) {
-            flat.set(name, value, usize::MAX);
-            continue;
-        }
-        match read(&value) {
-            Some(Node::Mapping(members)) => flat.expand(&name, members, name.len())?,
-            Some(Node::Scalar(_)) if [AUTH, STORAGE].contains(&&*name) => flat.set(name, value, usize::MAX),
-            _ => return Err(flat.no_mapping(&name)),
-        }
-    }
-    Ok(flat.variables.into_iter().map(|(name, value, _)| (name, value)).collect())
-}
-
-/// The variables that are set.
-struct Flat<'a> {
-    known: &'a [&'a str],
-    /// Each with the length of the name that set it.
-    variables: Vec<(String, String, usize)>,
-}
-
-impl Flat<'_> {
-    /// Sets a variable, unless a longer name has set it.
-    fn set(&mut self, name: String, value: String, by: usize) {
-        match self.variables.iter_mut().find(|(other, ..)| *other == name) {
-            Some(other) if other.2 > by => {}
-            Some(other) => *other = (name, value, by),
-            None => self.variables.push((name, value, by)),
-        }
-    }
-
-    /// Sets the variables that a mapping stands for.
-    fn expand(&mut self, parent: &str, members: Members, by: usize) -> Result<(), String> {
-        if parent == AUTH {
-            // Its member is the kind that is meant.
-            let [(kind, _)] = &*members else {
-                return Err(format!("{AUTH} is a mapping with one member, such as htpasswd"));
-            };
-            self.set(AUTH.to_owned(), kind.clone(), by);
-        }
-        for (key, value) in members {
-            let name = format!("{parent}_{}", key.to_ascii_uppercase());
-            match value {
-                Node::Null => {}
-                Node::Mapping(members) if !self.known.contains(&&*name) => self.expand(&name, members, by)?,
-                _ if self.is_parent(&name) => return Err(self.no_mapping(&name)),
-                Node::Scalar(text) if text.is_empty() => {}
-                Node::Scalar(text) => self.set(name, text, by),
-                _ if self.known.contains(&&*name) => {
-                    return Err(format!("{name} is a text, not a mapping or list"));
-                }
-                // It is reported as unknown.
-                Node::Sequence | Node::Mapping(_) => self.set(name, String::new(), by),
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a variable is the parent of known ones. One that is known itself is none, but for the kind
-    /// of access control.
-    fn is_parent(&self, name: &str) -> bool {
-        name.starts_with("REGISTRY_")
-            && self.known.iter().any(|other| is_below(other, name))
-            && (name == AUTH || !self.known.contains(&name))
-    }
-
-    fn no_mapping(&self, name: &str) -> String {
-        let below = self.known.iter().find(|other| is_below(other, name)).unwrap_or(&name);
-        format!("{name} is not a mapping that can be read; write it as JSON, or set {below}")
-    }
-}
-
-fn is_below(name: &str, parent: &str) -> bool {
-    name.strip_prefix(parent).is_some_and(|rest| rest.starts_with('_'))
-}
+//! Mappings in the value of a variable: JSON, and of YAML what people write into a variable, which is block and
+//! flow mappings, quoted and plain scalars, and comments. Anything else (anchors, tags, block sequences, text
+//! over several lines) cannot be read, because a setting that is misread may be the one that keeps others out.
 
 /// What a text of YAML is. Scalars are texts, whatever they look like, but for `null`.
 #[derive(Debug, PartialEq)]
-enum Node {
+pub(super) enum Node {
     Null,
     Scalar(String),
-    /// No variable is one, so its items are read and left out.
+    /// No setting is one, so its items are read and left out.
     Sequence,
     Mapping(Members),
 }
 
-type Members = Vec<(String, Node)>;
+/// The members of a mapping.
+pub(super) type Members = Vec<(String, Node)>;
 
 /// Adds a member to a mapping. One key twice is an error.
 fn insert(members: &mut Members, key: String, value: Node) -> Option<()> {
@@ -126,7 +26,7 @@ fn insert(members: &mut Members, key: String, value: Node) -> Option<()> {
 const DEPTH_MAX: usize = 20;
 
 /// Reads a value.
-fn read(text: &str) -> Option<Node> {
+pub(super) fn read(text: &str) -> Option<Node> {
     if text.trim_start().starts_with(['{', '[']) {
         return Flow(text).whole();
     }
@@ -267,17 +167,48 @@ impl Flow<'_> {
         plain(text.trim())
     }
 
-    /// The escapes that YAML has beyond those of JSON are not known here.
+    /// The escapes are those of JSON, of which YAML has more.
     fn double_quoted(&mut self) -> Option<String> {
-        let mut is_escaped = false;
-        let end = self.0.bytes().skip(1).position(|byte| {
-            let ends = byte == b'"' && !is_escaped;
-            is_escaped = byte == b'\\' && !is_escaped;
-            ends
-        })?;
-        let (quoted, rest) = self.0.split_at_checked(end + 2)?;
-        self.0 = rest;
-        serde_json::from_slice(quoted.as_bytes()).ok()
+        let mut text = String::new();
+        let mut units = Vec::new();
+        let mut chars = self.0.strip_prefix('"')?.chars();
+        loop {
+            let c = match chars.next()? {
+                '"' if units.is_empty() => break,
+                '\\' => match chars.next()? {
+                    'u' => {
+                        let digits = chars.as_str().get(..4).filter(|digits| !digits.starts_with('+'))?;
+                        units.push(u16::from_str_radix(digits, 16).ok()?);
+                        chars = chars.as_str().get(4..)?.chars();
+                        // Half of a pair waits for the other.
+                        let Ok(decoded) = String::from_utf16(&units) else {
+                            if units.len() > 1 {
+                                return None;
+                            }
+                            continue;
+                        };
+                        units.clear();
+                        text.push_str(&decoded);
+                        continue;
+                    }
+                    'n' => '\n',
+                    't' => '\t',
+                    'r' => '\r',
+                    'b' => '\u{8}',
+                    'f' => '\u{c}',
+                    c @ ('"' | '\\' | '/') => c,
+                    _ => return None,
+                },
+                c if c.is_control() => return None,
+                c => c,
+            };
+            if !units.is_empty() {
+                return None;
+            }
+            text.push(c);
+        }
+        self.0 = chars.as_str();
+        Some(text)
     }
 
     fn single_quoted(&mut self) -> Option<String> {
@@ -307,18 +238,6 @@ mod tests {
 
     use super::*;
 
-    const KNOWN: [&str; 4] = ["REGISTRY_A_B_C", "REGISTRY_A_D", "REGISTRY_AUTH", "REGISTRY_AUTH_X_Y"];
-
-    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    fn flat(variables: &[(&str, &str)]) -> Vec<(String, String)> {
-        let mut flat = flatten(pairs(variables), &KNOWN).unwrap();
-        flat.sort();
-        flat
-    }
-
     /// What a value of JSON is, where scalars are texts.
     fn node(value: &Value) -> Node {
         match value {
@@ -330,30 +249,6 @@ mod tests {
             Value::String(text) => Node::Scalar(text.clone()),
             other => Node::Scalar(other.to_string()),
         }
-    }
-
-    #[test]
-    fn the_longer_name_decides() {
-        let all = [
-            ("REGISTRY_A", r#"{"b":{"c":1},"d":"x"}"#),
-            ("REGISTRY_A_B", r#"{"c":2}"#),
-            ("REGISTRY_A_B_C", "3"),
-        ];
-        for (set, c) in [(&all[..], "3"), (&all[..2], "2"), (&all[..1], "1")] {
-            let expected = pairs(&[("REGISTRY_A_B_C", c), ("REGISTRY_A_D", "x")]);
-            assert_eq!(flat(set), expected);
-            let reversed: Vec<_> = set.iter().rev().copied().collect();
-            assert_eq!(flat(&reversed), expected);
-        }
-    }
-
-    #[test]
-    fn other_variables_stay_as_they_are() {
-        let other = [("HOME", "{"), ("REGISTRY_AB", r#"{"c":1}"#), ("REGISTRY_A_D", r#"{"e":1}"#)];
-        assert_eq!(flat(&other), pairs(&other));
-        assert_eq!(flat(&[("REGISTRY_A", ""), ("REGISTRY_A_B", r#"{"c":null,"C":""}"#)]), []);
-        let auth = [("REGISTRY_AUTH", "x"), ("REGISTRY_AUTH_X_Y", "z")];
-        assert_eq!(flat(&[("REGISTRY_AUTH", "x: {y: z}")]), pairs(&auth));
     }
 
     #[test]
@@ -373,6 +268,7 @@ mod tests {
             ("a:\nb: # none\n  c: d\ne: ~", json!({ "a": null, "b": { "c": "d" }, "e": null })),
             ("a: -1\nb: :5000", json!({ "a": "-1", "b": ":5000" })),
             ("{}", json!({})),
+            ("{\"a\": \"\\u00e4\\ud83d\\udca9\\/\\\"\\\\\"}", json!({ "a": "\u{e4}\u{1f4a9}/\"\\" })),
             ("{\n\t\"a\": 1.50,\n\t\"b\": null\n}\n", json!({ "a": "1.50", "b": null })),
             ("filesystem", json!("filesystem")),
             ("true", json!("true")),
@@ -409,6 +305,11 @@ mod tests {
             "a: 'b' c",
             "a: \"b",
             "a: \"\\x41\"",
+            "a: \"\\u00e\"",
+            "a: \"\\u+123\"",
+            "a: \"\\ud83d\"",
+            "a: \"\\ud83d\\n\"",
+            "a: \"\\udca9\\ud83d\"",
             "a: [b",
             "a: ]",
             "a: @b",

@@ -1,18 +1,35 @@
-//! Storage by the driver that is composed with the registry.
+//! Storage by the driver that a component is composed with.
 
-use super::{Error, Result, Storage, Upload};
-use crate::bindings::imported::lighter::storage::{blobs, key_value, types};
+use std::borrow::Cow;
+
+use wasi::cli::environment::get_environment;
+
+use crate::bindings::imported::lighter::storage::{blobs, key_value, setup, types};
+use crate::files;
+use crate::storage::{Content, Error, Open, Result, Settings, Storage, Upload};
 use crate::stream::Stream;
 
-/// Stored bytes: a stream of the host's, or chunks of the driver's.
-pub use blobs::Content;
-
 /// The driver.
-#[derive(Default)]
-pub struct Driver;
+pub struct Imported;
 
-impl Storage for Driver {
-    type Content = Content;
+/// Opens the driver, and returns the settings: those of the environment, and what the driver's host has beside them.
+/// Errs, for the log, if the driver has none to give or is configured wrongly.
+pub fn settings() -> core::result::Result<Settings, String> {
+    let opened = setup::open()?;
+    let mut settings = Settings::new(get_environment(), files::read);
+    settings.add(opened.settings);
+    settings.know(opened.known.into_iter().map(Cow::Owned));
+    Ok(settings)
+}
+
+impl Open for Imported {
+    /// The driver was opened by [`settings`].
+    fn open(_: &Settings) -> core::result::Result<Self, String> {
+        Ok(Self)
+    }
+}
+
+impl Storage for Imported {
     type Upload = blobs::Upload;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -48,7 +65,7 @@ impl Storage for Driver {
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
-        Ok(blobs::read(key, offset, length)?)
+        Ok(blobs::read(key, offset, length)?.into())
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
@@ -73,8 +90,6 @@ impl Storage for Driver {
 }
 
 impl Upload for blobs::Upload {
-    type Content = Content;
-
     fn offset(&self) -> u64 {
         blobs::Upload::offset(self)
     }
@@ -84,7 +99,7 @@ impl Upload for blobs::Upload {
     }
 
     fn read(&self) -> Result<Content> {
-        Ok(blobs::Upload::read(self)?)
+        Ok(blobs::Upload::read(self)?.into())
     }
 
     fn suspend(self) -> Result<()> {
@@ -100,12 +115,18 @@ impl Upload for blobs::Upload {
     }
 }
 
-impl Stream for Content {
-    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
-        match self {
-            Self::Stream(stream) => stream.next(),
-            Self::Chunks(chunks) => chunks.next().map_err(|error| Error::from(error).to_string()),
+impl From<blobs::Content> for Content {
+    fn from(content: blobs::Content) -> Self {
+        match content {
+            blobs::Content::Stream(stream) => Self::Host(stream),
+            blobs::Content::Chunks(chunks) => Self::Chunks(Box::new(chunks)),
         }
+    }
+}
+
+impl Stream for blobs::Chunks {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        blobs::Chunks::next(self).map_err(|error| Error::from(error).to_string())
     }
 }
 
