@@ -332,7 +332,7 @@ mod tests {
             (r#"{"htpasswd":{"x":{}}}"#, "REGISTRY_AUTH_HTPASSWD_X"),
             (r#"{"rules":{"repositories":{}}}"#, "REGISTRY_AUTH_RULES is a text"),
             (r#"{"htpasswd":{"path":["/a"]}}"#, "REGISTRY_AUTH_HTPASSWD_PATH is a text"),
-            (r#"{"silly":{}}"#, "REGISTRY_AUTH is "),
+            (r#"{"silly":{}}"#, "REGISTRY_AUTH_SILLY means nothing here"),
             (r#"{"htpasswd":null}"#, "neither"),
             (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "or a mapping with one of them"),
             (r#"{"htpasswd":{"pth":"/a"}}"#, "REGISTRY_AUTH_HTPASSWD_PTH"),
@@ -340,7 +340,7 @@ mod tests {
             let error = auth(value).unwrap_err();
             assert!(error.contains(named) && !error.contains("$2y"), "{value}: {error}");
         }
-        assert!(auth("none: {}").unwrap().is_none());
+        assert!(auth("none:").unwrap().is_none());
     }
 
     #[test]

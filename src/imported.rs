@@ -1,7 +1,5 @@
 //! Storage by the driver that a component is composed with.
 
-use std::borrow::Cow;
-
 use wasi::cli::environment::get_environment;
 
 use crate::bindings::imported::lighter::storage::{blobs, key_value, setup, types};
@@ -18,7 +16,9 @@ pub fn settings() -> core::result::Result<Settings, String> {
     let opened = setup::open()?;
     let mut settings = Settings::new(get_environment(), files::read);
     settings.add(opened.settings);
-    settings.know(opened.known.into_iter().map(Cow::Owned));
+    // They are known for as long as the instance lives.
+    let known: Vec<&'static str> = opened.known.into_iter().map(|name| &*name.leak()).collect();
+    settings.know(&known);
     Ok(settings)
 }
 

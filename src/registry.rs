@@ -41,8 +41,8 @@ impl<S: Open> Registry<'static, S> {
     /// instance. Logs what of the settings needs attention. Errs, for the log, with the variable that is wrong.
     pub fn open(settings: &Settings) -> core::result::Result<Self, String> {
         let storage = S::open(settings)?;
-        let config = Config::read(settings)?;
-        config.notices.iter().for_each(|notice| log(notice.clone()));
+        let mut config = Config::read(settings)?;
+        config.notices.drain(..).for_each(log);
         Ok(Self::new(storage, Box::leak(Box::new(config))))
     }
 }

@@ -1,7 +1,5 @@
 //! The variables of access control.
 
-use std::borrow::Cow;
-
 use super::{Auth, By, PATIENCE, Passwords, Rules};
 use crate::storage::Settings;
 
@@ -22,24 +20,28 @@ const OTHERS: [&str; 10] =
     [ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, JWKS, REALM, CERTIFICATES, SERVICE];
 
 /// The variables of access control.
-pub(crate) struct Variables<'a>(&'a Settings);
+pub(crate) struct Variables<'a> {
+    settings: &'a Settings,
+    auth: Option<&'a str>,
+    /// One of the others that is set.
+    other: Option<&'a str>,
+}
 
 impl<'a> Variables<'a> {
-    /// Takes them from settings. Those that are for another kind of access control are known, too.
+    /// Takes them from settings. It asks for all, also those that are for another kind of access control.
     pub(crate) fn of(settings: &'a Settings) -> Self {
-        settings.know([AUTH].into_iter().chain(OTHERS).map(Cow::Borrowed));
-        Self(settings)
+        Self { settings, auth: settings.get(AUTH), other: settings.first_of(&OTHERS) }
     }
 
     /// Whether it is said if there is access control.
     pub(crate) fn are_decided(&self) -> bool {
-        self.get(AUTH).is_some()
+        self.auth.is_some()
     }
 
     /// Reads them, and the files that they name. None where there is no access control. Adds to `notices`
     /// who is left out. Errs, for the log, with the variable that is wrong.
     pub(crate) fn read(&self, notices: &mut Vec<String>) -> Result<Option<Auth>, String> {
-        let by = match self.get(AUTH) {
+        let by = match self.auth {
             Some("htpasswd") => By::Rules(self.passwords(notices)?, self.rules()?),
             Some("token") => self.token_server()?,
             Some("none") | None => return self.without(),
@@ -76,14 +78,14 @@ impl<'a> Variables<'a> {
 
     /// Whoever sets up access control and leaves it off is told.
     fn without(&self) -> Result<Option<Auth>, String> {
-        match OTHERS.into_iter().find(|name| self.get(name).is_some()) {
+        match self.other {
             Some(name) => Err(format!("{name} is set, but {AUTH} is not `htpasswd` or `token`")),
             None => Ok(None),
         }
     }
 
     fn passwords(&self, notices: &mut Vec<String>) -> Result<Passwords, String> {
-        let (name, text) = match (self.get(ENTRIES), self.0.file(PATH)) {
+        let (name, text) = match (self.get(ENTRIES), self.settings.file(PATH)) {
             // A hash has no comma, and lines are hard to put into some environments.
             (Some(entries), None) => (ENTRIES, entries.replace(',', "\n")),
             (None, Some(file)) => (PATH, file?),
@@ -100,7 +102,7 @@ impl<'a> Variables<'a> {
 
     fn rules(&self) -> Result<Rules, String> {
         let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        match (self.get(RULES), self.0.file(RULES_PATH)) {
+        match (self.get(RULES), self.settings.file(RULES_PATH)) {
             (Some(rules), None) => Rules::parse(rules).map_err(wrong(RULES)),
             (None, Some(file)) => Rules::parse(&file?).map_err(wrong(RULES_PATH)),
             (Some(_), Some(_)) => Err(format!("{RULES} and {RULES_PATH} are both set")),
@@ -121,9 +123,9 @@ impl<'a> Variables<'a> {
             self.get(name).ok_or_else(|| format!("{AUTH} is token, and {name} is not set"))?;
         }
         let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        let jwks = self.0.file(JWKS).map(|file| Keys::from_jwks(&file?).map_err(wrong(JWKS)));
+        let jwks = self.settings.file(JWKS).map(|file| Keys::from_jwks(&file?).map_err(wrong(JWKS)));
         let certificates = self
-            .0
+            .settings
             .file(CERTIFICATES)
             .map(|file| Keys::from_certificates(&file?).map_err(wrong(CERTIFICATES)));
         let mut keys = [jwks, certificates].into_iter().flatten();
@@ -137,6 +139,6 @@ impl<'a> Variables<'a> {
     }
 
     fn get(&self, name: &'static str) -> Option<&'a str> {
-        self.0.get(name)
+        self.settings.get(name)
     }
 }

@@ -1,7 +1,6 @@
 //! What configures a product: variables, and the files that they name.
 
 use core::cell::RefCell;
-use std::borrow::Cow;
 
 use super::mapping::{Members, Node, read};
 
@@ -15,11 +14,14 @@ pub struct Settings {
     variables: Vec<(String, String)>,
     members: Vec<Member>,
     read_file: ReadFile,
-    known: RefCell<Vec<Cow<'static, str>>>,
+    known: RefCell<Vec<&'static str>>,
 }
 
 /// Reads the text of a file, by its path as a variable has it. Errs with the reason, for the log.
 pub type ReadFile = fn(&str) -> Result<String, String>;
+
+/// More names than are asked for, mostly.
+const NAMES: usize = 32;
 
 /// How the names begin that must have a reader. Others are for other programs.
 const PREFIX: &str = "REGISTRY_";
@@ -44,8 +46,8 @@ impl Settings {
     /// Takes variables, such as those of an environment. An empty one counts as not set. Of several with one name
     /// the last one counts.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>, read_file: ReadFile) -> Self {
-        let mut settings =
-            Self { variables: Vec::new(), members: Vec::new(), read_file, known: RefCell::default() };
+        let known = RefCell::new(Vec::with_capacity(NAMES));
+        let mut settings = Self { variables: Vec::new(), members: Vec::new(), read_file, known };
         variables.into_iter().for_each(|(name, value)| settings.set(name, value));
         settings
     }
@@ -92,7 +94,7 @@ impl Settings {
 
     /// Returns the value of a variable, if it is set. Its name counts as known from now on.
     pub fn get(&self, name: &'static str) -> Option<&str> {
-        self.know([Cow::Borrowed(name)]);
+        self.known.borrow_mut().push(name);
         self.find(name)
     }
 
@@ -102,14 +104,21 @@ impl Settings {
         Some((self.read_file)(path).map_err(|reason| format!("{name}: cannot read {path}: {reason}")))
     }
 
-    /// Makes names known: variables that have a reader which does not ask for them here.
-    pub fn know(&self, names: impl IntoIterator<Item = Cow<'static, str>>) {
-        self.known.borrow_mut().extend(names);
+    /// Makes names known: those of variables whose reader does not ask for them here.
+    pub fn know(&self, names: &[&'static str]) {
+        self.known.borrow_mut().extend_from_slice(names);
+    }
+
+    /// Returns the first variable of several that is set. All of their names count as known from now on.
+    pub fn first_of(&self, names: &[&'static str]) -> Option<&str> {
+        self.know(names);
+        let set = self.variables.iter().map(|(name, _)| name.as_str()).find(|name| names.contains(name));
+        set.or_else(|| names.iter().copied().find(|name| self.member(name).is_some()))
     }
 
     /// Returns all names that are known by now.
     pub fn known(&self) -> Vec<String> {
-        self.known.borrow().iter().map(|name| name.clone().into_owned()).collect()
+        self.known.borrow().iter().map(|name| (*name).to_owned()).collect()
     }
 
     /// Returns all variables.
@@ -159,7 +168,7 @@ impl Settings {
     }
 
     fn is_known(&self, name: &str) -> bool {
-        self.known.borrow().iter().any(|known| known == name)
+        self.known.borrow().contains(&name)
     }
 
     fn is_mapping(&self, name: &str) -> bool {
@@ -167,9 +176,8 @@ impl Settings {
     }
 
     /// Finds a known variable that a mapping of this name could set.
-    fn below(&self, name: &str) -> Option<String> {
-        let known = self.known.borrow();
-        known.iter().find(|known| is_below(known, name)).map(|known| known.to_string())
+    fn below(&self, name: &str) -> Option<&'static str> {
+        self.known.borrow().iter().copied().find(|known| is_below(known, name))
     }
 
     fn no_mapping(&self, name: &str) -> String {
@@ -258,9 +266,9 @@ mod tests {
         let settings =
             settings(&[("REGISTRY_A", "1"), ("REGISTRY_B", "1"), ("REGISTRY_C", "1"), ("HOME", "/")]);
         settings.get("REGISTRY_A");
-        settings.know([Cow::Owned("REGISTRY_C".to_owned())]);
+        assert_eq!(settings.first_of(&["REGISTRY_D", "REGISTRY_C"]), Some("REGISTRY_C"));
         assert_eq!(settings.unknown().unwrap(), ["REGISTRY_B"]);
-        assert_eq!(settings.known(), ["REGISTRY_A", "REGISTRY_C"]);
+        assert_eq!(settings.known(), ["REGISTRY_A", "REGISTRY_D", "REGISTRY_C"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The storage: a value is a file, and a blob is one, read by a stream of the host's.
 
+use std::sync::OnceLock;
+
 use lighter::storage::{Content, Error, Open, Result, Settings, Storage};
 use wasi::filesystem::types::{DescriptorFlags, OpenFlags};
 
@@ -15,21 +17,25 @@ const DEFAULT_ROOT: &str = "/var/lib/registry";
 
 /// Storage in the directory that the host gives.
 pub(crate) struct Filesystem {
-    /// Or why there is none, for the log.
-    root: core::result::Result<&'static Directory, String>,
+    path: String,
+    root: OnceLock<&'static Directory>,
 }
 
 impl Filesystem {
+    /// Returns the directory. It is found once, when it is first used: many requests need none.
     fn root(&self) -> Result<&'static Directory> {
-        self.root.clone().map_err(Error::AccessDenied)
+        if let Some(root) = self.root.get() {
+            return Ok(root);
+        }
+        let root = Directory::find(&self.path).map_err(Error::AccessDenied)?;
+        Ok(self.root.get_or_init(|| Box::leak(Box::new(root))))
     }
 }
 
 impl Open for Filesystem {
-    /// Finds the directory. Where the host gives none that contains it, each operation says so.
     fn open(settings: &Settings) -> core::result::Result<Self, String> {
-        let root = Directory::find(settings.get(ROOT_DIRECTORY).unwrap_or(DEFAULT_ROOT));
-        Ok(Self { root: root.map(|root| &*Box::leak(Box::new(root))) })
+        let path = settings.get(ROOT_DIRECTORY).unwrap_or(DEFAULT_ROOT).to_owned();
+        Ok(Self { path, root: OnceLock::new() })
     }
 }
 
