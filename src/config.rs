@@ -3,7 +3,7 @@
 //!
 //! `docs/configuration.md` is the table of them.
 
-use crate::auth::{Auth, variables};
+use crate::auth::{Auth, OpenTokenServer, variables};
 use crate::storage::Settings;
 
 /// What the environment says.
@@ -85,9 +85,11 @@ const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFO
 impl Config {
     /// Reads the settings. Errs, for the log, with the variable whose value is wrong.
     ///
+    /// `open` takes the tokens of an outside server, where the product can.
+    ///
     /// Whatever else reads settings, such as the storage, has done so before: a variable that nothing has asked
     /// for is unknown.
-    pub fn read(settings: &Settings) -> Result<Self, String> {
+    pub fn read(settings: &Settings, open: Option<OpenTokenServer>) -> Result<Self, String> {
         let config = Self {
             http_secret: settings.get(HTTP_SECRET).map(str::to_owned),
             location: location(settings)?,
@@ -103,15 +105,17 @@ impl Config {
         if !variables.are_decided() {
             notices.push(OPEN.to_owned());
         }
-        for unknown in settings.unknown()? {
-            let notice = settings.guess(unknown);
-            // Left out, it would leave open what is to be closed.
-            if unknown.starts_with(variables::AUTH) {
-                return Err(notice);
-            }
-            notices.push(notice);
-        }
-        let auth = variables.read(&mut notices)?;
+        let auth = variables.read(open, &mut notices);
+        let (of_auth, others): (Vec<_>, Vec<_>) =
+            settings.unknown()?.into_iter().partition(|name| name.starts_with(variables::AUTH));
+        notices.extend(others.into_iter().map(|name| settings.guess(name)));
+        // Left out, one of access control would leave open what is to be closed.
+        let unknown = of_auth.first().map(|name| settings.guess(name));
+        let auth = match (auth, unknown) {
+            (Ok(auth), None) => auth,
+            (Ok(_), Some(wrong)) | (Err(wrong), None) => return Err(wrong),
+            (Err(wrong), Some(unknown)) => return Err(format!("{wrong}; {unknown}")),
+        };
         Ok(Self { auth, notices, ..config })
     }
 }
@@ -199,7 +203,7 @@ mod tests {
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let read = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
-        Config::read(&Settings::new(variables, read))
+        Config::read(&Settings::new(variables, read), None)
     }
 
     #[test]
@@ -328,11 +332,11 @@ mod tests {
         for (value, named) in [
             (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "or a mapping with one of them"),
             ("{}", "or a mapping with one of them"),
-            (r#"{"silly":{},"other":{}}"#, "REGISTRY_AUTH_SILLY means nothing here"),
+            (r#"{"silly":{},"other":{}}"#, "or a mapping with one of them"),
             (r#"{"htpasswd":{"x":{}}}"#, "REGISTRY_AUTH_HTPASSWD_X"),
             (r#"{"rules":{"repositories":{}}}"#, "REGISTRY_AUTH_RULES is a text"),
             (r#"{"htpasswd":{"path":["/a"]}}"#, "REGISTRY_AUTH_HTPASSWD_PATH is a text"),
-            (r#"{"silly":{}}"#, "REGISTRY_AUTH_SILLY means nothing here"),
+            (r#"{"silly":{}}"#, "REGISTRY_AUTH is "),
             (r#"{"htpasswd":null}"#, "neither"),
             (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "or a mapping with one of them"),
             (r#"{"htpasswd":{"pth":"/a"}}"#, "REGISTRY_AUTH_HTPASSWD_PTH"),

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::access_log::{Entry, log};
 use crate::api::{base, blobs, catalog, manifests, referrers, tags, token, uploads};
 use crate::auth::token::Key;
-use crate::auth::{Action, Auth, Caller, Purpose};
+use crate::auth::{Action, Auth, Caller, OpenTokenServer, Purpose};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::http::Method::{self, Delete, Get, Head, Patch, Post, Put};
@@ -39,9 +39,13 @@ struct Signers {
 impl<S: Open> Registry<'static, S> {
     /// Opens the storage that settings lead to, and puts a registry together, which lives as long as its process or
     /// instance. Logs what of the settings needs attention. Errs, for the log, with the variable that is wrong.
-    pub fn open(settings: &Settings) -> core::result::Result<Self, String> {
+    /// `token_server` takes the tokens of an outside server, where the product can.
+    pub fn open(
+        settings: &Settings,
+        token_server: Option<OpenTokenServer>,
+    ) -> core::result::Result<Self, String> {
         let storage = S::open(settings)?;
-        let mut config = Config::read(settings)?;
+        let mut config = Config::read(settings, token_server)?;
         config.notices.drain(..).for_each(log);
         Ok(Self::new(storage, Box::leak(Box::new(config))))
     }

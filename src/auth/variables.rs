@@ -1,6 +1,6 @@
 //! The variables of access control.
 
-use super::{Auth, By, PATIENCE, Passwords, Rules};
+use super::{Auth, By, OpenTokenServer, PATIENCE, Passwords, Rules};
 use crate::storage::Settings;
 
 pub(crate) const AUTH: &str = "REGISTRY_AUTH";
@@ -10,14 +10,11 @@ const BASIC_REALM: &str = "REGISTRY_AUTH_HTPASSWD_REALM";
 const RULES: &str = "REGISTRY_AUTH_RULES";
 const RULES_PATH: &str = "REGISTRY_AUTH_RULES_PATH";
 const ISSUER: &str = "REGISTRY_AUTH_TOKEN_ISSUER";
-const JWKS: &str = "REGISTRY_AUTH_TOKEN_JWKS";
 const REALM: &str = "REGISTRY_AUTH_TOKEN_REALM";
-const CERTIFICATES: &str = "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE";
 const SERVICE: &str = "REGISTRY_AUTH_TOKEN_SERVICE";
 
 /// All of them but the first, which says what the others are for.
-const OTHERS: [&str; 10] =
-    [ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, JWKS, REALM, CERTIFICATES, SERVICE];
+const OTHERS: [&str; 8] = [ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, REALM, SERVICE];
 
 /// The variables of access control.
 pub(crate) struct Variables<'a> {
@@ -38,12 +35,16 @@ impl<'a> Variables<'a> {
         self.auth.is_some()
     }
 
-    /// Reads them, and the files that they name. None where there is no access control. Adds to `notices`
-    /// who is left out. Errs, for the log, with the variable that is wrong.
-    pub(crate) fn read(&self, notices: &mut Vec<String>) -> Result<Option<Auth>, String> {
+    /// Reads them, and the files that they name. None where there is no access control. `open` is there where
+    /// the tokens of an outside server can be taken. Adds to `notices` who is left out. Errs, for the log, with the variable that is wrong.
+    pub(crate) fn read(
+        &self,
+        open: Option<OpenTokenServer>,
+        notices: &mut Vec<String>,
+    ) -> Result<Option<Auth>, String> {
         let by = match self.auth {
             Some("htpasswd") => By::Rules(self.passwords(notices)?, self.rules()?),
-            Some("token") => self.token_server()?,
+            Some("token") => self.token_server(open)?,
             Some("none") | None => return self.without(),
             Some(_) => {
                 return Err(format!(
@@ -110,32 +111,14 @@ impl<'a> Variables<'a> {
         }
     }
 
-    #[cfg(not(feature = "token-server"))]
-    fn token_server(&self) -> Result<By, String> {
-        Err(format!("{AUTH} is token, which needs the component lighter-filesystem-token-server.wasm"))
-    }
-
-    #[cfg(feature = "token-server")]
-    fn token_server(&self) -> Result<By, String> {
-        use super::keys::Keys;
-
+    fn token_server(&self, open: Option<OpenTokenServer>) -> Result<By, String> {
+        let open = open.ok_or_else(|| {
+            format!("{AUTH} is token, and this component has passwords only; use the one for token servers")
+        })?;
         for name in [ISSUER, REALM, SERVICE] {
             self.get(name).ok_or_else(|| format!("{AUTH} is token, and {name} is not set"))?;
         }
-        let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        let jwks = self.settings.file(JWKS).map(|file| Keys::from_jwks(&file?).map_err(wrong(JWKS)));
-        let certificates = self
-            .settings
-            .file(CERTIFICATES)
-            .map(|file| Keys::from_certificates(&file?).map_err(wrong(CERTIFICATES)));
-        let mut keys = [jwks, certificates].into_iter().flatten();
-        let mut all = keys
-            .next()
-            .ok_or_else(|| format!("{AUTH} is token, and neither {JWKS} nor {CERTIFICATES} is set"))??;
-        for more in keys {
-            all.extend(more?);
-        }
-        Ok(By::TokenServer(all))
+        open(self.settings).map(By::TokenServer)
     }
 
     fn get(&self, name: &'static str) -> Option<&'a str> {

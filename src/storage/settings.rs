@@ -47,7 +47,8 @@ impl Settings {
     /// the last one counts.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>, read_file: ReadFile) -> Self {
         let known = RefCell::new(Vec::with_capacity(NAMES));
-        let mut settings = Self { variables: Vec::new(), members: Vec::new(), read_file, known };
+        let mut settings =
+            Self { variables: Vec::with_capacity(NAMES), members: Vec::new(), read_file, known };
         variables.into_iter().for_each(|(name, value)| settings.set(name, value));
         settings
     }
@@ -62,7 +63,9 @@ impl Settings {
     }
 
     fn set(&mut self, name: String, value: String) {
+        // Few values are one, and this is done for every instance.
         if name.starts_with(PREFIX)
+            && value.contains(':')
             && let Some(Node::Mapping(members)) = read(&value)
         {
             if name == AUTH
@@ -199,6 +202,9 @@ impl Settings {
 
     fn find(&self, name: &str) -> Option<&str> {
         let own = self.variables.iter().rfind(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        if self.members.is_empty() {
+            return own;
+        }
         if name == AUTH { self.member(name).or(own) } else { own.or_else(|| self.member(name)) }
     }
 

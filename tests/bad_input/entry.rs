@@ -225,7 +225,10 @@ fn auth() -> Auth {
         realm: None,
         basic_realm: "Lighter".into(),
         patience: Duration::ZERO,
-        by: By::Rules(Passwords::parse(USERS).expect("users"), Rules::parse(rules).expect("rules")),
+        by: By::Rules(
+            Passwords::parse(USERS, &mut Vec::new()).expect("users"),
+            Rules::parse(rules).expect("rules"),
+        ),
     }
 }
 
@@ -328,7 +331,9 @@ pub(crate) fn texts(text: &str) {
     }
     assert!(Secret::new(b"secret").open(text).is_err(), "{text:?} is signed");
     assert!(Key::new(b"secret").verify(text, "lighter", "lighter", 1).is_err(), "{text:?} is a token");
-    for read in [Rules::parse(text).err(), Passwords::parse(text).err()].into_iter().flatten() {
+    for read in
+        [Rules::parse(text).err(), Passwords::parse(text, &mut Vec::new()).err()].into_iter().flatten()
+    {
         assert!(!read.is_empty());
     }
     let _ = basic(text);

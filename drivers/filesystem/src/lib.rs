@@ -25,7 +25,9 @@ mod storage;
 #[cfg(target_family = "wasm")]
 mod upload;
 
-#[cfg(all(target_family = "wasm", feature = "registry"))]
+#[cfg(all(target_family = "wasm", feature = "registry", not(feature = "token-server")))]
 lighter::export_registry!(storage::Filesystem, lighter::component::environment);
+#[cfg(all(target_family = "wasm", feature = "token-server"))]
+lighter::export_registry!(storage::Filesystem, lighter::component::environment, lighter_token_server::open);
 #[cfg(all(target_family = "wasm", feature = "driver"))]
 lighter::export_storage!(storage::Filesystem, lighter::component::environment);
