@@ -13,6 +13,7 @@ use wasi::io::poll::poll;
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::access_log::log;
+use crate::auth::TokenServer;
 use crate::config::Format;
 use crate::files;
 use crate::http::{Body, Method, Request, Response};
@@ -35,6 +36,7 @@ const DRAINED: u64 = 2 * MANIFEST_MAX;
 /// requests.
 pub struct Component<S: Open + 'static> {
     environment: Source,
+    token_server: Option<TokenServer>,
     registry: OnceLock<Result<Registry<'static, S>, String>>,
 }
 
@@ -49,13 +51,21 @@ pub fn environment() -> Result<Environment, String> {
 impl<S: Open> Component<S> {
     /// Puts a component together. It is opened at the first request.
     pub const fn new(environment: Source) -> Self {
-        Self { environment, registry: OnceLock::new() }
+        Self { environment, token_server: None, registry: OnceLock::new() }
+    }
+
+    /// Takes the tokens of an outside server, too, where the settings ask for it.
+    #[must_use]
+    pub const fn with_token_server(mut self, server: TokenServer) -> Self {
+        self.token_server = Some(server);
+        self
     }
 
     /// Answers a request.
     pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
         let start = Instant::now();
-        let registry = self.registry.get_or_init(|| Registry::open((self.environment)()?));
+        let open = || Registry::open((self.environment)()?, self.token_server.as_ref());
+        let registry = self.registry.get_or_init(open);
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
         let request = receive(&request, method, &mut body);
@@ -84,14 +94,14 @@ impl<S: Open> Component<S> {
 /// Exports the handler of a registry over some storage, whose environment a function returns.
 #[macro_export]
 macro_rules! export_registry {
-    ($storage:ty, $environment:expr) => {
+    ($storage:ty, $environment:expr $(, $token_server:expr)?) => {
         #[allow(unsafe_code, reason = "what exports the handler is generated")]
         const _: () = {
             use wasi::exports::http::incoming_handler::Guest;
             use wasi::http::types::{IncomingRequest, ResponseOutparam};
             use $crate::component::Component;
 
-            static COMPONENT: Component<$storage> = Component::new($environment);
+            static COMPONENT: Component<$storage> = Component::new($environment)$(.with_token_server($token_server))?;
 
             struct Handler;
 

@@ -7,7 +7,7 @@ mod mapping;
 
 use core::time::Duration;
 
-use crate::auth::{Auth, variables};
+use crate::auth::{Auth, TokenServer, variables};
 use crate::duration;
 use crate::purge::Purging;
 use crate::storage::{Environment, Settings};
@@ -129,10 +129,12 @@ impl Default for Config {
 }
 
 /// Takes the settings from what a host gives: its variables, and what the mappings among them stand for. Beside those
-/// of the registry there are variables that the storage reads. Errs, for the log, with the variable that cannot be read.
-pub fn settings(environment: Environment, of_storage: &[&'static str]) -> Result<Settings, String> {
+/// of the registry there are variables that other parts of the product read. Errs, for the log, with the variable that
+/// cannot be read.
+pub fn settings(environment: Environment, of_parts: [&[&'static str]; 2]) -> Result<Settings, String> {
     let Environment { variables, read_elsewhere, read_file } = environment;
-    let known = [&NAMES[..], &variables::NAMES, of_storage, &read_elsewhere].concat();
+    let [of_storage, of_token_server] = of_parts;
+    let known = [&NAMES[..], &variables::NAMES, of_storage, of_token_server, &read_elsewhere].concat();
     let is_set = |name: &str, all: &[(String, String)]| all.iter().any(|(set, _)| set == name);
     let unseen: Vec<_> = read_elsewhere.into_iter().filter(|name| !is_set(name, &variables)).collect();
     let flat = mapping::flatten(variables, &known)?;
@@ -143,20 +145,24 @@ pub fn settings(environment: Environment, of_storage: &[&'static str]) -> Result
 }
 
 impl Config {
-    /// Reads the settings. Errs, for the log, with the variable whose value is wrong.
-    pub fn read(settings: &Settings) -> Result<Self, String> {
+    /// Reads the settings. `server` is there where the tokens of an outside server can be taken. Errs, for the log, with
+    /// the variable whose value is wrong.
+    pub fn read(settings: &Settings, server: Option<&TokenServer>) -> Result<Self, String> {
         let mut notices = Vec::new();
         if settings.get(variables::AUTH).is_none() {
             notices.push(OPEN.to_owned());
         }
-        for unknown in settings.unknown() {
-            let notice = settings.guess(unknown);
-            // Left out, it would leave open what is to be closed.
-            if unknown.starts_with(variables::AUTH) {
-                return Err(notice);
-            }
-            notices.push(notice);
-        }
+        let auth = variables::read(settings, server, &mut notices);
+        let unknown =
+            settings.unknown().map(|name| (name.starts_with(variables::AUTH), settings.guess(name)));
+        let (of_auth, others): (Vec<_>, Vec<_>) = unknown.partition(|(is_of_auth, _)| *is_of_auth);
+        notices.extend(others.into_iter().map(|(_, notice)| notice));
+        // One of access control that was left out would leave open what is to be closed.
+        let auth = match (auth, of_auth.into_iter().next()) {
+            (Ok(auth), None) => auth,
+            (Err(wrong), None) | (Ok(_), Some((_, wrong))) => return Err(wrong),
+            (Err(wrong), Some((_, unknown))) => return Err(format!("{wrong}; {unknown}")),
+        };
         Ok(Self {
             http_secret: settings.get(HTTP_SECRET).map(str::to_owned),
             location: location(settings)?,
@@ -166,7 +172,7 @@ impl Config {
             purging: purging(settings)?,
             validation: validation(settings)?,
             access_log: access_log(settings)?,
-            auth: variables::read(settings, &mut notices)?,
+            auth,
             notices,
         })
     }
@@ -270,7 +276,7 @@ mod tests {
     use super::*;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
-        Config::read(&settings(environment(variables), &[])?)
+        Config::read(&settings(environment(variables), [&[], &[]])?, None)
     }
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -284,15 +290,15 @@ mod tests {
     fn a_mapping_may_have_variables_of_the_storage_if_that_sees_it() {
         const DIRECTORY: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
         let mapping = [("REGISTRY_STORAGE", r#"{"filesystem":{"rootdirectory":"/x"}}"#)];
-        let linked = settings(environment(&mapping), &[DIRECTORY]).unwrap();
+        let linked = settings(environment(&mapping), [&[DIRECTORY], &[]]).unwrap();
         assert_eq!((linked.get(DIRECTORY), linked.unknown().count()), (Some("/x"), 0));
 
         let composed = Environment { read_elsewhere: vec![DIRECTORY], ..environment(&mapping) };
-        let error = settings(composed, &[]).err().unwrap();
+        let error = settings(composed, [&[], &[]]).err().unwrap();
         assert_eq!(error, format!("{DIRECTORY} is set in a mapping; set it as a variable of its own"));
         let variable = [mapping[0], (DIRECTORY, "/x")];
         let composed = Environment { read_elsewhere: vec![DIRECTORY], ..environment(&variable) };
-        assert_eq!(settings(composed, &[]).unwrap().unknown().count(), 0);
+        assert_eq!(settings(composed, [&[], &[]]).unwrap().unknown().count(), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::access_log::{Entry, log};
 use crate::api::{base, blobs, catalog, manifests, referrers, tags, token, uploads};
 use crate::auth::token::Key;
-use crate::auth::{Action, Auth, Caller, Purpose};
+use crate::auth::{Action, Auth, Caller, Purpose, TokenServer};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::error::{Code, Error, Result};
@@ -41,11 +41,16 @@ struct Signers {
 
 impl<S: Open> Registry<'static, S> {
     /// Opens the storage that an environment leads to, and puts a registry together, which lives as long as its process
-    /// or instance. Logs what of the configuration needs attention. Errs, for the log, with the variable that is wrong.
-    pub fn open(environment: Environment) -> core::result::Result<Self, String> {
-        let settings = config::settings(environment, S::VARIABLES)?;
+    /// or instance. `server` is there where the tokens of an outside server can be taken. Logs what of the configuration
+    /// needs attention. Errs, for the log, with the variable that is wrong.
+    pub fn open(
+        environment: Environment,
+        server: Option<&TokenServer>,
+    ) -> core::result::Result<Self, String> {
+        let of_server = server.map_or(&[][..], |server| server.variables);
+        let settings = config::settings(environment, [S::VARIABLES, of_server])?;
         let storage = S::open(&settings)?;
-        let mut config = Config::read(&settings)?;
+        let mut config = Config::read(&settings, server)?;
         config.notices.drain(..).for_each(log);
         Ok(Self::new(storage, Box::leak(Box::new(config))))
     }

@@ -118,6 +118,7 @@ fn an_unknown_variable_is_told_with_the_nearest_name() {
 #[test]
 fn the_documentation_has_every_variable_that_is_read() {
     let sources = [
+        include_str!("../crates/token-server/src/lib.rs"),
         include_str!("../src/auth/variables.rs"),
         include_str!("../src/config.rs"),
         include_str!("../drivers/filesystem/src/storage.rs"),

@@ -1,6 +1,6 @@
 //! The variables of access control.
 
-use super::{Auth, By, PATIENCE, Passwords, Rules};
+use super::{Auth, By, PATIENCE, Passwords, Rules, TokenServer};
 use crate::storage::Settings;
 
 pub(crate) const AUTH: &str = "REGISTRY_AUTH";
@@ -10,21 +10,24 @@ const BASIC_REALM: &str = "REGISTRY_AUTH_HTPASSWD_REALM";
 const RULES: &str = "REGISTRY_AUTH_RULES";
 const RULES_PATH: &str = "REGISTRY_AUTH_RULES_PATH";
 const ISSUER: &str = "REGISTRY_AUTH_TOKEN_ISSUER";
-const JWKS: &str = "REGISTRY_AUTH_TOKEN_JWKS";
 const REALM: &str = "REGISTRY_AUTH_TOKEN_REALM";
-const CERTIFICATES: &str = "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE";
 const SERVICE: &str = "REGISTRY_AUTH_TOKEN_SERVICE";
 
-/// The names of all of them.
-pub(crate) const NAMES: [&str; 11] =
-    [AUTH, ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, JWKS, REALM, CERTIFICATES, SERVICE];
+/// The names of all of them, but for those of a token server.
+pub(crate) const NAMES: [&str; 9] =
+    [AUTH, ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, REALM, SERVICE];
 
-/// Reads them, and the files that they name. None where there is no access control. Adds to `notices`
-/// who is left out. Errs, for the log, with the variable that is wrong.
-pub(crate) fn read(settings: &Settings, notices: &mut Vec<String>) -> Result<Option<Auth>, String> {
+/// Reads them, and the files that they name. None where there is no access control. `server` is there where the
+/// tokens of an outside server can be taken. Adds to `notices` who is left out. Errs, for the log, with the variable
+/// that is wrong.
+pub(crate) fn read(
+    settings: &Settings,
+    server: Option<&TokenServer>,
+    notices: &mut Vec<String>,
+) -> Result<Option<Auth>, String> {
     let by = match settings.get(AUTH) {
         Some("htpasswd") => By::Rules(passwords(settings, notices)?, rules(settings)?),
-        Some("token") => token_server(settings)?,
+        Some("token") => token_server(settings, server)?,
         Some("none") | None => return without(settings),
         Some(other) => return Err(format!("{AUTH} is `htpasswd`, `token` or `none`, not {other:?}")),
     };
@@ -55,8 +58,7 @@ pub(crate) fn read(settings: &Settings, notices: &mut Vec<String>) -> Result<Opt
 
 /// Whoever sets up access control and leaves it off is told.
 fn without(settings: &Settings) -> Result<Option<Auth>, String> {
-    let [_, others @ ..] = &NAMES;
-    match settings.first_of(others) {
+    match settings.names().find(|name| name.starts_with(AUTH) && *name != AUTH) {
         Some(name) => Err(format!("{name} is set, but {AUTH} is not `htpasswd` or `token`")),
         None => Ok(None),
     }
@@ -88,28 +90,12 @@ fn rules(settings: &Settings) -> Result<Rules, String> {
     }
 }
 
-#[cfg(not(feature = "token-server"))]
-fn token_server(_: &Settings) -> Result<By, String> {
-    Err(format!("{AUTH} is token, which needs the component lighter-filesystem-token-server.wasm"))
-}
-
-#[cfg(feature = "token-server")]
-fn token_server(settings: &Settings) -> Result<By, String> {
-    use super::keys::Keys;
-
+fn token_server(settings: &Settings, server: Option<&TokenServer>) -> Result<By, String> {
+    let server = server.ok_or_else(|| {
+        format!("{AUTH} is token, and this component has passwords only; use the one for token servers")
+    })?;
     for name in [ISSUER, REALM, SERVICE] {
         settings.get(name).ok_or_else(|| format!("{AUTH} is token, and {name} is not set"))?;
     }
-    let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-    let jwks = settings.file(JWKS).map(|file| Keys::from_jwks(&file?).map_err(wrong(JWKS)));
-    let certificates =
-        settings.file(CERTIFICATES).map(|file| Keys::from_certificates(&file?).map_err(wrong(CERTIFICATES)));
-    let mut keys = [jwks, certificates].into_iter().flatten();
-    let mut all = keys
-        .next()
-        .ok_or_else(|| format!("{AUTH} is token, and neither {JWKS} nor {CERTIFICATES} is set"))??;
-    for more in keys {
-        all.extend(more?);
-    }
-    Ok(By::TokenServer(all))
+    (server.open)(settings).map(By::TokenServer)
 }

@@ -58,15 +58,14 @@ impl Settings {
         Some((self.read_file)(path).map_err(|reason| format!("{name}: cannot read {path}: {reason}")))
     }
 
-    /// Returns one variable of several that is set.
-    pub fn first_of(&self, names: &[&str]) -> Option<&str> {
-        self.variables.iter().map(|(name, _)| name.as_str()).find(|name| names.contains(name))
+    /// Returns the names of the variables that are set.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|(name, _)| name.as_str())
     }
 
     /// Returns the names that begin with `REGISTRY_` and have no reader. Mostly they are misspelt.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
-        let names = self.variables.iter().map(|(name, _)| name.as_str());
-        names.filter(|name| name.starts_with(PREFIX) && !self.known.contains(name))
+        self.names().filter(|name| name.starts_with(PREFIX) && !self.known.contains(name))
     }
 
     /// Says of a name that is not known which known one is the nearest.
@@ -117,8 +116,6 @@ mod tests {
         let settings =
             settings(&[("REGISTRY_A", "1"), ("REGISTRY_A", "2"), ("REGISTRY_A", ""), ("REGISTRY_B", "")]);
         assert_eq!((settings.get("REGISTRY_A"), settings.get("REGISTRY_B")), (Some("2"), None));
-        assert_eq!(settings.first_of(&["REGISTRY_B", "REGISTRY_A"]), Some("REGISTRY_A"));
-        assert_eq!(settings.first_of(&["REGISTRY_B"]), None);
     }
 
     #[test]
