@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use wasi::cli::environment::get_environment;
 use wasi::clocks::monotonic_clock;
 use wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingRequest, Method as WasiMethod, OutgoingBody, OutgoingResponse,
@@ -12,20 +13,14 @@ use wasi::io::poll::poll;
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::access_log::log;
-use crate::config::{Config, Format};
+use crate::auth::TokenServer;
+use crate::config::Format;
+use crate::files;
 use crate::http::{Body, Method, Request, Response};
 use crate::manifest::MANIFEST_MAX;
 use crate::registry::{Registry, misconfigured};
-use crate::storage::Storage;
+use crate::storage::{Content, Environment, Open};
 use crate::stream::{Stream, read_exactly};
-
-/// Stored content on its way out.
-pub enum Content {
-    /// The host carries it.
-    Stream(InputStream),
-    /// It passes through the component.
-    Chunks(Box<dyn Stream>),
-}
 
 /// How many bytes of a body are passed on at once, if so many come soon enough, ...
 const GATHERED: usize = 256 * 1024;
@@ -37,32 +32,40 @@ const SOON: u64 = 10_000_000;
 /// chunks that clients send by themselves.
 const DRAINED: u64 = 2 * MANIFEST_MAX;
 
-impl From<InputStream> for Content {
-    fn from(stream: InputStream) -> Self {
-        Self::Stream(stream)
-    }
-}
-
 /// A registry over some storage, as a host calls it: in a `static`, since an instance answers many
 /// requests.
-pub struct Component<S: Storage + 'static> {
-    environment: fn() -> Vec<(String, String)>,
+pub struct Component<S: Open + 'static> {
+    environment: Source,
+    token_server: Option<TokenServer>,
     registry: OnceLock<Result<Registry<'static, S>, String>>,
 }
 
-impl<S: Storage<Content: Into<Content>> + Default> Component<S> {
-    /// Puts a component together. It is configured by its environment, at the first request.
-    pub const fn new(environment: fn() -> Vec<(String, String)>) -> Self {
-        Self { environment, registry: OnceLock::new() }
+/// Where an environment comes from. Errs, for the log, if it cannot be read.
+pub type Source = fn() -> Result<Environment, String>;
+
+/// Returns the environment of WASI.
+pub fn environment() -> Result<Environment, String> {
+    Ok(Environment { variables: get_environment(), read_elsewhere: Vec::new(), read_file: files::read })
+}
+
+impl<S: Open> Component<S> {
+    /// Puts a component together. It is opened at the first request.
+    pub const fn new(environment: Source) -> Self {
+        Self { environment, token_server: None, registry: OnceLock::new() }
+    }
+
+    /// Takes the tokens of an outside server, too, where the settings ask for it.
+    #[must_use]
+    pub const fn with_token_server(mut self, server: TokenServer) -> Self {
+        self.token_server = Some(server);
+        self
     }
 
     /// Answers a request.
     pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
         let start = Instant::now();
-        let registry = self.registry.get_or_init(|| {
-            let config = Config::from_environment((self.environment)())?;
-            Ok(Registry::new(S::default(), Box::leak(Box::new(config))))
-        });
+        let open = || Registry::open((self.environment)()?, self.token_server.as_ref());
+        let registry = self.registry.get_or_init(open);
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
         let request = receive(&request, method, &mut body);
@@ -91,14 +94,14 @@ impl<S: Storage<Content: Into<Content>> + Default> Component<S> {
 /// Exports the handler of a registry over some storage, whose environment a function returns.
 #[macro_export]
 macro_rules! export_registry {
-    ($storage:ty, $environment:expr) => {
+    ($storage:ty, $environment:expr $(, $token_server:expr)?) => {
         #[allow(unsafe_code, reason = "what exports the handler is generated")]
         const _: () = {
             use wasi::exports::http::incoming_handler::Guest;
             use wasi::http::types::{IncomingRequest, ResponseOutparam};
             use $crate::component::Component;
 
-            static COMPONENT: Component<$storage> = Component::new($environment);
+            static COMPONENT: Component<$storage> = Component::new($environment)$(.with_token_server($token_server))?;
 
             struct Handler;
 
@@ -195,18 +198,14 @@ fn method(request: &IncomingRequest) -> Method {
     }
 }
 
-fn receive<'a>(
-    request: &IncomingRequest,
-    method: Method,
-    body: &'a mut Incoming,
-) -> Request<&'a mut Incoming> {
+fn receive<'a>(request: &IncomingRequest, method: Method, body: &'a mut Incoming) -> Request<'a> {
     let target = request.path_with_query().unwrap_or_default();
     let headers = request.headers().entries();
     let authority = request.authority();
     Request::new(method, &target, headers, body).with_authority(authority)
 }
 
-fn send(response: Response<impl Into<Content>>, out: ResponseOutparam) -> Result<(), String> {
+fn send(response: Response, out: ResponseOutparam) -> Result<(), String> {
     let headers: Vec<(String, Vec<u8>)> =
         response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
     let fields = match Fields::from_list(&headers) {
@@ -231,14 +230,14 @@ fn send(response: Response<impl Into<Content>>, out: ResponseOutparam) -> Result
         match response.body {
             Body::Empty => {}
             Body::Bytes(bytes) => write(&stream, &bytes).map_err(said)?,
-            Body::Content(content, length) => match content.into() {
-                Content::Stream(content) => splice(&stream, &content, length).map_err(said)?,
-                Content::Chunks(mut content) => {
-                    read_exactly(&mut *content, length, "the content ends early", |bytes| {
-                        write(&stream, bytes).map_err(said)
-                    })?;
-                }
-            },
+            Body::Content(Content::Host(content), length) => {
+                splice(&stream, &content, length).map_err(said)?;
+            }
+            Body::Content(mut content, length) => {
+                read_exactly(&mut content, length, "the content ends early", |bytes| {
+                    write(&stream, bytes).map_err(said)
+                })?;
+            }
         }
     }
     OutgoingBody::finish(body, None).map_err(|_| "the host does not take the end of the body".to_owned())

@@ -7,9 +7,10 @@ mod mapping;
 
 use core::time::Duration;
 
-use crate::auth::{Auth, Variables};
+use crate::auth::{Auth, TokenServer, variables};
 use crate::duration;
 use crate::purge::Purging;
+use crate::storage::{Environment, Settings};
 
 /// What the environment says. The default is what an environment without variables says, but for the notices.
 #[derive(Debug)]
@@ -90,18 +91,8 @@ const PURGING_AGE: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE";
 const PURGING_DRY_RUN: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_DRYRUN";
 const PURGING_ENABLED: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED";
 const PURGING_INTERVAL: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL";
-/// By this whoever gives the registry its environment says why a part of it cannot be read. It then serves
-/// nothing: that part may be what keeps others out.
-pub const UNREADABLE: &str = "LIGHTER_UNREADABLE";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
-
-/// What drivers read themselves. They share the environment.
-const OF_DRIVERS: [&str; 3] = [
-    "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY",
-    "REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE",
-    "REGISTRY_STORAGE_KEYVALUE_STORE",
-];
 
 const NAMES: [&str; 14] = [
     HTTP_HOST,
@@ -137,84 +128,116 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Reads the variables of an environment. An empty one counts as not set. Errs, for the log, with
-    /// the variable whose value is none.
-    pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
-        let mut config = Self::default();
-        let (mut access_log, mut forwarded) = (true, false);
-        let (mut purges, mut purging) = (true, Purging::default());
-        let mut auth = Variables::default();
-        let known: Vec<&str> = NAMES.into_iter().chain(OF_DRIVERS).chain(Variables::NAMES).collect();
-        let variables: Vec<_> = variables.into_iter().collect();
-        for (name, value) in mapping::flatten(variables.clone(), &known)? {
-            match name.as_str() {
-                HTTP_SECRET => config.http_secret = Some(value),
-                HTTP_HOST => config.location = Location::Host(host(&value)?),
-                HTTP_RELATIVE_URLS => forwarded = !flag(&name, &value)?,
-                HTTP_PREFIX => config.prefix = prefix(&value)?,
-                DELETE_ENABLED => config.delete = flag(&name, &value)?,
-                READ_ONLY => config.read_only = flag(&name, &value)?,
-                PURGING_ENABLED => purges = flag(&name, &value)?,
-                PURGING_AGE => purging.age = duration(&name, &value)?,
-                PURGING_INTERVAL => purging.interval = duration(&name, &value)?,
-                PURGING_DRY_RUN => purging.dry_run = flag(&name, &value)?,
-                VALIDATION_DISABLED if flag(&name, &value)? => {
-                    config.validation = Validation { images: false, indexes: false };
-                }
-                VALIDATION_DISABLED => {}
-                VALIDATION_PLATFORMS => match value.as_str() {
-                    "all" => {}
-                    "none" => config.validation.indexes = false,
-                    _ => return Err(format!("{name} is `all` or `none`, not {value:?}")),
-                },
-                LOG_FORMATTER => match value.as_str() {
-                    "text" => config.access_log = Some(Format::Text),
-                    "json" => config.access_log = Some(Format::Json),
-                    _ => return Err(format!("{name} is `text` or `json`, not {value:?}")),
-                },
-                LOG_ACCESS_LOG_DISABLED => access_log = !flag(&name, &value)?,
-                of_auth if Variables::NAMES.contains(&of_auth) => auth.push(name, value),
-                // Drivers read the environment themselves.
-                of_driver
-                    if OF_DRIVERS.contains(&of_driver)
-                        && variables.iter().all(|(set, _)| set != of_driver) =>
-                {
-                    return Err(format!("{name} is set in a mapping; set it as a variable of its own"));
-                }
-                of_driver if OF_DRIVERS.contains(&of_driver) => {}
-                UNREADABLE => return Err(value),
-                // Left out, it would leave open what is to be closed.
-                unknown if unknown.starts_with("REGISTRY_AUTH") => return Err(guess(unknown)),
-                unknown if unknown.starts_with("REGISTRY_") => config.notices.push(guess(unknown)),
-                _ => {}
-            }
-        }
-        if !auth.are_decided() {
-            config.notices.insert(0, OPEN.to_owned());
-        }
-        config.auth = auth.read(&mut config.notices)?;
-        config.purging = Some(purging).filter(|_| purges && !config.read_only);
-        config.access_log = config.access_log.filter(|_| access_log);
-        if forwarded && config.location == Location::Relative {
-            config.location = Location::Forwarded;
-        }
-        Ok(config)
+/// Takes the settings from what a host gives: its variables, and what the mappings among them stand for. Beside those
+/// of the registry there are variables that other parts of the product read. Errs, for the log, with the variable that
+/// cannot be read.
+pub fn settings(environment: Environment, of_parts: [&[&'static str]; 2]) -> Result<Settings, String> {
+    let Environment { variables, read_elsewhere, read_file } = environment;
+    let [of_storage, of_token_server] = of_parts;
+    let known = [&NAMES[..], &variables::NAMES, of_storage, of_token_server, &read_elsewhere].concat();
+    let is_set = |name: &str, all: &[(String, String)]| all.iter().any(|(set, _)| set == name);
+    let unseen: Vec<_> = read_elsewhere.into_iter().filter(|name| !is_set(name, &variables)).collect();
+    let flat = mapping::flatten(variables, &known)?;
+    match unseen.into_iter().find(|name| is_set(name, &flat)) {
+        Some(name) => Err(format!("{name} is set in a mapping; set it as a variable of its own")),
+        None => Ok(Settings::new(flat, known, read_file)),
     }
+}
+
+impl Config {
+    /// Reads the settings. `server` is there where the tokens of an outside server can be taken. Errs, for the log, with
+    /// the variable whose value is wrong.
+    pub fn read(settings: &Settings, server: Option<&TokenServer>) -> Result<Self, String> {
+        let mut notices = Vec::new();
+        if settings.get(variables::AUTH).is_none() {
+            notices.push(OPEN.to_owned());
+        }
+        let auth = variables::read(settings, server, &mut notices);
+        let unknown =
+            settings.unknown().map(|name| (name.starts_with(variables::AUTH), settings.guess(name)));
+        let (of_auth, others): (Vec<_>, Vec<_>) = unknown.partition(|(is_of_auth, _)| *is_of_auth);
+        notices.extend(others.into_iter().map(|(_, notice)| notice));
+        // One of access control that was left out would leave open what is to be closed.
+        let auth = match (auth, of_auth.into_iter().next()) {
+            (Ok(auth), None) => auth,
+            (Err(wrong), None) | (Ok(_), Some((_, wrong))) => return Err(wrong),
+            (Err(wrong), Some((_, unknown))) => return Err(format!("{wrong}; {unknown}")),
+        };
+        Ok(Self {
+            http_secret: settings.get(HTTP_SECRET).map(str::to_owned),
+            location: location(settings)?,
+            prefix: prefix(settings.get(HTTP_PREFIX).unwrap_or_default())?,
+            delete: flag(settings, DELETE_ENABLED, true)?,
+            read_only: flag(settings, READ_ONLY, false)?,
+            purging: purging(settings)?,
+            validation: validation(settings)?,
+            access_log: access_log(settings)?,
+            auth,
+            notices,
+        })
+    }
+}
+
+fn location(settings: &Settings) -> Result<Location, String> {
+    let is_relative = flag(settings, HTTP_RELATIVE_URLS, true)?;
+    match settings.get(HTTP_HOST) {
+        Some(value) => Ok(Location::Host(host(value)?)),
+        None if is_relative => Ok(Location::Relative),
+        None => Ok(Location::Forwarded),
+    }
+}
+
+fn validation(settings: &Settings) -> Result<Validation, String> {
+    let indexes = choice(settings, VALIDATION_PLATFORMS, [("all", true), ("none", false)])?;
+    if flag(settings, VALIDATION_DISABLED, false)? {
+        return Ok(Validation { images: false, indexes: false });
+    }
+    Ok(Validation { images: true, indexes })
+}
+
+fn purging(settings: &Settings) -> Result<Option<Purging>, String> {
+    let default = Purging::default();
+    let purging = Purging {
+        age: duration(settings, PURGING_AGE)?.unwrap_or(default.age),
+        interval: duration(settings, PURGING_INTERVAL)?.unwrap_or(default.interval),
+        dry_run: flag(settings, PURGING_DRY_RUN, default.dry_run)?,
+    };
+    let purges = flag(settings, PURGING_ENABLED, true)? && !flag(settings, READ_ONLY, false)?;
+    Ok(Some(purging).filter(|_| purges))
+}
+
+fn access_log(settings: &Settings) -> Result<Option<Format>, String> {
+    let format = choice(settings, LOG_FORMATTER, [("text", Format::Text), ("json", Format::Json)])?;
+    Ok(if flag(settings, LOG_ACCESS_LOG_DISABLED, false)? { None } else { Some(format) })
 }
 
 /// Reads a boolean in each spelling that distribution takes, which are those of `gopkg.in/yaml.v2`.
-fn flag(name: &str, value: &str) -> Result<bool, String> {
-    match value {
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => Ok(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => Ok(false),
-        _ => Err(format!("{name} is `true` or `false`, not {value:?}")),
+fn flag(settings: &Settings, name: &str, default: bool) -> Result<bool, String> {
+    match settings.get(name) {
+        None => Ok(default),
+        Some("true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y") => Ok(true),
+        Some("false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N") => {
+            Ok(false)
+        }
+        Some(value) => Err(format!("{name} is `true` or `false`, not {value:?}")),
     }
 }
 
-fn duration(name: &str, value: &str) -> Result<Duration, String> {
+/// Reads one of two words. The first one is the default.
+fn choice<T>(settings: &Settings, name: &str, words: [(&str, T); 2]) -> Result<T, String> {
+    let [(first, default), (second, other)] = words;
+    match settings.get(name) {
+        None => Ok(default),
+        Some(value) if value == first => Ok(default),
+        Some(value) if value == second => Ok(other),
+        Some(value) => Err(format!("{name} is `{first}` or `{second}`, not {value:?}")),
+    }
+}
+
+fn duration(settings: &Settings, name: &str) -> Result<Option<Duration>, String> {
+    let Some(value) = settings.get(name) else { return Ok(None) };
     let invalid = || format!("{name} is a duration, such as `168h` or `1h30m`, not {value:?}");
-    duration::parse(value).ok_or_else(invalid)
+    duration::parse(value).ok_or_else(invalid).map(Some)
 }
 
 fn host(value: &str) -> Result<String, String> {
@@ -248,41 +271,34 @@ pub fn is_prefix(prefix: &str) -> bool {
         && prefix.bytes().all(allowed)
 }
 
-/// Says of an unknown variable which known one is the nearest.
-fn guess(unknown: &str) -> String {
-    let nearest =
-        NAMES.iter().chain(&OF_DRIVERS).chain(&Variables::NAMES).min_by_key(|name| distance(name, unknown));
-    match nearest {
-        Some(name) if distance(name, unknown) <= (unknown.len() - "REGISTRY_".len()) * 3 / 5 => {
-            format!("{unknown} means nothing here; is it {name}?")
-        }
-        _ => format!("{unknown} means nothing here"),
-    }
-}
-
-/// How many letters have to be changed, added or removed to make one word of another (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut above = i + 1;
-        let mut left_above = i;
-        let mut next = vec![above];
-        for (b, up) in other.bytes().zip(row.iter().skip(1)) {
-            above = (left_above + usize::from(a != b)).min(above + 1).min(up + 1);
-            next.push(above);
-            left_above = *up;
-        }
-        row = next;
-    }
-    row.pop().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
-        Config::from_environment(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+        Config::read(&settings(environment(variables), [&[], &[]])?, None)
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let read_file = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
+        Environment { variables, read_elsewhere: Vec::new(), read_file }
+    }
+
+    #[test]
+    fn a_mapping_may_have_variables_of_the_storage_if_that_sees_it() {
+        const DIRECTORY: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
+        let mapping = [("REGISTRY_STORAGE", r#"{"filesystem":{"rootdirectory":"/x"}}"#)];
+        let linked = settings(environment(&mapping), [&[DIRECTORY], &[]]).unwrap();
+        assert_eq!((linked.get(DIRECTORY), linked.unknown().count()), (Some("/x"), 0));
+
+        let composed = Environment { read_elsewhere: vec![DIRECTORY], ..environment(&mapping) };
+        let error = settings(composed, [&[], &[]]).err().unwrap();
+        assert_eq!(error, format!("{DIRECTORY} is set in a mapping; set it as a variable of its own"));
+        let variable = [mapping[0], (DIRECTORY, "/x")];
+        let composed = Environment { read_elsewhere: vec![DIRECTORY], ..environment(&variable) };
+        assert_eq!(settings(composed, [&[], &[]]).unwrap().unknown().count(), 0);
     }
 
     #[test]
@@ -409,12 +425,6 @@ mod tests {
         assert!(error.starts_with("REGISTRY_STORAGE_MAINTENANCE_READONLY is not a JSON object"), "{error}");
         let error = config(&[("REGISTRY_STORAGE_DELETE", r#"{"enabled":"perhaps"}"#)]).unwrap_err();
         assert!(error.contains("REGISTRY_STORAGE_DELETE_ENABLED is `true` or `false`"), "{error}");
-        // Drivers do not see it.
-        let error = config(&[("REGISTRY_STORAGE", r#"{"filesystem":{"rootdirectory":"/x"}}"#)]).unwrap_err();
-        assert!(
-            error.starts_with("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY is set in a mapping"),
-            "{error}"
-        );
         // It is the name of a driver.
         assert!(config(&[("REGISTRY_STORAGE", "filesystem")]).is_ok());
     }
@@ -472,12 +482,5 @@ mod tests {
             let error = auth(variables).unwrap_err();
             assert!(error.contains(named), "{error}");
         }
-    }
-
-    #[test]
-    fn words_have_a_distance() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", "abc"), 0);
     }
 }

@@ -59,3 +59,7 @@ pub mod component;
 mod composed;
 #[cfg(all(target_family = "wasm", feature = "exported"))]
 pub mod exported;
+#[cfg(target_family = "wasm")]
+pub mod files;
+#[cfg(all(target_family = "wasm", feature = "imported"))]
+pub mod imported;

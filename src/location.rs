@@ -9,7 +9,7 @@ use crate::http::Request;
 
 /// Returns what goes before the path of a `Location`: nothing, a path prefix, or a scheme and host
 /// with one.
-pub fn base<B>(config: &Config, request: &Request<B>) -> String {
+pub fn base(config: &Config, request: &Request) -> String {
     let origin = match &config.location {
         Location::Relative => String::new(),
         Location::Host(host) => host.clone(),
@@ -20,7 +20,7 @@ pub fn base<B>(config: &Config, request: &Request<B>) -> String {
 
 /// Returns what goes before a path where clients take only a whole URL: none if nobody says which host
 /// they used.
-pub fn absolute<B>(config: &Config, request: &Request<B>) -> Option<String> {
+pub fn absolute(config: &Config, request: &Request) -> Option<String> {
     let origin = match &config.location {
         Location::Host(host) => host.clone(),
         Location::Relative | Location::Forwarded => origin(request)?,
@@ -30,7 +30,7 @@ pub fn absolute<B>(config: &Config, request: &Request<B>) -> Option<String> {
 
 /// Returns what goes before the path of a `Link`. It stays relative: some clients follow no other,
 /// and some take nothing but the path from it.
-pub fn prefix<B>(config: &Config, request: &Request<B>) -> String {
+pub fn prefix(config: &Config, request: &Request) -> String {
     match &config.location {
         Location::Relative | Location::Host(_) => config.prefix.clone(),
         Location::Forwarded => forwarded_prefix(request) + &config.prefix,
@@ -40,7 +40,7 @@ pub fn prefix<B>(config: &Config, request: &Request<B>) -> String {
 /// The scheme and host that the client used, as the nearest proxy that knows says: `Forwarded` (RFC
 /// 7239), which makes the older headers count for nothing, `X-Forwarded-*`, the request itself. None
 /// if that is no host.
-fn origin<B>(request: &Request<B>) -> Option<String> {
+fn origin(request: &Request) -> Option<String> {
     let (scheme, host) = match request.header("forwarded") {
         Some(forwarded) => (parameter(forwarded, "proto"), parameter(forwarded, "host")),
         None => {
@@ -60,14 +60,14 @@ fn origin<B>(request: &Request<B>) -> Option<String> {
 }
 
 /// A path that a proxy has taken off.
-fn forwarded_prefix<B>(request: &Request<B>) -> String {
+fn forwarded_prefix(request: &Request) -> String {
     let prefix = first(request, "x-forwarded-prefix").unwrap_or_default();
     let prefix = prefix.trim_end_matches('/');
     if is_prefix(prefix) { prefix.to_owned() } else { String::new() }
 }
 
 /// The first member of a list header: what the proxy nearest to the client said.
-fn first<B>(request: &Request<B>, name: &str) -> Option<String> {
+fn first(request: &Request, name: &str) -> Option<String> {
     let value = request.header(name)?.split(',').next()?.trim();
     (!value.is_empty()).then(|| value.to_owned())
 }
@@ -86,8 +86,9 @@ mod tests {
 
     fn base_of(location: Location, prefix: &str, headers: &[(&str, &str)]) -> String {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
-        let request =
-            Request::new(Method::Get, "/v2/", headers.collect(), ()).with_authority(Some("r:5000".into()));
+        let mut body = Vec::new();
+        let request = Request::new(Method::Get, "/v2/", headers.collect(), &mut body)
+            .with_authority(Some("r:5000".into()));
         base(&Config { location, prefix: prefix.to_owned(), ..Config::default() }, &request)
     }
 

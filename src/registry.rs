@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use crate::access_log::{Entry, log};
 use crate::api::{base, blobs, catalog, manifests, referrers, tags, token, uploads};
 use crate::auth::token::Key;
-use crate::auth::{Action, Auth, Caller, Purpose};
+use crate::auth::{Action, Auth, Caller, Purpose, TokenServer};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::{Code, Error, Result};
 use crate::http::Method::{self, Delete, Get, Head, Patch, Post, Put};
 use crate::http::query::decode;
@@ -19,8 +19,7 @@ use crate::name::Name;
 use crate::purge::Purge;
 use crate::repository::Repository;
 use crate::route::Route;
-use crate::storage::Storage;
-use crate::stream::Stream;
+use crate::storage::{Environment, Open, Storage};
 use crate::upload_state::Secret;
 
 /// The length of a secret that the registry makes, in bytes.
@@ -40,6 +39,23 @@ struct Signers {
     tokens: Key,
 }
 
+impl<S: Open> Registry<'static, S> {
+    /// Opens the storage that an environment leads to, and puts a registry together, which lives as long as its process
+    /// or instance. `server` is there where the tokens of an outside server can be taken. Logs what of the configuration
+    /// needs attention. Errs, for the log, with the variable that is wrong.
+    pub fn open(
+        environment: Environment,
+        server: Option<&TokenServer>,
+    ) -> core::result::Result<Self, String> {
+        let of_server = server.map_or(&[][..], |server| server.variables);
+        let settings = config::settings(environment, [S::VARIABLES, of_server])?;
+        let storage = S::open(&settings)?;
+        let mut config = Config::read(&settings, server)?;
+        config.notices.drain(..).for_each(log);
+        Ok(Self::new(storage, Box::leak(Box::new(config))))
+    }
+}
+
 impl<'a, S: Storage> Registry<'a, S> {
     /// Puts a registry together.
     pub fn new(storage: S, config: &'a Config) -> Self {
@@ -52,11 +68,10 @@ impl<'a, S: Storage> Registry<'a, S> {
     }
 
     /// Answers a request. Returns what to log of it, too.
-    pub fn handle<B: Stream>(&self, request: Request<B>) -> (Response<S::Content>, Entry) {
-        let mut request = request.map_body(Counted::new);
+    pub fn handle(&self, mut request: Request) -> (Response, Entry) {
         let answer = self.dispatch(&mut request);
         let (response, mut entry) = complete(answer, &request);
-        entry.received = request.body.bytes;
+        entry.received = request.body.received();
         let response = response
             .with_location_base(&location::base(self.config, &request))
             .with_link_base(&location::prefix(self.config, &request));
@@ -70,7 +85,7 @@ impl<'a, S: Storage> Registry<'a, S> {
         self.config.purging.as_ref().map(step).unwrap_or_default()
     }
 
-    fn dispatch<B: Stream>(&self, request: &mut Request<B>) -> Result<Response<S::Content>> {
+    fn dispatch(&self, request: &mut Request) -> Result<Response> {
         let path = decode(&request.path).ok_or_else(no_such_endpoint)?;
         // Load balancers ask for `/`, wherever the registry is.
         let path = if path == "/" {
@@ -86,10 +101,7 @@ impl<'a, S: Storage> Registry<'a, S> {
         let Some(name) = name else {
             return match (&route, &request.method) {
                 (Route::Health, Get | Head) => Ok(base::health()),
-                (Route::Base, Get | Head) => {
-                    self.notify();
-                    Ok(base::version())
-                }
+                (Route::Base, Get | Head) => Ok(base::version()),
                 (Route::Catalog, Get | Head) => catalog::list(&self.storage, &caller, request),
                 (Route::Token, Get) => token::get(self.token_service()?, &self.signers()?.tokens, request),
                 (Route::Token, Post) => token::post(self.token_service()?, &self.signers()?.tokens, request),
@@ -119,13 +131,6 @@ impl<'a, S: Storage> Registry<'a, S> {
         }
     }
 
-    /// Writes to the log what its reader should know of the configuration. An instance may live for one
-    /// request, so this is done where clients begin: at the first request of most, and at `/token`, to
-    /// which the others are sent.
-    fn notify(&self) {
-        self.config.notices.iter().for_each(|notice| log(notice.clone()));
-    }
-
     /// Refuses what the configuration does not permit.
     fn permit(&self, route: &Route, method: &Method) -> Result<()> {
         let reads = matches!(method, Get | Head);
@@ -143,7 +148,7 @@ impl<'a, S: Storage> Registry<'a, S> {
     }
 
     /// Finds out who sends a request, and fails unless they may.
-    fn admit<B>(&self, route: &Route, name: Option<&Name>, request: &Request<B>) -> Result<Caller<'_>> {
+    fn admit(&self, route: &Route, name: Option<&Name>, request: &Request) -> Result<Caller<'_>> {
         let Some(auth) = &self.config.auth else { return Ok(Caller::anyone()) };
         if matches!(route, Route::Health | Route::Token) {
             return Ok(Caller::anyone());
@@ -180,16 +185,14 @@ impl<'a, S: Storage> Registry<'a, S> {
     }
 
     /// Where tokens are had: a whole URL, since clients take no other.
-    fn realm<B>(&self, auth: &Auth, request: &Request<B>) -> String {
+    fn realm(&self, auth: &Auth, request: &Request) -> String {
         let own = || location::absolute(self.config, request).unwrap_or_default() + "/token";
         auth.realm.clone().unwrap_or_else(own)
     }
 
     fn token_service(&self) -> Result<&Auth> {
         let auth = self.config.auth.as_ref().filter(|auth| auth.has_token_service());
-        let auth = auth.ok_or_else(no_such_endpoint)?;
-        self.notify();
-        Ok(auth)
+        auth.ok_or_else(no_such_endpoint)
     }
 
     /// What signs: by the configured secret, or the one that storage keeps. Whoever needs the first one
@@ -239,13 +242,13 @@ fn stored_secret(secret: Vec<u8>) -> Result<Vec<u8>> {
 }
 
 /// Answers any request to a registry that is configured wrongly. The reason is for the log.
-pub fn misconfigured<B, C>(reason: &str, request: &Request<B>) -> (Response<C>, Entry) {
+pub fn misconfigured(reason: &str, request: &Request) -> (Response, Entry) {
     let error = Error::new(Code::Unavailable, "the registry is not configured rightly; its log says why");
     complete(Err(error.log(reason)), request)
 }
 
 /// Gives an answer what every answer has, and says what to log of it.
-fn complete<B, C>(answer: Result<Response<C>>, request: &Request<B>) -> (Response<C>, Entry) {
+fn complete(answer: Result<Response>, request: &Request) -> (Response, Entry) {
     let mut entry = Entry::of(&request.method.to_string(), &request.path);
     let response = answer.unwrap_or_else(|error| {
         entry.code = Some(error.code().to_string());
@@ -271,29 +274,9 @@ fn not_allowed(allow: &'static str) -> Error {
 }
 
 /// The client's part of an error.
-fn refuse<C>(error: Error) -> Response<C> {
+fn refuse(error: Error) -> Response {
     let (status, envelope) = (error.status(), error.envelope());
     Response::new(status).with_bytes("application/json", envelope).with_headers(error.into_headers())
-}
-
-/// A body whose bytes are counted as they come.
-struct Counted<B> {
-    body: B,
-    bytes: u64,
-}
-
-impl<B> Counted<B> {
-    fn new(body: B) -> Self {
-        Self { body, bytes: 0 }
-    }
-}
-
-impl<B: Stream> Stream for Counted<B> {
-    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
-        let next = self.body.next()?;
-        self.bytes += next.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        Ok(next)
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::hash::{self, Hasher};
 use crate::keys;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
-use crate::storage::{Result, Storage};
+use crate::storage::{Content, Result, Storage};
 use crate::stream::read_exactly;
 
 /// Stored content that a repository may see.
@@ -117,7 +117,7 @@ impl<'a, S: Storage> Repository<'a, S> {
     }
 
     /// Opens content that was found, from `offset` on. No more than `length` bytes may be taken.
-    pub fn open(&self, blob: &Blob, offset: u64, length: u64) -> Result<S::Content> {
+    pub fn open(&self, blob: &Blob, offset: u64, length: u64) -> Result<Content> {
         self.storage.read(&keys::blob(&blob.canonical), offset, length)
     }
 

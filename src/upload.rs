@@ -98,7 +98,7 @@ impl<'a, S: Storage> Upload<'a, S> {
 
     /// Receives bytes to the end of a stream, and returns how many. What arrived before an error is
     /// kept.
-    pub fn receive(&mut self, body: &mut impl Stream) -> Result<u64> {
+    pub fn receive(&mut self, body: &mut dyn Stream) -> Result<u64> {
         let start = self.offset();
         while let Some(bytes) = next(body)? {
             let hashed = self.offset();
@@ -173,7 +173,7 @@ impl<'a, S: Storage> Upload<'a, S> {
 }
 
 /// Waits for the next bytes of a body. An error is mostly the client's own doing: it has gone.
-pub fn next(body: &mut impl Stream) -> Result<Option<Vec<u8>>> {
+pub fn next(body: &mut dyn Stream) -> Result<Option<Vec<u8>>> {
     let detail = "the body broke off; ask for the upload's status to go on";
     body.next().map_err(|source| Error::new(Code::BlobUploadInvalid, detail).log(source))
 }

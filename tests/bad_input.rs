@@ -53,11 +53,11 @@ proptest! {
 }
 
 /// Pushes a manifest, and returns the status and how long that took.
-fn push(content: Vec<u8>) -> (u16, Duration) {
+fn push(mut content: Vec<u8>) -> (u16, Duration) {
     let (storage, config) = (Memory::default(), Config::default());
     let registry = Registry::new(storage, &config);
     let started = Instant::now();
-    let request = Request::new(Method::Put, "/v2/a/manifests/v1", Vec::new(), content);
+    let request = Request::new(Method::Put, "/v2/a/manifests/v1", Vec::new(), &mut content);
     (registry.handle(request).0.status, started.elapsed())
 }
 
@@ -120,9 +120,9 @@ fn no_path_leads_out_of_the_repositories() {
             // A DELETE that is refused before the name is read would show nothing of it.
             let may_delete = target.contains("/manifests/");
             for method in [Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Get] {
-                let body = br#"{"schemaVersion":2,"manifests":[]}"#.to_vec();
-                let status =
-                    registry.handle(Request::new(method.clone(), &target, Vec::new(), body)).0.status;
+                let mut body = br#"{"schemaVersion":2,"manifests":[]}"#.to_vec();
+                let request = Request::new(method.clone(), &target, Vec::new(), &mut body);
+                let status = registry.handle(request).0.status;
                 assert!(status < 500, "{method} {target}: {status}");
                 let refused = method == Method::Delete && may_delete && status == 405;
                 assert!(!refused, "{method} {target}: {status}");

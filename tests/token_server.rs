@@ -174,5 +174,5 @@ fn without_keys_nothing_is_served() {
     // The component that is served by default says which one it takes.
     let server = Server::without_secret().env("REGISTRY_AUTH", "token").start();
     assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable");
-    server.logged("lighter-filesystem-token-server.wasm");
+    server.logged("REGISTRY_AUTH is token, and this component has passwords only");
 }

@@ -56,3 +56,14 @@ fn variables_that_cannot_be_read_keep_the_registry_from_serving() {
     assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable");
     server.logged("the host's variables cannot be read");
 }
+
+#[test]
+fn a_variable_of_the_driver_that_is_wrong_keeps_the_registry_from_serving() {
+    let options = Server::with_secret("s");
+    if !options.takes_variables() {
+        return;
+    }
+    let server = options.env("REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE", "4095").start();
+    assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable");
+    server.logged("REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE is a number from 4096 to 16777216");
+}

@@ -9,18 +9,14 @@ use crate::storage::Storage;
 
 /// `DELETE`: takes a blob from the repository (OCI Distribution Spec, end-10). Its bytes stay for the
 /// others, and for garbage collection.
-pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response<S::Content>> {
+pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response> {
     let blob = repository.blob(&digest(requested)?)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
     repository.unlink_blob(&blob.canonical)?;
     Ok(Response::new(202))
 }
 
 /// `GET` and `HEAD`: a blob, or one range of it (OCI Distribution Spec, end-2).
-pub fn get<S: Storage, B>(
-    repository: &Repository<S>,
-    requested: &str,
-    request: &Request<B>,
-) -> Result<Response<S::Content>> {
+pub fn get<S: Storage>(repository: &Repository<S>, requested: &str, request: &Request) -> Result<Response> {
     let requested = digest(requested)?;
     let blob = repository.blob(&requested)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
     let etag = format!("\"{requested}\"");

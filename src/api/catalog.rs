@@ -20,11 +20,7 @@ struct Catalog {
 
 /// `GET`: the repositories that the caller may pull, a page of them (distribution's API; no part of the OCI
 /// spec).
-pub fn list<S: Storage, B>(
-    storage: &S,
-    caller: &Caller,
-    request: &Request<B>,
-) -> Result<Response<S::Content>> {
+pub fn list<S: Storage>(storage: &S, caller: &Caller, request: &Request) -> Result<Response> {
     let Page { n, last } = Page::parse(&request.query)?;
     let n = n.unwrap_or(PAGE);
     let mut names = match n {

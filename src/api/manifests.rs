@@ -15,11 +15,7 @@ use crate::stream::Stream;
 
 /// `GET` and `HEAD`: a manifest (OCI Distribution Spec, end-3). It is served whatever `Accept` says:
 /// no client is helped by a 404 for something that is there.
-pub fn get<S: Storage, B>(
-    repository: &Repository<S>,
-    requested: &str,
-    request: &Request<B>,
-) -> Result<Response<S::Content>> {
+pub fn get<S: Storage>(repository: &Repository<S>, requested: &str, request: &Request) -> Result<Response> {
     let found = repository.manifest(&reference(requested)?)?;
     let (digest, blob) = found.ok_or_else(|| unknown(requested))?;
     let etag = format!("\"{digest}\"");
@@ -37,12 +33,12 @@ pub fn get<S: Storage, B>(
 
 /// `PUT`: stores a manifest whose blobs are all here (OCI Distribution Spec, end-7a), under a tag or, by
 /// digest, under all that the parameters `tag` name (end-7b).
-pub fn put<S: Storage, B: Stream>(
+pub fn put<S: Storage>(
     repository: &Repository<S>,
     requested: &str,
-    request: &mut Request<B>,
+    request: &mut Request,
     validation: Validation,
-) -> Result<Response<S::Content>> {
+) -> Result<Response> {
     let reference = reference(requested)?;
     let parameters: Vec<String> = request.query.all("tag").map(checked_tag).collect::<Result<_>>()?;
     let content = receive(request)?;
@@ -77,7 +73,7 @@ pub fn put<S: Storage, B: Stream>(
 
 /// `DELETE`: removes a tag alone, or a manifest with all its tags (OCI Distribution Spec, end-9). What is listed
 /// can be deleted, even where a pull of it is answered with a 404, since its content is lost.
-pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response<S::Content>> {
+pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response> {
     let was_there = match reference(requested)? {
         Reference::Tag(tag) => repository.delete_tag(&tag)?,
         Reference::Digest(digest) => repository.delete_manifest(&digest)?,
@@ -104,7 +100,7 @@ fn checked_tag(text: &str) -> Result<String> {
 }
 
 /// Receives a whole manifest. Only here is a body held in memory.
-fn receive<B: Stream>(request: &mut Request<B>) -> Result<Vec<u8>> {
+fn receive(request: &mut Request) -> Result<Vec<u8>> {
     let too_large = || {
         Error::new(Code::SizeInvalid, format!("a manifest has at most {MANIFEST_MAX} bytes")).with_status(413)
     };

@@ -24,12 +24,12 @@ struct Index {
 /// `GET`: the manifests whose subject has a digest (OCI Distribution Spec, end-12). For a valid digest
 /// the answer is always an index, if an empty one: a 404 tells clients that the registry knows no
 /// referrers.
-pub fn list<S: Storage, B>(
+pub fn list<S: Storage>(
     repository: &Repository<S>,
     subject: &str,
-    request: &Request<B>,
+    request: &Request,
     may_write: bool,
-) -> Result<Response<S::Content>> {
+) -> Result<Response> {
     let subject = digest(subject)?;
     let Page { n, last } = Page::parse(&request.query)?;
     let n = n.unwrap_or(PAGE_MAX);

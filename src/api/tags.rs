@@ -16,7 +16,7 @@ struct Tags<'a> {
 }
 
 /// `GET`: the tags in byte order, all of them or a page (OCI Distribution Spec, end-8).
-pub fn list<S: Storage, B>(repository: &Repository<S>, request: &Request<B>) -> Result<Response<S::Content>> {
+pub fn list<S: Storage>(repository: &Repository<S>, request: &Request) -> Result<Response> {
     let Page { n, last } = Page::parse(&request.query)?;
     let mut tags = match n {
         Some(0) => Vec::new(),

@@ -28,7 +28,7 @@ struct Issued<'a> {
 
 /// `GET`: gives a token, for a name and a password that come as `Basic`, or without them for those
 /// without a name.
-pub fn get<B, C>(auth: &Auth, key: &Key, request: &Request<B>) -> Result<Response<C>> {
+pub fn get(auth: &Auth, key: &Key, request: &Request) -> Result<Response> {
     let caller = match authorization(request).map_err(|error| ask(auth, error))? {
         None => auth.stranger(),
         Some(header) => {
@@ -47,7 +47,7 @@ pub fn get<B, C>(auth: &Auth, key: &Key, request: &Request<B>) -> Result<Respons
 }
 
 /// `POST`: the same, for a name and a password in a form (OAuth2, RFC 6749, 4.3).
-pub fn post<B: Stream, C>(auth: &Auth, key: &Key, request: &mut Request<B>) -> Result<Response<C>> {
+pub fn post(auth: &Auth, key: &Key, request: &mut Request) -> Result<Response> {
     let form = form(request)?;
     match form.get("grant_type") {
         Some("password") => {}
@@ -63,7 +63,7 @@ pub fn post<B: Stream, C>(auth: &Auth, key: &Key, request: &mut Request<B>) -> R
     issue(auth, key, &caller, &form)
 }
 
-fn issue<C>(auth: &Auth, key: &Key, caller: &Caller, parameters: &Query) -> Result<Response<C>> {
+fn issue(auth: &Auth, key: &Key, caller: &Caller, parameters: &Query) -> Result<Response> {
     if parameters.get("service").is_some_and(|service| service != auth.service) {
         return Err(malformed(&format!("service is {:?} here", auth.service)));
     }
@@ -103,7 +103,7 @@ fn scope(text: &str) -> Result<Access> {
     Ok(Access { kind: kind.to_owned(), name: name.to_owned(), actions })
 }
 
-fn form<B: Stream>(request: &mut Request<B>) -> Result<Query> {
+fn form(request: &mut Request) -> Result<Query> {
     let mut form = Vec::new();
     while let Some(bytes) = request.body.next().map_err(|_| malformed("the form broke off"))? {
         form.extend(bytes);

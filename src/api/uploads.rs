@@ -17,19 +17,18 @@ use crate::keys;
 use crate::name::Name;
 use crate::repository::Repository;
 use crate::storage::{self, Storage};
-use crate::stream::Stream;
 use crate::upload::{Upload, next};
 use crate::upload_proof as proof;
 use crate::upload_state::{Secret, UploadState};
 
 /// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob at
 /// once (end-4b); with `mount`, takes it from another repository (end-11), from any one if `from` names none.
-pub fn start<S: Storage, B: Stream>(
+pub fn start<S: Storage>(
     repository: &Repository<S>,
     secret: &Secret,
     caller: &Caller,
-    request: &mut Request<B>,
-) -> Result<Response<S::Content>> {
+    request: &mut Request,
+) -> Result<Response> {
     if let Some(mounted) = mount(repository, caller, request)? {
         return Ok(mounted);
     }
@@ -61,12 +60,12 @@ pub fn start<S: Storage, B: Stream>(
 
 /// `GET` and `HEAD`: how far an upload is (OCI Distribution Spec, end-13). The `Location` of any
 /// earlier step will do, and so will the upload's id alone.
-pub fn status<S: Storage, B>(
+pub fn status<S: Storage>(
     repository: &Repository<S>,
     secret: &Secret,
     id: &str,
-    request: &Request<B>,
-) -> Result<Response<S::Content>> {
+    request: &Request,
+) -> Result<Response> {
     let id = upload_id(id)?;
     let state = match request.query.get("_state") {
         Some(token) => Some(check_state(secret, repository.name(), id, token)?),
@@ -83,12 +82,12 @@ pub fn status<S: Storage, B>(
 
 /// `PATCH`: receives further bytes (OCI Distribution Spec, end-5), streamed or as a chunk with
 /// `Content-Range`.
-pub fn append<S: Storage, B: Stream>(
+pub fn append<S: Storage>(
     repository: &Repository<S>,
     secret: &Secret,
     id: &str,
-    request: &mut Request<B>,
-) -> Result<Response<S::Content>> {
+    request: &mut Request,
+) -> Result<Response> {
     let state = required_state(repository, secret, id, request)?;
     let content_type = request.header("content-type").unwrap_or_default();
     if !content_type.is_empty() && !is_of_bytes(content_type) {
@@ -121,12 +120,12 @@ fn is_of_bytes(content_type: &str) -> bool {
 /// `PUT`: completes an upload, with the last bytes in the body or none (OCI Distribution Spec,
 /// end-6). Of a `Content-Range`, only where it begins counts: the digest proves the rest, and clients
 /// are seen to count one too many, or to send one without a body.
-pub fn complete<S: Storage, B: Stream>(
+pub fn complete<S: Storage>(
     repository: &Repository<S>,
     secret: &Secret,
     id: &str,
-    request: &mut Request<B>,
-) -> Result<Response<S::Content>> {
+    request: &mut Request,
+) -> Result<Response> {
     let state = required_state(repository, secret, id, request)?;
     let missing = || Error::new(Code::DigestInvalid, "complete the upload with the parameter digest");
     let digest = digest(request.query.get("digest").ok_or_else(missing)?)?;
@@ -146,11 +145,11 @@ pub fn complete<S: Storage, B: Stream>(
 /// Receives the bytes of a request into an upload, where the first one belongs at an offset, or else at
 /// that of the `_state`. Returns the upload and how many bytes came. If they do not continue it, or break off,
 /// the upload keeps what did arrive, and the error says from where to go on.
-fn receive<'a, S: Storage, B: Stream>(
+fn receive<'a, S: Storage>(
     repository: &'a Repository<'a, S>,
     secret: &Secret,
     state: &UploadState,
-    request: &mut Request<B>,
+    request: &mut Request,
     first: Option<u64>,
     algorithm: Algorithm,
 ) -> Result<(Upload<'a, S>, u64)> {
@@ -170,12 +169,12 @@ fn receive<'a, S: Storage, B: Stream>(
 }
 
 /// `DELETE`: cancels an upload (OCI Distribution Spec, end-14).
-pub fn cancel<S: Storage, B>(
+pub fn cancel<S: Storage>(
     repository: &Repository<S>,
     secret: &Secret,
     id: &str,
-    request: &Request<B>,
-) -> Result<Response<S::Content>> {
+    request: &Request,
+) -> Result<Response> {
     let state = required_state(repository, secret, id, request)?;
     match Upload::cancel(repository, &state.uuid) {
         Ok(()) => {}
@@ -188,11 +187,11 @@ pub fn cancel<S: Storage, B>(
 
 /// Gives the repository a blob that another one has. None if that cannot be: the client then gets an
 /// upload, never an error. What the caller may not pull is not there.
-fn mount<S: Storage, B>(
+fn mount<S: Storage>(
     repository: &Repository<S>,
     caller: &Caller,
-    request: &Request<B>,
-) -> Result<Option<Response<S::Content>>> {
+    request: &Request,
+) -> Result<Option<Response>> {
     let Some(digest) = request.query.get("mount").and_then(|digest| Digest::parse(digest).ok()) else {
         return Ok(None);
     };
@@ -210,7 +209,7 @@ fn mount<S: Storage, B>(
 }
 
 /// The answer to whatever made a blob.
-fn created<C>(name: &Name, digest: &Digest) -> Response<C> {
+fn created(name: &Name, digest: &Digest) -> Response {
     Response::new(201)
         .with_header("Location", format!("/v2/{name}/blobs/{digest}"))
         .with_header("Docker-Content-Digest", digest.as_str())
@@ -229,11 +228,11 @@ fn progress(secret: &Secret, state: UploadState, offset: u64) -> Vec<(&'static s
 }
 
 /// The state that a client brings, where it must bring one.
-fn required_state<S: Storage, B>(
+fn required_state<S: Storage>(
     repository: &Repository<S>,
     secret: &Secret,
     id: &str,
-    request: &Request<B>,
+    request: &Request,
 ) -> Result<UploadState> {
     let id = upload_id(id)?;
     let token = request.query.get("_state").ok_or_else(|| {
@@ -244,7 +243,7 @@ fn required_state<S: Storage, B>(
 }
 
 /// The state of the upload that a request is about, if it brings a genuine one.
-pub fn state<B>(secret: &Secret, name: &Name, id: &str, request: &Request<B>) -> Option<UploadState> {
+pub fn state(secret: &Secret, name: &Name, id: &str, request: &Request) -> Option<UploadState> {
     check_state(secret, name, id, request.query.get("_state")?).ok()
 }
 
@@ -305,11 +304,11 @@ fn unknown() -> Error {
 }
 
 /// Reads `Content-Range`.
-fn chunk<S: Storage, B>(
+fn chunk<S: Storage>(
     repository: &Repository<S>,
     secret: &Secret,
     state: &UploadState,
-    request: &Request<B>,
+    request: &Request,
 ) -> Result<Option<Chunk>> {
     let Some(header) = request.header("content-range") else { return Ok(None) };
     let Some(chunk) = Chunk::parse(header) else {

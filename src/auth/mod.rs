@@ -8,13 +8,10 @@
 //!
 //! Instead, an outside token server may make the tokens: then all that is here are its public keys.
 
-mod file;
-#[cfg(feature = "token-server")]
-pub mod keys;
 mod passwords;
 mod rules;
 pub mod token;
-mod variables;
+pub(crate) mod variables;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,11 +22,11 @@ use uuid::Uuid;
 pub use self::passwords::Passwords;
 pub use self::rules::{Action, Rules};
 use self::token::{Access, Claims, Key, LEEWAY, Refused};
-pub use self::variables::Variables;
 use crate::clock::rfc3339;
 use crate::error::{Code, Error, Result};
 use crate::http::Request;
 use crate::name::Name;
+use crate::storage::Settings;
 use crate::upload_state::UploadState;
 
 /// How long a token is good, in seconds. Docker takes none that is good for less than 60.
@@ -64,8 +61,28 @@ pub enum By {
     /// The registry, by these.
     Rules(Passwords, Rules),
     /// A token server, whose keys these are.
-    #[cfg(feature = "token-server")]
-    TokenServer(keys::Keys),
+    TokenServer(Box<dyn VerifyToken>),
+}
+
+/// The keys of an outside token server.
+pub trait VerifyToken: core::fmt::Debug + Send + Sync {
+    /// Checks that a token is signed by the server, at a time in seconds since 1970. `header` is JSON (RFC
+    /// 7515, 4) that nothing vouches for, `message` what is signed. Errs with the reason, for the log.
+    fn verify(
+        &self,
+        header: &[u8],
+        message: &[u8],
+        signature: &[u8],
+        now: u64,
+    ) -> core::result::Result<(), &'static str>;
+}
+
+/// How those are found. A product that takes the tokens of an outside server hands it in.
+pub struct TokenServer {
+    /// The names of the variables that it reads.
+    pub variables: &'static [&'static str],
+    /// Reads the keys. Errs, for the log, with the variable that is wrong.
+    pub open: fn(&Settings) -> core::result::Result<Box<dyn VerifyToken>, String>,
 }
 
 /// Who sends a request, as far as that is known, and so what they may do.
@@ -154,9 +171,9 @@ impl Auth {
     ///
     /// Errs where credentials are wrong, since whoever sends any wants them to count, and where the key
     /// cannot be had.
-    pub fn identify<B>(
+    pub fn identify(
         &self,
-        request: &Request<B>,
+        request: &Request,
         key: impl FnOnce() -> Result<Key>,
         upload: impl FnOnce() -> Option<UploadState>,
     ) -> Result<Caller<'_>> {
@@ -176,8 +193,7 @@ impl Auth {
             By::Rules(_, rules) => {
                 (key()?.verify(value.trim(), &self.issuer, &self.service, now()), Some(rules))
             }
-            #[cfg(feature = "token-server")]
-            By::TokenServer(keys) => (self.verify(keys, value.trim()), None),
+            By::TokenServer(keys) => (self.verify(&**keys, value.trim()), None),
         };
         match claims {
             Ok(claims) => Ok(Caller::of_token(claims, rules)),
@@ -195,7 +211,6 @@ impl Auth {
     pub fn stranger(&self) -> Result<Caller<'_>> {
         match &self.by {
             By::Rules(_, rules) => Ok(Caller::of_rules(rules, "")),
-            #[cfg(feature = "token-server")]
             By::TokenServer(_) => {
                 Ok(Caller { may: May::Token(Vec::new(), None), name: String::new(), is_known: false })
             }
@@ -207,7 +222,6 @@ impl Auth {
         let start = Instant::now();
         let (passwords, rules) = match &self.by {
             By::Rules(passwords, rules) => (passwords, rules),
-            #[cfg(feature = "token-server")]
             By::TokenServer(_) => return Err(unauthorized("get a token of the token server")),
         };
         if !name.is_empty() && passwords.check(name, password) {
@@ -218,8 +232,7 @@ impl Auth {
     }
 
     /// Checks a token of the token server.
-    #[cfg(feature = "token-server")]
-    fn verify(&self, keys: &keys::Keys, token: &str) -> core::result::Result<Claims, Refused> {
+    fn verify(&self, keys: &dyn VerifyToken, token: &str) -> core::result::Result<Claims, Refused> {
         let parts = token::Parts::of(token)?;
         let header = parts.header().ok_or(Refused::Invalid("the token's header cannot be read"))?;
         let verified = keys.verify(&header, parts.message.as_bytes(), &parts.signature, now());
@@ -248,7 +261,6 @@ impl Auth {
         let could = match (&self.by, &caller.may) {
             (By::Rules(_, rules), May::Token(..)) => may(&Caller::of_rules(rules, &caller.name)),
             (By::Rules(..), _) => caller.name.is_empty(),
-            #[cfg(feature = "token-server")]
             (By::TokenServer(_), _) => true,
         };
         if !could && !caller.name.is_empty() {
@@ -336,7 +348,7 @@ fn began(upload: &UploadState, claims: &Claims, now: u64) -> bool {
 
 /// The credentials of a request. Errs where they are no text, or several: which of them would count is
 /// nothing to guess.
-pub fn authorization<B>(request: &Request<B>) -> Result<Option<&str>> {
+pub fn authorization<'a>(request: &'a Request<'_>) -> Result<Option<&'a str>> {
     match (request.count("authorization"), request.header("authorization")) {
         (0, _) => Ok(None),
         (1, Some(header)) => Ok(Some(header)),

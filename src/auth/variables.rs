@@ -1,6 +1,7 @@
 //! The variables of access control.
 
-use super::{Auth, By, PATIENCE, Passwords, Rules, file::read};
+use super::{Auth, By, PATIENCE, Passwords, Rules, TokenServer};
+use crate::storage::Settings;
 
 pub(crate) const AUTH: &str = "REGISTRY_AUTH";
 const ENTRIES: &str = "REGISTRY_AUTH_HTPASSWD_ENTRIES";
@@ -9,130 +10,92 @@ const BASIC_REALM: &str = "REGISTRY_AUTH_HTPASSWD_REALM";
 const RULES: &str = "REGISTRY_AUTH_RULES";
 const RULES_PATH: &str = "REGISTRY_AUTH_RULES_PATH";
 const ISSUER: &str = "REGISTRY_AUTH_TOKEN_ISSUER";
-const JWKS: &str = "REGISTRY_AUTH_TOKEN_JWKS";
 const REALM: &str = "REGISTRY_AUTH_TOKEN_REALM";
-const CERTIFICATES: &str = "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE";
 const SERVICE: &str = "REGISTRY_AUTH_TOKEN_SERVICE";
 
-/// The variables of access control that are set.
-#[derive(Default)]
-pub struct Variables(Vec<(String, String)>);
+/// The names of all of them, but for those of a token server.
+pub(crate) const NAMES: [&str; 9] =
+    [AUTH, ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, REALM, SERVICE];
 
-impl Variables {
-    /// The names of all of them.
-    pub const NAMES: [&str; 11] =
-        [AUTH, ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, JWKS, REALM, CERTIFICATES, SERVICE];
-
-    /// Adds one.
-    pub fn push(&mut self, name: String, value: String) {
-        self.0.push((name, value));
-    }
-
-    /// Whether it is said if there is access control.
-    pub fn are_decided(&self) -> bool {
-        self.get(AUTH).is_some()
-    }
-
-    /// Reads them, and the files that they name. None where there is no access control. Adds to `notices`
-    /// who is left out. Errs, for the log, with the variable that is wrong.
-    pub fn read(&self, notices: &mut Vec<String>) -> Result<Option<Auth>, String> {
-        let by = match self.get(AUTH) {
-            Some("htpasswd") => By::Rules(self.passwords(notices)?, self.rules()?),
-            Some("token") => self.token_server()?,
-            Some("none") | None => return self.without(),
-            Some(other) => return Err(format!("{AUTH} is `htpasswd`, `token` or `none`, not {other:?}")),
-        };
-        let text = |name: &str, default: &str| self.get(name).unwrap_or(default).to_owned();
-        let auth = Auth {
-            service: text(SERVICE, "lighter"),
-            issuer: text(ISSUER, "lighter"),
-            realm: self.get(REALM).map(str::to_owned),
-            basic_realm: text(BASIC_REALM, "Lighter"),
-            patience: PATIENCE,
-            by,
-        };
-        let quoted = [
-            (SERVICE, Some(&auth.service)),
-            (BASIC_REALM, Some(&auth.basic_realm)),
-            (REALM, auth.realm.as_ref()),
-        ];
-        for (name, value) in quoted {
-            // They stand between quotes in a header.
-            if value.is_some_and(|value| {
-                value.bytes().any(|b| matches!(b, b'"' | b'\\') || !(b' '..=b'~').contains(&b))
-            }) {
-                return Err(format!("{name} is plain text without quotes"));
-            }
-        }
-        Ok(Some(auth))
-    }
-
-    /// Whoever sets up access control and leaves it off is told.
-    fn without(&self) -> Result<Option<Auth>, String> {
-        match self.0.iter().find(|(name, _)| name != AUTH) {
-            Some((name, _)) => Err(format!("{name} is set, but {AUTH} is not `htpasswd` or `token`")),
-            None => Ok(None),
+/// Reads them, and the files that they name. None where there is no access control. `server` is there where the
+/// tokens of an outside server can be taken. Adds to `notices` who is left out. Errs, for the log, with the variable
+/// that is wrong.
+pub(crate) fn read(
+    settings: &Settings,
+    server: Option<&TokenServer>,
+    notices: &mut Vec<String>,
+) -> Result<Option<Auth>, String> {
+    let by = match settings.get(AUTH) {
+        Some("htpasswd") => By::Rules(passwords(settings, notices)?, rules(settings)?),
+        Some("token") => token_server(settings, server)?,
+        Some("none") | None => return without(settings),
+        Some(other) => return Err(format!("{AUTH} is `htpasswd`, `token` or `none`, not {other:?}")),
+    };
+    let text = |name: &'static str, default: &str| settings.get(name).unwrap_or(default).to_owned();
+    let auth = Auth {
+        service: text(SERVICE, "lighter"),
+        issuer: text(ISSUER, "lighter"),
+        realm: settings.get(REALM).map(str::to_owned),
+        basic_realm: text(BASIC_REALM, "Lighter"),
+        patience: PATIENCE,
+        by,
+    };
+    let quoted = [
+        (SERVICE, Some(&auth.service)),
+        (BASIC_REALM, Some(&auth.basic_realm)),
+        (REALM, auth.realm.as_ref()),
+    ];
+    for (name, value) in quoted {
+        // They stand between quotes in a header.
+        if value.is_some_and(|value| {
+            value.bytes().any(|b| matches!(b, b'"' | b'\\') || !(b' '..=b'~').contains(&b))
+        }) {
+            return Err(format!("{name} is plain text without quotes"));
         }
     }
+    Ok(Some(auth))
+}
 
-    fn passwords(&self, notices: &mut Vec<String>) -> Result<Passwords, String> {
-        let (name, text) = match (self.get(ENTRIES), self.get(PATH)) {
-            // A hash has no comma, and lines are hard to put into some environments.
-            (Some(entries), None) => (ENTRIES, entries.replace(',', "\n")),
-            (None, Some(path)) => (PATH, file(PATH, path)?),
-            (Some(_), Some(_)) => return Err(format!("{ENTRIES} and {PATH} are both set")),
-            (None, None) => {
-                return Err(format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set"));
-            }
-        };
-        let mut left_out = Vec::new();
-        let passwords = Passwords::parse(&text, &mut left_out).map_err(|error| format!("{name}: {error}"))?;
-        notices.extend(left_out.iter().map(|notice| format!("{name}: {notice}")));
-        Ok(passwords)
-    }
-
-    fn rules(&self) -> Result<Rules, String> {
-        let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        match (self.get(RULES), self.get(RULES_PATH)) {
-            (Some(rules), None) => Rules::parse(rules).map_err(wrong(RULES)),
-            (None, Some(path)) => Rules::parse(&file(RULES_PATH, path)?).map_err(wrong(RULES_PATH)),
-            (Some(_), Some(_)) => Err(format!("{RULES} and {RULES_PATH} are both set")),
-            (None, None) => Ok(Rules::default()),
-        }
-    }
-
-    #[cfg(not(feature = "token-server"))]
-    fn token_server(&self) -> Result<By, String> {
-        Err(format!("{AUTH} is token, which needs the component lighter-filesystem-token-server.wasm"))
-    }
-
-    #[cfg(feature = "token-server")]
-    fn token_server(&self) -> Result<By, String> {
-        use super::keys::Keys;
-
-        for name in [ISSUER, REALM, SERVICE] {
-            self.get(name).ok_or_else(|| format!("{AUTH} is token, and {name} is not set"))?;
-        }
-        let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-        let jwks = self.get(JWKS).map(|path| Keys::from_jwks(&file(JWKS, path)?).map_err(wrong(JWKS)));
-        let certificates = self
-            .get(CERTIFICATES)
-            .map(|path| Keys::from_certificates(&file(CERTIFICATES, path)?).map_err(wrong(CERTIFICATES)));
-        let mut keys = [jwks, certificates].into_iter().flatten();
-        let mut all = keys
-            .next()
-            .ok_or_else(|| format!("{AUTH} is token, and neither {JWKS} nor {CERTIFICATES} is set"))??;
-        for more in keys {
-            all.extend(more?);
-        }
-        Ok(By::TokenServer(all))
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+/// Whoever sets up access control and leaves it off is told.
+fn without(settings: &Settings) -> Result<Option<Auth>, String> {
+    match settings.names().find(|name| name.starts_with(AUTH) && *name != AUTH) {
+        Some(name) => Err(format!("{name} is set, but {AUTH} is not `htpasswd` or `token`")),
+        None => Ok(None),
     }
 }
 
-fn file(name: &str, path: &str) -> Result<String, String> {
-    read(path).map_err(|error| format!("{name}: cannot read {path}: {error}"))
+fn passwords(settings: &Settings, notices: &mut Vec<String>) -> Result<Passwords, String> {
+    let (name, text) = match (settings.get(ENTRIES), settings.file(PATH)) {
+        // A hash has no comma, and lines are hard to put into some environments.
+        (Some(entries), None) => (ENTRIES, entries.replace(',', "\n")),
+        (None, Some(file)) => (PATH, file?),
+        (Some(_), Some(_)) => return Err(format!("{ENTRIES} and {PATH} are both set")),
+        (None, None) => {
+            return Err(format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set"));
+        }
+    };
+    let mut left_out = Vec::new();
+    let passwords = Passwords::parse(&text, &mut left_out).map_err(|error| format!("{name}: {error}"))?;
+    notices.extend(left_out.iter().map(|notice| format!("{name}: {notice}")));
+    Ok(passwords)
+}
+
+fn rules(settings: &Settings) -> Result<Rules, String> {
+    let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
+    match (settings.get(RULES), settings.file(RULES_PATH)) {
+        (Some(rules), None) => Rules::parse(rules).map_err(wrong(RULES)),
+        (None, Some(file)) => Rules::parse(&file?).map_err(wrong(RULES_PATH)),
+        (Some(_), Some(_)) => Err(format!("{RULES} and {RULES_PATH} are both set")),
+        (None, None) => Ok(Rules::default()),
+    }
+}
+
+fn token_server(settings: &Settings, server: Option<&TokenServer>) -> Result<By, String> {
+    let server = server.ok_or_else(|| {
+        format!("{AUTH} is token, and this component has passwords only; use the one for token servers")
+    })?;
+    for name in [ISSUER, REALM, SERVICE] {
+        settings.get(name).ok_or_else(|| format!("{AUTH} is token, and {name} is not set"))?;
+    }
+    (server.open)(settings).map(By::TokenServer)
 }

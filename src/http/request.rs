@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::Query;
+use crate::stream::Stream;
 
 /// A request's method.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl fmt::Display for Method {
 }
 
 /// A request, before its body has been read.
-pub struct Request<B> {
+pub struct Request<'a> {
     /// The method.
     pub method: Method,
     /// The path, still percent-encoded.
@@ -43,12 +44,39 @@ pub struct Request<B> {
     headers: Vec<(String, Vec<u8>)>,
     authority: Option<String>,
     /// The body.
-    pub body: B,
+    pub body: Incoming<'a>,
 }
 
-impl<B> Request<B> {
+/// The body of a request, whose bytes are counted as they come.
+pub struct Incoming<'a> {
+    stream: &'a mut dyn Stream,
+    received: u64,
+}
+
+impl Incoming<'_> {
+    /// How many bytes have come so far.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+}
+
+impl Stream for Incoming<'_> {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let next = self.stream.next()?;
+        self.received += next.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        Ok(next)
+    }
+}
+
+impl<'a> Request<'a> {
     /// Puts a request together. `target` is the path with the query, header names are in any case.
-    pub fn new(method: Method, target: &str, headers: Vec<(String, Vec<u8>)>, body: B) -> Self {
+    pub fn new(
+        method: Method,
+        target: &str,
+        headers: Vec<(String, Vec<u8>)>,
+        body: &'a mut dyn Stream,
+    ) -> Self {
+        let body = Incoming { stream: body, received: 0 };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (path, query) = (path.to_owned(), Query::parse(query));
         Self { method, path, query, headers, authority: None, body }
@@ -63,12 +91,6 @@ impl<B> Request<B> {
     /// The host that the client asked, with its port, if the host of the component tells.
     pub fn authority(&self) -> Option<&str> {
         self.authority.as_deref()
-    }
-
-    /// Puts another body in place of this one's.
-    pub fn map_body<C>(self, map: impl FnOnce(B) -> C) -> Request<C> {
-        let Self { method, path, query, headers, authority, body } = self;
-        Request { method, path, query, headers, authority, body: map(body) }
     }
 
     /// The first value of a header, if it is text.
@@ -105,8 +127,13 @@ impl<B> Request<B> {
 mod tests {
     use super::*;
 
-    fn request(header: &str, value: &str) -> Request<()> {
-        Request::new(Method::Get, "/v2/?a=b", vec![(header.into(), value.into())], ())
+    fn request(header: &str, value: &str) -> Request<'static> {
+        Request::new(
+            Method::Get,
+            "/v2/?a=b",
+            vec![(header.into(), value.into())],
+            Box::leak(Box::new(Vec::new())),
+        )
     }
 
     #[test]

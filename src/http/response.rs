@@ -2,17 +2,19 @@
 
 use serde::Serialize;
 
+use crate::storage::Content;
+
 /// What a response carries.
-pub enum Body<C> {
+pub enum Body {
     /// Nothing. If the headers give a length all the same, it is what a HEAD is told of.
     Empty,
     /// Bytes in memory.
     Bytes(Vec<u8>),
     /// Stored content, of which so many bytes are sent.
-    Content(C, u64),
+    Content(Content, u64),
 }
 
-impl<C> Body<C> {
+impl Body {
     /// How many bytes are sent.
     pub fn length(&self) -> u64 {
         match self {
@@ -32,16 +34,16 @@ pub fn json_body(document: &impl Serialize) -> Vec<u8> {
 }
 
 /// A response.
-pub struct Response<C> {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The headers, without `Content-Length` unless the body is [`Body::Empty`].
     pub headers: Vec<(&'static str, String)>,
     /// The body.
-    pub body: Body<C>,
+    pub body: Body,
 }
 
-impl<C> Response<C> {
+impl Response {
     /// A response without a body.
     pub fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Body::Empty }

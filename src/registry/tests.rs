@@ -22,9 +22,10 @@ impl Bench {
         Self { storage: Recorded::default(), config }
     }
 
-    fn send(&self, method: Method, target: &str, body: &[u8]) -> Response<Vec<u8>> {
+    fn send(&self, method: Method, target: &str, body: &[u8]) -> Response {
         let headers = vec![("Content-Length".to_owned(), body.len().to_string().into_bytes())];
-        let request = Request::new(method, target, headers, body.to_vec());
+        let mut body = body.to_vec();
+        let request = Request::new(method, target, headers, &mut body);
         Registry::new(self.storage.clone(), &self.config).handle(request).0
     }
 
@@ -39,7 +40,7 @@ impl Bench {
     fn cost_after(&self, method: Method, target: &str, body: &[u8]) -> String {
         let headers = vec![("Content-Length".to_owned(), body.len().to_string().into_bytes())];
         let registry = Registry::new(self.storage.clone(), &self.config);
-        let (_, entry) = registry.handle(Request::new(method, target, headers, body.to_vec()));
+        let (_, entry) = registry.handle(Request::new(method, target, headers, &mut body.to_vec()));
         self.storage.take_calls();
         if entry.has_started_upload() {
             assert_eq!(registry.purge(), [""; 0]);
@@ -52,7 +53,7 @@ impl Bench {
     }
 }
 
-fn location<C>(response: &Response<C>) -> String {
+fn location(response: &Response) -> String {
     response.header("Location").unwrap().to_owned()
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Error, Note, Result, Storage, Upload, beyond_the_end, check_key};
+use super::{Content, Error, Note, Result, Storage, Upload, beyond_the_end, check_key};
 
 /// How long a writer holds its upload after the last time that it did something with it.
 const HOLD: Duration = Duration::from_secs(5);
@@ -66,7 +66,6 @@ impl Memory {
 }
 
 impl Storage for Memory {
-    type Content = Vec<u8>;
     type Upload = MemoryUpload;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -124,10 +123,10 @@ impl Storage for Memory {
         Ok(self.at(key)?.blobs.get(key).map(|bytes| bytes.len() as u64))
     }
 
-    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
         let state = self.at(key)?;
         let bytes = state.blobs.get(key).ok_or(Error::NotFound)?.iter();
-        Ok(bytes.skip(offset as usize).take(length as usize).copied().collect())
+        Ok(Content::Bytes(bytes.skip(offset as usize).take(length as usize).copied().collect()))
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
@@ -180,8 +179,6 @@ impl MemoryUpload {
 }
 
 impl Upload for MemoryUpload {
-    type Content = Vec<u8>;
-
     fn offset(&self) -> u64 {
         self.offset
     }
@@ -205,8 +202,9 @@ impl Upload for MemoryUpload {
         Ok(())
     }
 
-    fn read(&self) -> Result<Vec<u8>> {
-        self.store.state().uploads.get(&self.id).cloned().ok_or(Error::NotFound)
+    fn read(&self) -> Result<Content> {
+        let state = self.store.state();
+        state.uploads.get(&self.id).cloned().map(Content::Bytes).ok_or(Error::NotFound)
     }
 
     fn suspend(self, notes: &[Note]) -> Result<()> {

@@ -3,11 +3,12 @@
 
 use core::fmt;
 
-use crate::stream::Stream;
-
-#[cfg(all(target_family = "wasm", feature = "imported"))]
-pub mod driver;
+mod content;
 pub mod memory;
+mod settings;
+
+pub use self::content::Content;
+pub use self::settings::{Environment, ReadFile, Settings};
 
 /// Why a storage operation failed. The texts are for the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,10 +58,8 @@ pub fn beyond_the_end(offset: u64, size: u64) -> Error {
 
 /// A store of values, blobs and uploads.
 pub trait Storage {
-    /// A blob's bytes on their way out.
-    type Content: Stream;
     /// The writer of an upload.
-    type Upload: Upload<Content = Self::Content>;
+    type Upload: Upload;
 
     /// Returns a value, or none.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
@@ -82,7 +81,7 @@ pub trait Storage {
     /// Returns a blob's size in bytes, or none.
     fn stat(&self, key: &str) -> Result<Option<u64>>;
     /// Opens a blob from `offset` on, of which no more than `length` bytes will be taken.
-    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Self::Content>;
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content>;
     /// Publishes small content.
     fn put(&self, key: &str, content: &[u8]) -> Result<()>;
     /// Removes a blob, if it is there.
@@ -96,14 +95,21 @@ pub trait Storage {
     fn open_upload(&self, id: &str) -> Result<Self::Upload>;
 }
 
+/// A store that settings lead to.
+pub trait Open: Storage + Sized {
+    /// The names of the variables that it reads.
+    const VARIABLES: &'static [&'static str];
+
+    /// Opens it, once in the life of an instance. Errs, for the log, with the variable that is wrong. A store that
+    /// cannot be reached is no such error: its operations report it.
+    fn open(settings: &Settings) -> core::result::Result<Self, String>;
+}
+
 /// A key and the value that is stored under it.
 pub type Note = (String, Vec<u8>);
 
 /// The one writer of an upload. Dropping it keeps what was appended, but not durably.
 pub trait Upload {
-    /// The upload's bytes, read back.
-    type Content: Stream;
-
     /// Returns how many bytes the upload has.
     fn offset(&self) -> u64;
     /// Appends bytes.
@@ -111,7 +117,7 @@ pub trait Upload {
     /// Drops the bytes after the first `offset` ones.
     fn cut(&mut self, offset: u64) -> Result<()>;
     /// Opens the bytes from the first one on.
-    fn read(&self) -> Result<Self::Content>;
+    fn read(&self) -> Result<Content>;
     /// Makes the upload's bytes durable, then stores the notes, and lets go of it.
     fn suspend(self, notes: &[Note]) -> Result<()>;
     /// Publishes the upload as a blob.

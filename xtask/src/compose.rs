@@ -16,7 +16,7 @@ pub(crate) const KEY_VALUE_STORE: &str = "wasi:keyvalue/";
 const HANDLER: &str = "wasi:http/incoming-handler@";
 
 /// Plugs the driver's exports into the registry's imports: all of one package, and what else of WASI the
-/// driver exports, such as an environment.
+/// driver exports, such as variables.
 ///
 /// Unlike `wac plug`, which skips what does not fit and leaves the failure to the host, this names
 /// each misfit, and makes sure that nothing but WASI is left to import.

@@ -1,10 +1,8 @@
 //! The root directory, and what is done to files in it.
 
 use std::collections::BinaryHeap;
-use std::sync::OnceLock;
 
 use uuid::Uuid;
-use wasi::cli::environment::get_environment;
 use wasi::filesystem::preopens::get_directories;
 use wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, NewTimestamp, OpenFlags,
@@ -14,10 +12,6 @@ use wasi::filesystem::types::{
 use crate::error::failed;
 use crate::path::{is_temporary, nearest};
 use lighter::storage::{Error, check_key};
-
-/// Where the directory is, unless it is configured: distribution's default.
-const ROOT: &str = "/var/lib/registry";
-const ROOT_VARIABLE: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 
 /// How often an operation is tried again after another request has removed the directory that it
 /// was about to use. Each time somebody else's operation went through.
@@ -45,19 +39,11 @@ pub(crate) struct Directory {
     inside: String,
 }
 
-/// Returns the root directory. It is looked up once in the life of an instance.
-pub(crate) fn root() -> Result<&'static Directory> {
-    static DIRECTORY: OnceLock<core::result::Result<Directory, String>> = OnceLock::new();
-    DIRECTORY.get_or_init(Directory::find).as_ref().map_err(|missing| Error::AccessDenied(missing.clone()))
-}
-
 impl Directory {
-    fn find() -> core::result::Result<Self, String> {
-        let configured =
-            get_environment().into_iter().find(|(name, value)| name == ROOT_VARIABLE && !value.is_empty());
-        let root = configured.map_or_else(|| ROOT.to_owned(), |(_, value)| value);
+    /// Finds the directory of a path in those that the host gives. Errs, for the log, if none contains it.
+    pub(crate) fn find(root: &str) -> core::result::Result<Self, String> {
         let mut given = get_directories();
-        let (index, inside) = nearest(given.iter().map(|(_, path)| path.as_str()), &root)
+        let (index, inside) = nearest(given.iter().map(|(_, path)| path.as_str()), root)
             .ok_or_else(|| format!("the host gives no directory that contains {root}"))?;
         let (given, _) = given.swap_remove(index);
         Ok(Self { given, inside })

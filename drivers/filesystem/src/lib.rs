@@ -25,7 +25,13 @@ mod storage;
 #[cfg(target_family = "wasm")]
 mod upload;
 
-#[cfg(all(target_family = "wasm", feature = "registry"))]
-lighter::export_registry!(storage::Filesystem, wasi::cli::environment::get_environment);
+#[cfg(all(target_family = "wasm", feature = "registry", not(feature = "token-server")))]
+lighter::export_registry!(storage::Filesystem, lighter::component::environment);
+#[cfg(all(target_family = "wasm", feature = "token-server"))]
+lighter::export_registry!(
+    storage::Filesystem,
+    lighter::component::environment,
+    lighter_token_server::TOKEN_SERVER
+);
 #[cfg(all(target_family = "wasm", feature = "driver"))]
-lighter::export_storage!(storage::Filesystem);
+lighter::export_storage!(storage::Filesystem, lighter::component::environment);

@@ -1,8 +1,7 @@
 //! The writer of an upload: a file that is renamed to become a blob.
 
-use lighter::storage::{Note, Result, Upload, beyond_the_end};
+use lighter::storage::{Content, Note, Result, Upload, beyond_the_end};
 use wasi::filesystem::types::{Advice, Descriptor, DescriptorFlags, OpenFlags};
-use wasi::io::streams::InputStream;
 
 use crate::claim::Claim;
 use crate::directory::{Directory, write_all};
@@ -64,8 +63,6 @@ impl Writer {
 }
 
 impl Upload for Writer {
-    type Content = InputStream;
-
     fn offset(&self) -> u64 {
         self.offset
     }
@@ -89,8 +86,8 @@ impl Upload for Writer {
         Ok(())
     }
 
-    fn read(&self) -> Result<InputStream> {
-        self.file.read_via_stream(0).map_err(failed("read", &self.path))
+    fn read(&self) -> Result<Content> {
+        self.file.read_via_stream(0).map(Content::Host).map_err(failed("read", &self.path))
     }
 
     fn suspend(self, notes: &[Note]) -> Result<()> {

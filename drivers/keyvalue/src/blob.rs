@@ -71,12 +71,7 @@ pub(crate) fn find(bucket: &impl Bucket, key: &str) -> Result<Option<Blob>> {
 }
 
 /// Opens a blob.
-pub(crate) fn read<'a, B: Bucket>(
-    bucket: &'a B,
-    key: &str,
-    offset: u64,
-    length: u64,
-) -> Result<Reader<'a, B>> {
+pub(crate) fn read<B: Bucket>(bucket: &B, key: &str, offset: u64, length: u64) -> Result<Reader<B>> {
     match find(bucket, key)?.ok_or(Error::NotFound)? {
         Blob::Inline(bytes) => Ok(Reader::new(bucket, None, bytes, offset, length)),
         Blob::Chunked(content) => Ok(Reader::new(bucket, Some(content), Vec::new(), offset, length)),

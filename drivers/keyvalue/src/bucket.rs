@@ -2,8 +2,8 @@
 
 use lighter::storage::Result;
 
-/// A store of values.
-pub(crate) trait Bucket {
+/// A store of values. A clone is the same store.
+pub(crate) trait Bucket: Clone + 'static {
     /// Returns a value, or none.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
     /// Whether there is a value.

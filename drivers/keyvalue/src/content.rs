@@ -123,8 +123,8 @@ impl Content {
 }
 
 /// Bytes on their way out: those of the chunks, and then some that are no chunk.
-pub(crate) struct Reader<'a, B> {
-    bucket: &'a B,
+pub(crate) struct Reader<B> {
+    bucket: B,
     content: Option<Content>,
     run: usize,
     index: u64,
@@ -133,15 +133,10 @@ pub(crate) struct Reader<'a, B> {
     rest: Vec<u8>,
 }
 
-impl<'a, B: Bucket> Reader<'a, B> {
+impl<B: Bucket> Reader<B> {
     /// Reads at most `length` bytes from an offset on.
-    pub(crate) fn new(
-        bucket: &'a B,
-        content: Option<Content>,
-        rest: Vec<u8>,
-        offset: u64,
-        length: u64,
-    ) -> Self {
+    pub(crate) fn new(bucket: &B, content: Option<Content>, rest: Vec<u8>, offset: u64, length: u64) -> Self {
+        let bucket = bucket.clone();
         let mut reader = Self { bucket, content: None, run: 0, index: 0, skip: offset, left: length, rest };
         for run in content.iter().flat_map(|content| &content.runs) {
             if reader.skip < run.bytes {
@@ -194,7 +189,7 @@ impl<'a, B: Bucket> Reader<'a, B> {
     }
 }
 
-impl<B: Bucket> Stream for Reader<'_, B> {
+impl<B: Bucket> Stream for Reader<B> {
     fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
         Reader::next(self).map_err(|error| error.to_string())
     }

@@ -1,6 +1,6 @@
-//! The store of the host, and how it is configured.
+//! The store of the host.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use lighter::storage::{Error, Result};
 
@@ -8,77 +8,66 @@ use crate::bindings::wasi::keyvalue::atomics::{Cas, CasError, increment, swap};
 use crate::bindings::wasi::keyvalue::batch::{delete_many, set_many};
 use crate::bindings::wasi::keyvalue::store::{self, open};
 use crate::bucket::Bucket;
-use crate::environment::variables;
 
-/// The name of the store.
-const STORE: &str = "REGISTRY_STORAGE_KEYVALUE_STORE";
-const DEFAULT_STORE: &str = "default";
+/// A store of the host's, by its name.
+#[derive(Clone)]
+pub(crate) struct Host(Arc<Store>);
 
-/// The size of a chunk, in bytes.
-const CHUNK: &str = "REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE";
-const DEFAULT_CHUNK: usize = 512 * 1024;
-/// Between a chunk that is hardly worth a key of its own and one that a component should not hold.
-const CHUNKS: core::ops::RangeInclusive<usize> = 4096..=16 * 1024 * 1024;
-
-/// The store, and how large a chunk in it may be.
-pub(crate) struct Host {
-    bucket: store::Bucket,
-    pub(crate) chunk: usize,
+struct Store {
+    name: String,
+    bucket: OnceLock<store::Bucket>,
 }
 
-/// Returns the store. It is opened once in the life of an instance.
-pub(crate) fn host() -> Result<&'static Host> {
-    static HOST: OnceLock<Host> = OnceLock::new();
-    if let Some(host) = HOST.get() {
-        return Ok(host);
+impl Host {
+    /// Names a store. It is opened when it is first used.
+    pub(crate) fn new(name: &str) -> Self {
+        Self(Arc::new(Store { name: name.to_owned(), bucket: OnceLock::new() }))
     }
-    let variables = variables();
-    let configured = |name| variables.iter().find(|(set, _)| set == name).map(|(_, value)| value.as_str());
-    let name = configured(STORE).unwrap_or(DEFAULT_STORE);
-    let chunk = match configured(CHUNK) {
-        None => DEFAULT_CHUNK,
-        Some(text) => text.parse().ok().filter(|size| CHUNKS.contains(size)).ok_or_else(|| {
-            let (least, most) = (CHUNKS.start(), CHUNKS.end());
-            Error::AccessDenied(format!("{CHUNK} is {text:?}, which is no number from {least} to {most}"))
-        })?,
-    };
-    let bucket = open(name).map_err(failed("open", name))?;
-    Ok(HOST.get_or_init(|| Host { bucket, chunk }))
+
+    /// Returns the store, opened. One that cannot be reached now is tried again by the next operation.
+    fn bucket(&self) -> Result<&store::Bucket> {
+        let Store { name, bucket } = &*self.0;
+        if let Some(bucket) = bucket.get() {
+            return Ok(bucket);
+        }
+        let opened = open(name).map_err(failed("open", name))?;
+        Ok(bucket.get_or_init(|| opened))
+    }
 }
 
 impl Bucket for Host {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.bucket.get(key).map_err(failed("get", key))
+        self.bucket()?.get(key).map_err(failed("get", key))
     }
 
     fn exists(&self, key: &str) -> Result<bool> {
-        self.bucket.exists(key).map_err(failed("look for", key))
+        self.bucket()?.exists(key).map_err(failed("look for", key))
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.bucket.set(key, value).map_err(failed("set", key))
+        self.bucket()?.set(key, value).map_err(failed("set", key))
     }
 
     fn set_many(&self, values: &[(String, Vec<u8>)]) -> Result<()> {
         let first = values.first().map_or("", |(key, _)| key.as_str());
-        set_many(&self.bucket, values).map_err(failed("set", first))
+        set_many(self.bucket()?, values).map_err(failed("set", first))
     }
 
     fn delete(&self, key: &str) -> Result<()> {
-        self.bucket.delete(key).map_err(failed("delete", key))
+        self.bucket()?.delete(key).map_err(failed("delete", key))
     }
 
     fn delete_many(&self, keys: &[String]) -> Result<()> {
         let first = keys.first().map_or("", String::as_str);
-        delete_many(&self.bucket, keys).map_err(failed("delete", first))
+        delete_many(self.bucket()?, keys).map_err(failed("delete", first))
     }
 
     fn increment(&self, key: &str) -> Result<i64> {
-        increment(&self.bucket, key, 1).map_err(failed("increment", key))
+        increment(self.bucket()?, key, 1).map_err(failed("increment", key))
     }
 
     fn swap(&self, key: &str, change: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<()> {
-        let cas = Cas::new(&self.bucket, key).map_err(failed("swap", key))?;
+        let cas = Cas::new(self.bucket()?, key).map_err(failed("swap", key))?;
         let current = cas.current().map_err(failed("swap", key))?;
         match current.and_then(|current| change(&current)).map(|value| swap(cas, &value)) {
             None | Some(Ok(()) | Err(CasError::CasFailed(_))) => Ok(()),

@@ -5,6 +5,7 @@ mod cut;
 use std::thread;
 
 use lighter::storage::{Error, Upload as _};
+use lighter::stream::Stream as _;
 
 use crate::bucket::Bucket;
 use crate::key::{numbered, stored};

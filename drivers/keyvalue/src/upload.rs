@@ -1,6 +1,6 @@
 //! The writer of an upload: chunks that become a blob by being named.
 
-use lighter::storage::{Error, Note, Result, Upload, beyond_the_end, check_key};
+use lighter::storage::{self, Error, Note, Result, Upload, beyond_the_end, check_key};
 
 use crate::blob::{self, Blob, FEW};
 use crate::bucket::{Bucket, delete_all};
@@ -21,8 +21,8 @@ pub(crate) fn received(bucket: &impl Bucket, id: &str) -> Result<Option<u64>> {
 }
 
 /// An open upload.
-pub(crate) struct Writer<'a, B: Bucket> {
-    bucket: &'a B,
+pub(crate) struct Writer<B: Bucket> {
+    bucket: B,
     upload: String,
     number: u32,
     /// The size of a chunk.
@@ -32,16 +32,17 @@ pub(crate) struct Writer<'a, B: Bucket> {
     open: bool,
 }
 
-impl<'a, B: Bucket> Writer<'a, B> {
-    pub(crate) fn create(bucket: &'a B, id: &str, chunk: usize) -> Result<Self> {
+impl<B: Bucket> Writer<B> {
+    pub(crate) fn create(bucket: &B, id: &str, chunk: usize) -> Result<Self> {
         let state = State::new(now());
         let number = hold::begin(bucket, id, &state)?;
-        Ok(Self { bucket, upload: id.to_owned(), number, chunk, state, open: true })
+        Ok(Self { bucket: bucket.clone(), upload: id.to_owned(), number, chunk, state, open: true })
     }
 
-    pub(crate) fn open(bucket: &'a B, id: &str, chunk: usize) -> Result<Self> {
+    pub(crate) fn open(bucket: &B, id: &str, chunk: usize) -> Result<Self> {
         let (number, state) = hold::take(bucket, id)?;
-        let mut writer = Self { bucket, upload: id.to_owned(), number, chunk, state, open: true };
+        let mut writer =
+            Self { bucket: bucket.clone(), upload: id.to_owned(), number, chunk, state, open: true };
         if is_published(bucket, &writer.state)? {
             // By one who then crashed.
             writer.end()?;
@@ -64,9 +65,9 @@ impl<'a, B: Bucket> Writer<'a, B> {
             true => Blob::Inline(tail.clone()),
             false => Blob::Chunked(content.clone()),
         };
-        let is_used = blob::publish(self.bucket, key, &blob)?;
+        let is_used = blob::publish(&self.bucket, key, &blob)?;
         self.end()?;
-        if is_used { Ok(()) } else { blob.delete_chunks(self.bucket) }
+        if is_used { Ok(()) } else { blob.delete_chunks(&self.bucket) }
     }
 
     /// Stores the bytes that wait for more as a chunk, and that it is there.
@@ -75,7 +76,7 @@ impl<'a, B: Bucket> Writer<'a, B> {
             return Ok(());
         }
         if self.is_silent() {
-            hold::check(self.bucket, &self.upload, self.number)?;
+            hold::check(&self.bucket, &self.upload, self.number)?;
         }
         let before = core::mem::replace(&mut self.state.time, now());
         let tail = core::mem::take(&mut self.state.tail);
@@ -92,7 +93,7 @@ impl<'a, B: Bucket> Writer<'a, B> {
         }
         // The memory is used again.
         self.state.tail.clear();
-        let confirmed = hold::confirm(self.bucket, &self.upload, self.number);
+        let confirmed = hold::confirm(&self.bucket, &self.upload, self.number);
         if confirmed.is_err() {
             self.state.time = before;
         }
@@ -111,9 +112,9 @@ impl<'a, B: Bucket> Writer<'a, B> {
     fn keep(&mut self) -> Result<()> {
         let before = core::mem::replace(&mut self.state.time, now());
         let kept = if self.state.tail.len() > FEW {
-            hold::check(self.bucket, &self.upload, self.number).and_then(|()| self.store(Vec::new()))
+            hold::check(&self.bucket, &self.upload, self.number).and_then(|()| self.store(Vec::new()))
         } else {
-            hold::keep(self.bucket, &self.upload, self.number, &self.state)
+            hold::keep(&self.bucket, &self.upload, self.number, &self.state)
         };
         if kept.is_err() {
             // It was no sign of life, and who has lost the upload is to find out again.
@@ -125,7 +126,7 @@ impl<'a, B: Bucket> Writer<'a, B> {
     /// Stores the state with another tail.
     fn store(&mut self, tail: Vec<u8>) -> Result<()> {
         let own = core::mem::replace(&mut self.state.tail, tail);
-        let stored = hold::write(self.bucket, &self.upload, self.number, &self.state);
+        let stored = hold::write(&self.bucket, &self.upload, self.number, &self.state);
         self.state.tail = own;
         stored
     }
@@ -162,13 +163,11 @@ impl<'a, B: Bucket> Writer<'a, B> {
             let run = content.runs.iter().find(|run| run.writer == number);
             content.chunk(number, run.map_or(0, Run::chunks))
         });
-        hold::end(self.bucket, &self.upload, self.number, &self.state.robbed, stray)
+        hold::end(&self.bucket, &self.upload, self.number, &self.state.robbed, stray)
     }
 }
 
-impl<'a, B: Bucket> Upload for Writer<'a, B> {
-    type Content = Reader<'a, B>;
-
+impl<B: Bucket> Upload for Writer<B> {
     fn offset(&self) -> u64 {
         self.state.size()
     }
@@ -206,12 +205,13 @@ impl<'a, B: Bucket> Upload for Writer<'a, B> {
             self.state = before;
             return Err(error);
         }
-        delete_all(self.bucket, dropped.into_iter())
+        delete_all(&self.bucket, dropped.into_iter())
     }
 
-    fn read(&self) -> Result<Reader<'a, B>> {
+    fn read(&self) -> Result<storage::Content> {
         let State { content, tail, .. } = &self.state;
-        Ok(Reader::new(self.bucket, Some(content.clone()), tail.clone(), 0, u64::MAX))
+        let reader = Reader::new(&self.bucket, Some(content.clone()), tail.clone(), 0, u64::MAX);
+        Ok(storage::Content::Chunks(Box::new(reader)))
     }
 
     fn suspend(mut self, notes: &[Note]) -> Result<()> {
@@ -223,7 +223,7 @@ impl<'a, B: Bucket> Upload for Writer<'a, B> {
             } else {
                 self.keep()?
             }
-            notes.iter().try_for_each(|(key, value)| value::set(self.bucket, key, value))?;
+            notes.iter().try_for_each(|(key, value)| value::set(&self.bucket, key, value))?;
         }
         self.release()
     }
@@ -241,13 +241,13 @@ impl<'a, B: Bucket> Upload for Writer<'a, B> {
     }
 
     fn abort(mut self) -> Result<()> {
-        hold::check(self.bucket, &self.upload, self.number)?;
+        hold::check(&self.bucket, &self.upload, self.number)?;
         self.end()?;
-        self.state.content.delete(self.bucket)
+        self.state.content.delete(&self.bucket)
     }
 }
 
-impl<B: Bucket> Drop for Writer<'_, B> {
+impl<B: Bucket> Drop for Writer<B> {
     /// Keeps what was appended, if that is possible.
     fn drop(&mut self) {
         if self.open {

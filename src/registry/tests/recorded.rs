@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::storage::{Error, Note, Result, Storage, Upload};
+use crate::storage::{Content, Error, Note, Result, Storage, Upload};
 
 /// Another storage, and the calls that were made to it since the last look.
 #[derive(Clone, Default)]
@@ -36,7 +36,6 @@ impl<S: Storage> Recorded<S> {
 }
 
 impl<S: Storage> Storage for Recorded<S> {
-    type Content = S::Content;
     type Upload = RecordedUpload<S::Upload>;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -75,7 +74,7 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("stat").stat(key)
     }
 
-    fn read(&self, key: &str, offset: u64, length: u64) -> Result<S::Content> {
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
         self.called("read").read(key, offset, length)
     }
 
@@ -121,8 +120,6 @@ impl<U> RecordedUpload<U> {
 }
 
 impl<U: Upload> Upload for RecordedUpload<U> {
-    type Content = U::Content;
-
     fn offset(&self) -> u64 {
         self.upload.offset()
     }
@@ -140,7 +137,7 @@ impl<U: Upload> Upload for RecordedUpload<U> {
         self.upload.cut(offset)
     }
 
-    fn read(&self) -> Result<U::Content> {
+    fn read(&self) -> Result<Content> {
         self.called("read-upload")?;
         self.upload.read()
     }

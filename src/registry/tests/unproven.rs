@@ -2,14 +2,14 @@
 //! leaves, a sync that failed, and a request that is still at work.
 
 use super::*;
-use crate::storage::Upload;
+use crate::storage::{Content, Upload};
 use crate::upload_state::UploadState;
 
 const CONTENT: &[u8] = b"hello world";
 
 /// The offset in a location's `_state`, which must be the one that the range tells.
 #[track_caller]
-fn offset<C>(answer: &Response<C>) -> u64 {
+fn offset(answer: &Response) -> u64 {
     let token = location(answer).split_once("_state=").unwrap().1.replace("%3D", "=");
     let UploadState { offset, .. } = Secret::new(b"s").open(&token).unwrap();
     assert_eq!(answer.header("Range").unwrap(), format!("0-{}", offset.saturating_sub(1)));
@@ -44,13 +44,16 @@ impl Bench {
     }
 
     /// Sends what is missing, from where the registry says that the upload stands, and checks the blob.
-    fn finish(&self, answer: &Response<Vec<u8>>) {
+    fn finish(&self, answer: &Response) {
         let digest = digest(Algorithm::Sha256, CONTENT);
         let rest = &CONTENT[offset(answer) as usize..];
         let put = self.send(Put, &format!("{}&digest={digest}", location(answer)), rest);
         assert_eq!(put.status, 201);
         let blob = self.send(Get, &format!("/v2/a/blobs/{digest}"), b"");
-        assert!(matches!(&blob.body, Body::Content(content, _) if content == CONTENT), "the blob is another");
+        assert!(
+            matches!(&blob.body, Body::Content(Content::Bytes(content), _) if content == CONTENT),
+            "the blob is another"
+        );
         assert!(!self.storage.inner().keys().iter().any(|key| key.contains("_uploads")), "something is left");
     }
 }
@@ -87,7 +90,8 @@ fn the_largest_offset_that_something_proves_is_told() {
             let target = &locations[brings];
             let request = |range: &str| {
                 let headers = vec![("Content-Range".to_owned(), range.as_bytes().to_vec())];
-                let request = Request::new(Patch, target, headers, b"x".to_vec());
+                let mut body = b"x".to_vec();
+                let request = Request::new(Patch, target, headers, &mut body);
                 Registry::new(bench.storage.clone(), &bench.config).handle(request).0
             };
             for (range, refused) in [("nonsense", 416), ("15-15", 416)] {
@@ -197,7 +201,10 @@ fn a_cut_takes_the_states_that_would_lie() {
     let put = bench.send(Put, &format!("{}&digest={digest}", location(&patched)), &content[6..]);
     assert_eq!(put.status, 201);
     let blob = bench.send(Get, &format!("/v2/a/blobs/{digest}"), b"");
-    assert!(matches!(&blob.body, Body::Content(blob, _) if blob == content), "the blob is another");
+    assert!(
+        matches!(&blob.body, Body::Content(Content::Bytes(blob), _) if blob == content),
+        "the blob is another"
+    );
 }
 
 /// More than one page of them.

@@ -9,7 +9,7 @@ mod values;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lighter::storage::{Result, Storage};
+use lighter::storage::{Content, Result, Storage};
 use lighter::stream::Stream;
 
 /// Only ends what would otherwise hang for ever.
@@ -97,7 +97,7 @@ impl<'a, S: Storage> Party<'a, S> {
     }
 }
 
-fn all(mut stream: impl Stream) -> Vec<u8> {
+fn all(mut stream: Content) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let Some(more) = stream.next().unwrap() {
         assert!(!more.is_empty(), "a chunk is never empty");

@@ -1,7 +1,7 @@
 //! The checks over a driver: `GET /` lists them, `GET /<check>/<party>` runs one party's part of one.
 #![allow(unsafe_code, reason = "what exports the handler is generated")]
 
-use lighter::storage::driver::Driver;
+use lighter::imported::{self, Imported};
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 
@@ -12,14 +12,17 @@ struct Component;
 impl Guest for Component {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let target = request.path_with_query().unwrap_or_default();
-        let checks = checks::<Driver>();
+        let checks = checks::<Imported>();
         let answer = match target.trim_matches('/').split_once('/') {
-            None => checks.iter().map(line).collect(),
+            None => {
+                imported::environment().expect("a driver that is configured rightly");
+                checks.iter().map(line).collect()
+            }
             Some((name, party)) => {
                 let check = checks.iter().find(|check| check.name == name).expect("a check of that name");
                 let number = party.parse().expect("the number of a party");
                 // A check that fails traps, which the host answers with 500 and logs.
-                (check.run)(&Party::new(&Driver, check, number));
+                (check.run)(&Party::new(&Imported, check, number));
                 "kept\n".to_owned()
             }
         };
@@ -27,7 +30,7 @@ impl Guest for Component {
     }
 }
 
-fn line(check: &Check<Driver>) -> String {
+fn line(check: &Check<Imported>) -> String {
     format!("{} {}\n", check.name, check.parties)
 }
 

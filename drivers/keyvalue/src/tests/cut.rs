@@ -1,10 +1,12 @@
 //! An upload that is cut: no chunk is left behind, and a crash at any point loses nothing before the cut.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
 use lighter::storage::{Error, Result, Upload as _};
+use lighter::stream::Stream as _;
 
 use super::{CHUNK, content, read};
 use crate::bucket::Bucket;
@@ -20,14 +22,15 @@ const OFFSETS: [usize; 9] =
     [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 70_000, 3 * CHUNK, 3 * CHUNK + 5];
 
 /// A store whose user crashes after so many changes.
+#[derive(Clone)]
 struct Crashing {
     store: Memory,
-    left: Cell<usize>,
+    left: Rc<Cell<usize>>,
 }
 
 impl Crashing {
     fn after(store: &Memory, changes: usize) -> Self {
-        Self { store: store.clone(), left: Cell::new(changes) }
+        Self { store: store.clone(), left: Rc::new(Cell::new(changes)) }
     }
 
     fn change<T>(&self, change: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -83,7 +86,7 @@ fn upload(bytes: &[u8]) -> Memory {
     store
 }
 
-fn all<B: Bucket>(writer: &Writer<'_, B>) -> Vec<u8> {
+fn all<B: Bucket>(writer: &Writer<B>) -> Vec<u8> {
     let mut reader = writer.read().unwrap();
     core::iter::from_fn(|| reader.next().unwrap()).flatten().collect()
 }

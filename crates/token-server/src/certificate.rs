@@ -5,9 +5,10 @@
 //! Keycloak, docker_auth, Portus: `kid`) or their own certificate, which distribution's documentation has
 //! people put into the bundle.
 
-use super::der::{Element, INTEGER, Reader, SEQUENCE};
-use super::public_key::PublicKey;
-use crate::clock::rfc3339;
+use lighter::clock::rfc3339;
+
+use crate::der::{Element, INTEGER, Reader, SEQUENCE};
+use crate::public_key::PublicKey;
 
 /// The tags of the version, which is not always there, and of the two forms of a time.
 const VERSION: u8 = 0xa0;
@@ -16,19 +17,19 @@ const GENERALIZED_TIME: u8 = 0x18;
 
 /// A certificate of the bundle.
 #[derive(Debug)]
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     /// All of it.
-    pub(super) der: Vec<u8>,
+    pub(crate) der: Vec<u8>,
     /// The key as a `SubjectPublicKeyInfo`, and as what it is, if it is of a kind that is known.
-    pub(super) key_info: Vec<u8>,
-    pub(super) key: Option<PublicKey>,
+    pub(crate) key_info: Vec<u8>,
+    pub(crate) key: Option<PublicKey>,
     not_before: String,
     not_after: String,
 }
 
 impl Certificate {
     /// Reads a certificate, DER. The kind of its key may be unknown.
-    pub(super) fn parse(der: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(der: &[u8]) -> Option<Self> {
         let mut fields = Reader::structure(der)?.sequence()?;
         fields.take_if(VERSION);
         let _serial_number = fields.take(INTEGER)?;
@@ -42,7 +43,7 @@ impl Certificate {
     }
 
     /// Whether a time, in seconds since 1970, is within that of the certificate.
-    pub(super) fn is_valid_at(&self, seconds: u64) -> bool {
+    pub(crate) fn is_valid_at(&self, seconds: u64) -> bool {
         let time: String = rfc3339(seconds).chars().filter(char::is_ascii_digit).collect();
         (&self.not_before..=&self.not_after).contains(&&time)
     }

@@ -4,19 +4,19 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use super::public_key::{Algorithm, PublicKey};
+use crate::public_key::{Algorithm, PublicKey};
 
 /// A set of keys.
 #[derive(Debug, Deserialize)]
-pub(super) struct Set {
-    pub(super) keys: Vec<Jwk>,
+pub(crate) struct Set {
+    pub(crate) keys: Vec<Jwk>,
 }
 
 /// A key of any kind.
 #[derive(Debug, Deserialize)]
-pub struct Jwk {
+pub(crate) struct Jwk {
     kty: String,
-    pub(super) kid: Option<String>,
+    pub(crate) kid: Option<String>,
     alg: Option<String>,
     #[serde(rename = "use")]
     usage: Option<String>,
@@ -30,7 +30,7 @@ pub struct Jwk {
 impl Jwk {
     /// Returns the key, if it is of a kind that we know and is there to verify signatures. Errs with a
     /// sentence for the log if it is broken, or has a wrong size.
-    pub(super) fn public_key(&self) -> Result<Option<PublicKey>, String> {
+    pub(crate) fn public_key(&self) -> Result<Option<PublicKey>, String> {
         let algorithm = match (self.kty.as_str(), self.crv.as_deref()) {
             ("RSA", _) => Algorithm::Rs256,
             ("EC", Some("P-256")) => Algorithm::Es256,

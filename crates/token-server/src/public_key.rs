@@ -10,7 +10,7 @@ use p256::ecdsa::{Signature, VerifyingKey};
 use p256::elliptic_curve::point::AffineCoordinates;
 use sha2::{Digest, Sha256};
 
-use super::der::{OBJECT_IDENTIFIER, Reader};
+use crate::der::{OBJECT_IDENTIFIER, Reader};
 
 /// `rsaEncryption`, 1.2.840.113549.1.1.1.
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
@@ -33,7 +33,7 @@ type Parameters = FixedMontyParams<{ U4096::LIMBS }>;
 
 /// How a token is signed (RFC 7518, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Algorithm {
+pub(crate) enum Algorithm {
     /// RSA with PKCS #1 v1.5 and SHA-256.
     Rs256,
     /// ECDSA with the curve P-256 and SHA-256.
@@ -42,7 +42,7 @@ pub(super) enum Algorithm {
 
 impl Algorithm {
     /// Finds an algorithm by its name.
-    pub(super) fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         match name {
             "RS256" => Some(Self::Rs256),
             "ES256" => Some(Self::Es256),
@@ -53,7 +53,7 @@ impl Algorithm {
 
 /// A public key. It serves one algorithm.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PublicKey {
+pub(crate) enum PublicKey {
     /// A modulus of 2048 to 4096 bits, big-endian, what is computed from it once, and an exponent.
     Rsa { modulus: Vec<u8>, parameters: Box<Parameters>, exponent: u32 },
     /// A point on the curve.
@@ -62,7 +62,7 @@ pub(super) enum PublicKey {
 
 impl PublicKey {
     /// Makes a key of big-endian numbers. Errs with what is wrong with it.
-    pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
+    pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
         let modulus = trim(modulus);
         let bits = modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
         if !(2048..=4096).contains(&bits) {
@@ -82,7 +82,7 @@ impl PublicKey {
     }
 
     /// Makes a key of the big-endian coordinates of a point. Errs with what is wrong with it.
-    pub(super) fn p256(x: &[u8], y: &[u8]) -> Result<Self, String> {
+    pub(crate) fn p256(x: &[u8], y: &[u8]) -> Result<Self, String> {
         let coordinates = <[u8; P256_LENGTH]>::try_from(x).ok().zip(<[u8; P256_LENGTH]>::try_from(y).ok());
         // Not by way of an encoded point: that may be compressed, and opening it would be in the component.
         let point = coordinates.map(|(x, y)| AffinePoint::from_coordinates(&x.into(), &y.into()));
@@ -92,7 +92,7 @@ impl PublicKey {
 
     /// Reads a `SubjectPublicKeyInfo` (RFC 5280, RFC 3279, RFC 5480), if it is of a kind that we know.
     /// Errs with what is wrong with it.
-    pub(super) fn from_info(der: &[u8]) -> Result<Option<Self>, String> {
+    pub(crate) fn from_info(der: &[u8]) -> Result<Option<Self>, String> {
         let broken = || "has a broken key".to_owned();
         let Info { algorithm, curve, key } = Info::parse(der).ok_or_else(broken)?;
         match (algorithm, curve) {
@@ -110,7 +110,7 @@ impl PublicKey {
     }
 
     /// The algorithm that it serves.
-    pub(super) fn algorithm(&self) -> Algorithm {
+    pub(crate) fn algorithm(&self) -> Algorithm {
         match self {
             Self::Rsa { .. } => Algorithm::Rs256,
             Self::P256(_) => Algorithm::Es256,
@@ -118,7 +118,7 @@ impl PublicKey {
     }
 
     /// Whether it has signed a message. A signature of `ES256` is two numbers of 32 bytes.
-    pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if self.algorithm() != algorithm {
             return false;
         }
@@ -136,7 +136,7 @@ impl PublicKey {
     }
 
     /// The name that everybody can give to it (RFC 7638).
-    pub(super) fn thumbprint(&self) -> String {
+    pub(crate) fn thumbprint(&self) -> String {
         let json = match self {
             Self::Rsa { modulus, exponent, .. } => {
                 let (e, n) = (base64url(trim(&exponent.to_be_bytes())), base64url(modulus));
@@ -154,7 +154,7 @@ impl PublicKey {
 
 /// Returns the name that libtrust gives to the key in a `SubjectPublicKeyInfo`: 240 bits of its SHA-256 in
 /// base32, with colons.
-pub(super) fn fingerprint(info: &[u8]) -> String {
+pub(crate) fn fingerprint(info: &[u8]) -> String {
     let hash = Sha256::digest(info);
     let mut name = String::with_capacity(59);
     for (group, bytes) in hash.chunks_exact(5).take(6).enumerate() {

@@ -1,4 +1,5 @@
-//! The public keys of an outside token server, which verify the signatures of its tokens.
+//! The public keys of an outside token server, which verify the signatures of its tokens: what a registry
+//! needs for `REGISTRY_AUTH=token`.
 //!
 //! The key of a token is found as distribution does (`registry/auth/token/token.go`): by the certificate in
 //! the token's header, by the key in it, or by a key's name. Unlike there, the certificate itself must be
@@ -19,12 +20,36 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use certificate::Certificate;
-pub use jwk::Jwk;
+use jwk::Jwk;
+use lighter::auth::{TokenServer, VerifyToken};
+use lighter::storage::Settings;
 use public_key::{Algorithm, PublicKey};
+
+const JWKS: &str = "REGISTRY_AUTH_TOKEN_JWKS";
+const CERTIFICATES: &str = "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE";
+
+/// The keys of a token server, to be handed to a registry.
+pub const TOKEN_SERVER: TokenServer = TokenServer { variables: &[JWKS, CERTIFICATES], open };
+
+/// Reads the keys from the files that the settings name.
+fn open(settings: &Settings) -> Result<Box<dyn VerifyToken>, String> {
+    let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
+    let jwks = settings.file(JWKS).map(|file| Keys::from_jwks(&file?).map_err(wrong(JWKS)));
+    let certificates =
+        settings.file(CERTIFICATES).map(|file| Keys::from_certificates(&file?).map_err(wrong(CERTIFICATES)));
+    let mut sources = [jwks, certificates].into_iter().flatten();
+    let first = sources.next();
+    let mut all = first
+        .ok_or_else(|| format!("REGISTRY_AUTH is token, and neither {JWKS} nor {CERTIFICATES} is set"))??;
+    for more in sources {
+        all.extend(more?);
+    }
+    Ok(Box::new(all))
+}
 
 /// The keys of an outside token server.
 #[derive(Debug)]
-pub struct Keys {
+struct Keys {
     keys: Vec<Key>,
     certificates: Vec<Certificate>,
 }
@@ -39,24 +64,31 @@ struct Key {
 /// The header of a token, which says how it is signed, to be read from JSON (RFC 7515, 4.1). Other
 /// members are passed over.
 #[derive(Debug, Deserialize)]
-pub struct Header {
+struct Header {
     /// The algorithm.
-    pub alg: String,
+    alg: String,
     /// The name of the key.
-    pub kid: Option<String>,
+    kid: Option<String>,
     /// The certificate of the key in base64. Further ones are not looked at.
-    pub x5c: Option<Vec<String>>,
+    x5c: Option<Vec<String>>,
     /// The key itself.
-    pub jwk: Option<Jwk>,
+    jwk: Option<Jwk>,
     /// What must be understood. Nothing is.
     crit: Option<IgnoredAny>,
+}
+
+impl VerifyToken for Keys {
+    fn verify(&self, header: &[u8], message: &[u8], signature: &[u8], now: u64) -> Result<(), &'static str> {
+        let header = serde_json::from_slice(header).map_err(|_| "the token's header cannot be read")?;
+        self.verify_as(&header, message, signature, now)
+    }
 }
 
 impl Keys {
     /// Reads a set of keys, JSON (RFC 7517, 5): those with RSA of 2048 to 4096 bits, and with the curve
     /// P-256. Keys of other kinds, for another use or another algorithm are passed over. Errs with a
     /// sentence for the log if the text is broken or no key is left.
-    pub fn from_jwks(json: &str) -> Result<Self, String> {
+    fn from_jwks(json: &str) -> Result<Self, String> {
         let set: jwk::Set = serde_json::from_slice(json.as_bytes())
             .map_err(|error| format!("this is no set of JSON Web Keys: {error}"))?;
         let mut keys = Vec::new();
@@ -72,7 +104,7 @@ impl Keys {
     /// public keys (`PUBLIC KEY`). Keys of other kinds than in [`from_jwks`](Self::from_jwks) and what
     /// else stands in the text are passed over. Errs with a sentence for the log if the text is broken or
     /// no key is left.
-    pub fn from_certificates(pem: &str) -> Result<Self, String> {
+    fn from_certificates(pem: &str) -> Result<Self, String> {
         let (mut keys, mut certificates) = (Vec::new(), Vec::new());
         for (number, block) in (1..).zip(pem::blocks(pem)) {
             let (label, mut info) = block?;
@@ -97,7 +129,7 @@ impl Keys {
     }
 
     /// Adds the keys of another source.
-    pub fn extend(&mut self, other: Self) {
+    fn extend(&mut self, other: Self) {
         self.keys.extend(other.keys);
         self.certificates.extend(other.certificates);
     }
@@ -109,7 +141,7 @@ impl Keys {
     /// Else a key in the header must be a known one; else the key's name selects it: the `kid` of a
     /// JSON Web Key, or the fingerprint of libtrust of a certificate's key, or the thumbprint (RFC 7638)
     /// of any. If nothing names a key and there is only one of the type, it is that one.
-    pub fn verify(
+    fn verify_as(
         &self,
         header: &Header,
         message: &[u8],

@@ -1,30 +1,30 @@
 //! Reading DER (X.690), as far as certificates and keys need it.
 
 /// An integer.
-pub(super) const INTEGER: u8 = 0x02;
+pub(crate) const INTEGER: u8 = 0x02;
 /// A string of bits.
 const BIT_STRING: u8 = 0x03;
 /// The name of an algorithm or a curve.
-pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
 /// A structure.
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(crate) const SEQUENCE: u8 = 0x30;
 
 /// Elements that are still to be read. All that reads returns `None` for what is no DER, or another
 /// element than the wanted one.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 /// An element: what it is, what it contains, and all of it as it was encoded.
 #[derive(Clone, Copy)]
-pub(super) struct Element<'a> {
-    pub(super) tag: u8,
-    pub(super) content: &'a [u8],
-    pub(super) encoded: &'a [u8],
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
+    pub(crate) content: &'a [u8],
+    pub(crate) encoded: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
     /// Opens the one structure that some bytes are.
-    pub(super) fn structure(der: &'a [u8]) -> Option<Self> {
+    pub(crate) fn structure(der: &'a [u8]) -> Option<Self> {
         let mut reader = Self(der);
         let structure = reader.sequence()?;
         reader.end()?;
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next element, with a length below 16 MiB.
-    pub(super) fn element(&mut self) -> Option<Element<'a>> {
+    pub(crate) fn element(&mut self) -> Option<Element<'a>> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, rest) = rest.split_first()?;
         let (length, rest) = match first {
@@ -53,22 +53,22 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next element, which has the given tag.
-    pub(super) fn take(&mut self, tag: u8) -> Option<Element<'a>> {
+    pub(crate) fn take(&mut self, tag: u8) -> Option<Element<'a>> {
         self.element().filter(|element| element.tag == tag)
     }
 
     /// Reads the next element if it has the given tag.
-    pub(super) fn take_if(&mut self, tag: u8) -> Option<Element<'a>> {
+    pub(crate) fn take_if(&mut self, tag: u8) -> Option<Element<'a>> {
         if self.0.first() == Some(&tag) { self.element() } else { None }
     }
 
     /// Opens the next element, a structure.
-    pub(super) fn sequence(&mut self) -> Option<Self> {
+    pub(crate) fn sequence(&mut self) -> Option<Self> {
         self.take(SEQUENCE).map(|sequence| Self(sequence.content))
     }
 
     /// Reads an integer that is not negative, big-endian and without zeros at its beginning.
-    pub(super) fn unsigned(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn unsigned(&mut self) -> Option<&'a [u8]> {
         match self.take(INTEGER)?.content {
             [0] => Some(&[]),
             [0, rest @ ..] if rest.first()? > &0x7f => Some(rest),
@@ -78,12 +78,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a string of bits that are whole bytes.
-    pub(super) fn bits(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn bits(&mut self) -> Option<&'a [u8]> {
         self.take(BIT_STRING)?.content.strip_prefix(&[0])
     }
 
     /// Checks that nothing is left.
-    pub(super) fn end(self) -> Option<()> {
+    pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 }

@@ -4,13 +4,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// The label of a certificate.
-pub(super) const CERTIFICATE: &str = "CERTIFICATE";
+pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 /// The label of a key, a `SubjectPublicKeyInfo`.
-pub(super) const PUBLIC_KEY: &str = "PUBLIC KEY";
+pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
 
 /// Finds the certificates and keys of a text: each label, and the bytes. What else stands there is passed
 /// over. An item errs with a sentence for the log if its block is broken.
-pub(super) fn blocks(text: &str) -> impl Iterator<Item = Result<(&'static str, Vec<u8>), String>> {
+pub(crate) fn blocks(text: &str) -> impl Iterator<Item = Result<(&'static str, Vec<u8>), String>> {
     let mut lines = text.lines().map(str::trim);
     std::iter::from_fn(move || {
         let label = lines.by_ref().find_map(|line| match line {

@@ -1,20 +1,13 @@
 //! The files that variables name.
 
-/// Reads a text.
-#[cfg(not(target_family = "wasm"))]
-pub(super) fn read(path: &str) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
-}
+use wasi::filesystem::preopens::get_directories;
+use wasi::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+
+/// No list of users or rules is longer.
+const LENGTH_MAX: u64 = 1 << 20;
 
 /// Reads a text, from the directories that the host gives. The standard library's way is 12 KB longer.
-#[cfg(target_family = "wasm")]
-pub(super) fn read(path: &str) -> Result<String, String> {
-    use wasi::filesystem::preopens::get_directories;
-    use wasi::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
-
-    /// No list of users or rules is longer.
-    const LENGTH_MAX: u64 = 1 << 20;
-
+pub fn read(path: &str) -> Result<String, String> {
     let inside = |directory: &str| {
         let rest = path.strip_prefix(directory.trim_end_matches('/'))?;
         rest.strip_prefix('/').map(str::to_owned)

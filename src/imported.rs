@@ -1,18 +1,34 @@
-//! Storage by the driver that is composed with the registry.
+//! Storage by the driver that a component is composed with.
 
-use super::{Error, Note, Result, Storage, Upload};
-use crate::bindings::imported::lighter::storage::{blobs, key_value, types};
+use crate::bindings::imported::lighter::storage::{blobs, key_value, setup, types};
+use crate::component;
+use crate::storage::{Content, Environment, Error, Note, Open, Result, Settings, Storage, Upload};
 use crate::stream::Stream;
 
-/// Stored bytes: a stream of the host's, or chunks of the driver's.
-pub use blobs::Content;
-
 /// The driver.
-#[derive(Default)]
-pub struct Driver;
+pub struct Imported;
 
-impl Storage for Driver {
-    type Content = Content;
+/// Opens the driver, and returns the environment, with what the driver's host has beside it. Errs, for the log, if that
+/// cannot be read, or if the driver is configured wrongly.
+pub fn environment() -> core::result::Result<Environment, String> {
+    let opened = setup::open()?;
+    let mut environment = component::environment()?;
+    environment.add(opened.settings);
+    // The names are known for as long as the instance lives.
+    environment.read_elsewhere = opened.known.into_iter().map(|name| &*name.leak()).collect();
+    Ok(environment)
+}
+
+impl Open for Imported {
+    const VARIABLES: &'static [&'static str] = &[];
+
+    /// The driver was opened by [`environment`].
+    fn open(_: &Settings) -> core::result::Result<Self, String> {
+        Ok(Self)
+    }
+}
+
+impl Storage for Imported {
     type Upload = blobs::Upload;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -52,7 +68,7 @@ impl Storage for Driver {
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
-        Ok(blobs::read(key, offset, length)?)
+        Ok(blobs::read(key, offset, length)?.into())
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
@@ -77,8 +93,6 @@ impl Storage for Driver {
 }
 
 impl Upload for blobs::Upload {
-    type Content = Content;
-
     fn offset(&self) -> u64 {
         blobs::Upload::offset(self)
     }
@@ -92,7 +106,7 @@ impl Upload for blobs::Upload {
     }
 
     fn read(&self) -> Result<Content> {
-        Ok(blobs::Upload::read(self)?)
+        Ok(blobs::Upload::read(self)?.into())
     }
 
     fn suspend(self, notes: &[Note]) -> Result<()> {
@@ -108,12 +122,18 @@ impl Upload for blobs::Upload {
     }
 }
 
-impl Stream for Content {
-    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
-        match self {
-            Self::Stream(stream) => stream.next(),
-            Self::Chunks(chunks) => chunks.next().map_err(|error| Error::from(error).to_string()),
+impl From<blobs::Content> for Content {
+    fn from(content: blobs::Content) -> Self {
+        match content {
+            blobs::Content::Stream(stream) => Self::Host(stream),
+            blobs::Content::Chunks(chunks) => Self::Chunks(Box::new(chunks)),
         }
+    }
+}
+
+impl Stream for blobs::Chunks {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        blobs::Chunks::next(self).map_err(|error| Error::from(error).to_string())
     }
 }
 
