@@ -13,19 +13,62 @@
 //! component and not by two.
 
 #[cfg(target_family = "wasm")]
-mod claim;
-#[cfg(target_family = "wasm")]
+mod host;
+
+#[cfg(any(target_family = "wasm", test))]
 mod directory;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
+mod disk;
+#[cfg(any(target_family = "wasm", test))]
 mod error;
 #[cfg(any(target_family = "wasm", test))]
+mod lease;
+#[cfg(any(target_family = "wasm", test))]
 mod path;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
+mod publish;
+#[cfg(any(target_family = "wasm", test))]
 mod storage;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
+mod tree;
+#[cfg(any(target_family = "wasm", test))]
 mod upload;
 
+#[cfg(test)]
+mod tests;
+
+#[cfg(target_family = "wasm")]
+mod registry {
+    //! The storage that a component is made of.
+
+    use std::sync::OnceLock;
+
+    use wasi::cli::environment::get_environment;
+
+    use crate::host::Host;
+    use crate::storage::Filesystem;
+
+    /// Where the directory is, unless it is configured: distribution's default.
+    const ROOT: &str = "/var/lib/registry";
+    const ROOT_VARIABLE: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
+
+    impl Default for Filesystem<Host> {
+        /// The directory is looked up once in the life of an instance.
+        fn default() -> Self {
+            static STORAGE: OnceLock<Filesystem<Host>> = OnceLock::new();
+            let open = || {
+                let variables = get_environment().into_iter();
+                let mut configured =
+                    variables.filter(|(name, value)| name == ROOT_VARIABLE && !value.is_empty());
+                let root = configured.next().map_or_else(|| ROOT.to_owned(), |(_, value)| value);
+                Self::new(Host::find(&root))
+            };
+            STORAGE.get_or_init(open).clone()
+        }
+    }
+}
+
 #[cfg(all(target_family = "wasm", feature = "registry"))]
-lighter::export_registry!(storage::Filesystem, wasi::cli::environment::get_environment);
+lighter::export_registry!(storage::Filesystem<host::Host>, wasi::cli::environment::get_environment);
 #[cfg(all(target_family = "wasm", feature = "driver"))]
-lighter::export_storage!(storage::Filesystem);
+lighter::export_storage!(storage::Filesystem<host::Host>);

@@ -1,66 +1,78 @@
 //! The storage: a value is a file, and a blob is one, read by a stream of the host's.
 
-use lighter::storage::{Result, Storage};
-use wasi::filesystem::types::{DescriptorFlags, OpenFlags};
-use wasi::io::streams::InputStream;
+use std::sync::Arc;
 
-use crate::directory::root;
+use lighter::storage::{Error, Result, Storage};
+
+use crate::directory::Directory;
+use crate::disk::{Disk, File, Open};
 use crate::error::absent_or_failed;
 use crate::upload::Writer;
 
-/// Storage in the directory that the host gives.
-#[derive(Default)]
-pub(crate) struct Filesystem;
+/// Storage in a directory, or the reason why there is none.
+#[derive(Clone)]
+pub(crate) struct Filesystem<D>(core::result::Result<Arc<Directory<D>>, String>);
 
-impl Storage for Filesystem {
-    type Content = InputStream;
-    type Upload = Writer;
+impl<D: Disk> Filesystem<D> {
+    /// Storage in a directory of a file system. Where there is no such directory, each call says why.
+    pub(crate) fn new(found: core::result::Result<(D, String), String>) -> Self {
+        Self(found.map(|(disk, inside)| Arc::new(Directory::new(disk, inside))))
+    }
+
+    fn root(&self) -> Result<&Arc<Directory<D>>> {
+        self.0.as_ref().map_err(|missing| Error::AccessDenied(missing.clone()))
+    }
+}
+
+impl<D: Disk> Storage for Filesystem<D> {
+    type Content = <D::File as File>::Content;
+    type Upload = Writer<D>;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let root = root()?;
+        let root = self.root()?;
         root.read(&root.path(key)?)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
-        let root = root()?;
+        let root = self.root()?;
         root.replace(&root.path(key)?, value)
     }
 
     fn note(&self, key: &str, value: &[u8]) -> Result<()> {
-        let root = root()?;
+        let root = self.root()?;
         root.note(&root.path(key)?, value)
     }
 
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
-        let root = root()?;
+        let root = self.root()?;
         root.put_new(&root.path(key)?, value)
     }
 
     fn delete(&self, key: &str) -> Result<()> {
-        let root = root()?;
+        let root = self.root()?;
         root.remove(&root.path(key)?)
     }
 
     fn delete_prefix(&self, prefix: &str) -> Result<()> {
-        let root = root()?;
+        let root = self.root()?;
         root.remove_tree(&root.path(prefix)?)
     }
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
-        let root = root()?;
+        let root = self.root()?;
         root.directories(&root.path(prefix)?, after, limit as usize)
     }
 
     fn stat(&self, key: &str) -> Result<Option<u64>> {
-        let root = root()?;
+        let root = self.root()?;
         root.size(&root.path(key)?)
     }
 
-    fn read(&self, key: &str, offset: u64, _length: u64) -> Result<InputStream> {
-        let root = root()?;
+    fn read(&self, key: &str, offset: u64, _length: u64) -> Result<Self::Content> {
+        let root = self.root()?;
         let path = root.path(key)?;
-        let file = root.open(&path, OpenFlags::empty(), DescriptorFlags::READ);
-        file.and_then(|file| file.read_via_stream(offset)).map_err(absent_or_failed("read", &path))
+        let file = root.open(&path, Open::Read);
+        file.and_then(|file| file.stream(offset)).map_err(absent_or_failed("read", &path))
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
@@ -75,13 +87,13 @@ impl Storage for Filesystem {
         self.stat(id)
     }
 
-    fn create_upload(&self, id: &str) -> Result<Writer> {
-        let root = root()?;
-        Writer::create(root, root.path(id)?)
+    fn create_upload(&self, id: &str) -> Result<Writer<D>> {
+        let root = self.root()?;
+        Writer::create(root.clone(), root.path(id)?)
     }
 
-    fn open_upload(&self, id: &str) -> Result<Writer> {
-        let root = root()?;
-        Writer::open(root, root.path(id)?)
+    fn open_upload(&self, id: &str) -> Result<Writer<D>> {
+        let root = self.root()?;
+        Writer::open(root.clone(), root.path(id)?)
     }
 }

@@ -1,42 +1,42 @@
 //! The writer of an upload: a file that is renamed to become a blob.
 
+use std::sync::Arc;
+
 use lighter::storage::{Result, Upload};
-use wasi::filesystem::types::{Advice, Descriptor, DescriptorFlags, OpenFlags};
-use wasi::io::streams::InputStream;
 
-use crate::claim::Claim;
-use crate::directory::{Directory, write_all};
+use crate::directory::Directory;
+use crate::disk::{Disk, File, Open, write_all};
 use crate::error::{absent_or_failed, failed};
+use crate::lease::Lease;
 
-/// After so many bytes the disk is told to write, while further ones are received.
+/// After this many bytes the disk is told to write, while further ones are received.
 const WRITTEN_OUT: u64 = 4 * 1024 * 1024;
 
 /// An open upload.
-pub(crate) struct Writer {
-    root: &'static Directory,
+pub(crate) struct Writer<D: Disk> {
+    root: Arc<Directory<D>>,
     path: String,
-    file: Descriptor,
+    file: D::File,
     offset: u64,
     /// From where on the disk was not told to write yet.
     unwritten: u64,
-    /// None for an upload that nobody else knows of yet.
-    claim: Option<Claim>,
+    /// None for an upload that no other request knows of yet.
+    lease: Option<Lease<D>>,
 }
 
-impl Writer {
-    /// Begins an upload at a path that nobody else knows.
-    pub(crate) fn create(root: &'static Directory, path: String) -> Result<Self> {
+impl<D: Disk> Writer<D> {
+    /// Begins an upload at a path that no other request knows.
+    pub(crate) fn create(root: Arc<Directory<D>>, path: String) -> Result<Self> {
         let file = root.create(&path)?;
-        Ok(Self { root, path, file, offset: 0, unwritten: 0, claim: None })
+        Ok(Self { root, path, file, offset: 0, unwritten: 0, lease: None })
     }
 
     /// Takes hold of the upload at a path.
-    pub(crate) fn open(root: &'static Directory, path: String) -> Result<Self> {
-        let claim = Some(Claim::take(root, &path)?);
-        let access = DescriptorFlags::READ | DescriptorFlags::WRITE;
-        let file = root.open(&path, OpenFlags::empty(), access).map_err(absent_or_failed("open", &path))?;
+    pub(crate) fn open(root: Arc<Directory<D>>, path: String) -> Result<Self> {
+        let lease = Some(Lease::acquire(root.clone(), &path)?);
+        let file = root.open(&path, Open::Write).map_err(absent_or_failed("open", &path))?;
         let offset = file.stat().map_err(failed("stat", &path))?.size;
-        Ok(Self { root, path, file, offset, unwritten: offset, claim })
+        Ok(Self { root, path, file, offset, unwritten: offset, lease })
     }
 
     /// Makes what was appended durable.
@@ -44,25 +44,32 @@ impl Writer {
         self.file.sync_data().map_err(failed("sync", &self.path))
     }
 
-    /// Has the disk begin to write, so that there is little left to wait for when the upload is synced. On
-    /// Linux this is what the advice comes to; pages stay in memory until they are written. Elsewhere it
-    /// may do nothing.
+    /// Has the disk begin to write, so that there is little left to wait for when the upload is synced.
     fn write_out(&mut self) {
         let length = self.offset - self.unwritten;
         if length >= WRITTEN_OUT {
             // What fails is no loss: the sync waits.
-            let _ = self.file.advise(self.unwritten, length, Advice::DontNeed);
+            let _ = self.file.write_out(self.unwritten, length);
             self.unwritten = self.offset;
         }
     }
 
+    /// Drops the bytes after `offset`. The next ones that are appended continue there.
+    pub(crate) fn cut(&mut self, offset: u64) -> Result<()> {
+        self.renew()?;
+        self.file.set_size(offset).map_err(failed("cut", &self.path))?;
+        self.offset = offset;
+        self.unwritten = self.unwritten.min(offset);
+        Ok(())
+    }
+
     fn renew(&self) -> Result<()> {
-        self.claim.as_ref().map_or(Ok(()), Claim::renew)
+        self.lease.as_ref().map_or(Ok(()), Lease::renew)
     }
 }
 
-impl Upload for Writer {
-    type Content = InputStream;
+impl<D: Disk> Upload for Writer<D> {
+    type Content = <D::File as File>::Content;
 
     fn offset(&self) -> u64 {
         self.offset
@@ -76,12 +83,12 @@ impl Upload for Writer {
         Ok(())
     }
 
-    fn read(&self) -> Result<InputStream> {
-        self.file.read_via_stream(0).map_err(failed("read", &self.path))
+    fn read(&self) -> Result<Self::Content> {
+        self.file.stream(0).map_err(failed("read", &self.path))
     }
 
     fn suspend(self) -> Result<()> {
-        // One without bytes is none that anybody would miss.
+        // Nothing is lost with an upload that has no bytes.
         if self.offset > 0 {
             self.sync()?;
         }
@@ -91,7 +98,7 @@ impl Upload for Writer {
     fn commit(self, key: &str) -> Result<()> {
         let target = self.root.path(key)?;
         self.sync()?;
-        // After the sync, which can take longer than a claim lasts.
+        // After the sync, which can take longer than a lease lasts.
         self.renew()?;
         self.root.publish(&self.path, &target)
     }
