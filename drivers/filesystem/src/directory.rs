@@ -1,5 +1,7 @@
 //! The root directory: paths in it, its files, and the directories that lead to them.
 
+use uuid::Uuid;
+
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result, Stat};
 use crate::error::failed;
 use lighter::storage::{self, check_key};
@@ -104,27 +106,40 @@ impl<D: Disk> Directory<D> {
     /// Makes the directories that lead to a path, each durably.
     fn make_parents(&self, path: &str) -> Result<()> {
         let Some((parent, _)) = path.rsplit_once('/') else { return Ok(()) };
-        match self.disk.create_directory(parent) {
-            Ok(()) => self.sync_directory_of(parent),
-            Err(Code::Exist) => Ok(()),
-            Err(Code::NoEntry) => {
-                self.make_parents(parent)?;
-                match self.disk.create_directory(parent) {
-                    Ok(()) => self.sync_directory_of(parent),
-                    // Removed again, or made by another: the operation finds out.
-                    Err(Code::Exist | Code::NoEntry) => Ok(()),
-                    Err(code) => Err(code),
-                }
-            }
+        let mut made = self.disk.create_directory(parent);
+        if made == Err(Code::NoEntry) {
+            self.make_parents(parent)?;
+            made = self.disk.create_directory(parent);
+        }
+        match made {
+            // Where another request has made it meanwhile, that one has perhaps not synced it yet. (One that is
+            // there from the start may be as young. What is synced in it is safe all the same on file systems
+            // whose journal is in order: ext4, XFS, btrfs.)
+            Ok(()) | Err(Code::Exist) => self.sync_directory_of(parent).inspect_err(|_| {
+                // It may vanish at a power cut, and whoever finds it would take it that it does not.
+                let _ = self.disk.remove_directory(parent);
+            }),
+            // Removed again: the operation finds out.
+            Err(Code::NoEntry) => Ok(()),
             Err(code) => Err(code),
         }
     }
 
+    /// Makes what happened to a name in its directory durable.
+    ///
+    /// Where that fails, what happened counts as written and is not: syncing once more would succeed, and change
+    /// nothing. So the directory changes again, by a name that comes and goes, and is written anew. If that
+    /// fails, too, the name may be the old one after a power cut; file systems with a journal are read-only by then.
     pub(crate) fn sync_parent(&self, path: &str) -> storage::Result<()> {
-        self.sync_directory_of(path).map_err(failed("sync the directory of", path))
+        let synced = self.sync_directory_of(path).or_else(|code| {
+            let passing = temporary(path);
+            let changed = self.disk.create_directory(&passing);
+            changed.and_then(|()| self.disk.remove_directory(&passing)).map_err(|_| code)?;
+            self.sync_directory_of(path)
+        });
+        synced.map_err(failed("sync the directory of", path))
     }
 
-    /// Makes what happened to a name in its directory durable.
     fn sync_directory_of(&self, path: &str) -> Result<()> {
         let parent = path.rsplit_once('/').map_or(".", |(parent, _)| parent);
         match self.open(parent, Open::Directory) {
@@ -134,4 +149,9 @@ impl<D: Disk> Directory<D> {
             Err(code) => Err(code),
         }
     }
+}
+
+/// A name beside a path that no other request takes: distribution's name of a temporary file.
+pub(crate) fn temporary(path: &str) -> String {
+    format!("{path}.{}.tmp", Uuid::new_v4())
 }

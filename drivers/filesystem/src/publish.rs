@@ -1,8 +1,8 @@
 //! How a name appears: a temporary file is moved to it, so that whoever reads it finds the old content or the new.
 
-use uuid::Uuid;
+use std::cell::Cell;
 
-use crate::directory::{Directory, TRIES};
+use crate::directory::{Directory, TRIES, temporary};
 use crate::disk::{Code, Disk, File, Result, write_all};
 use crate::error::failed;
 use lighter::storage::{self, Error};
@@ -34,7 +34,8 @@ impl<D: Disk> Directory<D> {
                 Err(Code::Exist) => false,
                 Err(code) => return Err(code),
             };
-            self.unlink(temporary)?;
+            // The value is there. What cannot be removed is never read.
+            let _ = self.unlink(temporary);
             Ok(created)
         })
     }
@@ -66,7 +67,7 @@ impl<D: Disk> Directory<D> {
 
     /// Writes a temporary file for a path, and returns its own path.
     fn write_temporary(&self, path: &str, content: &[u8], sync: Sync) -> storage::Result<String> {
-        let temporary = format!("{path}.{}.tmp", Uuid::new_v4());
+        let temporary = temporary(path);
         let file = self.create(&temporary)?;
         let written = write_all(&file, content, 0);
         let written = written.and_then(|()| if sync == Sync::Yes { file.sync_data() } else { Ok(()) });
@@ -81,11 +82,15 @@ impl<D: Disk> Directory<D> {
     /// Moves a file that is synced to where it is seen, durably, in place of what was there. Errs with
     /// `not-found` if there is no such file.
     pub(crate) fn publish(&self, from: &str, to: &str) -> storage::Result<()> {
-        let moved = self.with_parents(to, || self.disk.rename(from, to));
-        if moved.is_err() && self.size(from)?.is_none() {
+        let tried = Cell::new(false);
+        let moved = self.with_parents(to, || match self.disk.rename(from, to) {
+            // It is not the directory that is missing: that was made after the first time.
+            Err(Code::NoEntry) if tried.replace(true) && self.stat(from)?.is_none() => Ok(false),
+            moved => moved.map(|()| true),
+        });
+        if !moved.map_err(failed("rename to", to))? {
             return Err(Error::NotFound);
         }
-        moved.map_err(failed("rename to", to))?;
         self.sync_parent(to)
     }
 }

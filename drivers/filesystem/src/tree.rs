@@ -28,15 +28,13 @@ impl<D: Disk> Directory<D> {
 
     /// Removes a directory with all that is in it, durably, if it is there.
     pub(crate) fn remove_tree(&self, path: &str) -> storage::Result<()> {
-        if self.remove_children(path)? {
-            self.sync_parent(path)?;
-        }
-        Ok(())
+        self.remove_children(path)?;
+        // Also if it was not there: it may be that its removal was not synced.
+        self.sync_parent(path)
     }
 
-    /// Does what [`Self::remove_tree`] does, short of syncing, and returns whether the directory was
-    /// there. What others put into it meanwhile goes too.
-    fn remove_children(&self, path: &str) -> storage::Result<bool> {
+    /// Does what [`Self::remove_tree`] does, short of syncing. What others put into it meanwhile goes too.
+    fn remove_children(&self, path: &str) -> storage::Result<()> {
         for _ in 0..TRIES {
             for (name, kind) in self.entries(path, Links::Keep)? {
                 let child = format!("{path}/{name}");
@@ -47,24 +45,22 @@ impl<D: Disk> Directory<D> {
                 }
             }
             match self.disk.remove_directory(path) {
-                Ok(()) => return Ok(true),
+                Ok(()) | Err(Code::NoEntry) => return Ok(()),
                 Err(Code::NotEmpty | Code::Exist) => {}
                 Err(Code::NotDirectory) => return self.remove_link(path),
-                Err(Code::NoEntry) => return Ok(false),
                 Err(code) => return Err(failed("remove", path)(code)),
             }
         }
         Err(Error::Other(format!("remove {path}: others keep writing to it")))
     }
 
-    /// Removes a link to a directory, and not what it leads to. Returns whether there was one.
-    fn remove_link(&self, path: &str) -> storage::Result<bool> {
+    /// Removes a link to a directory, and not what it leads to.
+    fn remove_link(&self, path: &str) -> storage::Result<()> {
         let link = self.disk.stat(path, Links::Keep);
-        let is_link = link.is_ok_and(|stat| stat.kind == Kind::Link);
-        if is_link {
+        if link.is_ok_and(|stat| stat.kind == Kind::Link) {
             self.unlink(path).map_err(failed("remove", path))?;
         }
-        Ok(is_link)
+        Ok(())
     }
 
     /// Lists at most `limit` directories in a directory, in byte order, after a name.

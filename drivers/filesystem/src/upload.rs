@@ -18,6 +18,8 @@ pub(crate) struct Writer<D: Disk> {
     path: String,
     file: D::File,
     offset: u64,
+    /// How many bytes were there before this writer: what was synced, or proven by whoever cut the rest off.
+    durable: u64,
     /// From where on the disk was not told to write yet.
     unwritten: u64,
     /// None for an upload that no other request knows of yet.
@@ -28,7 +30,7 @@ impl<D: Disk> Writer<D> {
     /// Begins an upload at a path that no other request knows.
     pub(crate) fn create(root: Arc<Directory<D>>, path: String) -> Result<Self> {
         let file = root.create(&path)?;
-        Ok(Self { root, path, file, offset: 0, unwritten: 0, lease: None })
+        Ok(Self { root, path, file, offset: 0, durable: 0, unwritten: 0, lease: None })
     }
 
     /// Takes hold of the upload at a path.
@@ -36,12 +38,28 @@ impl<D: Disk> Writer<D> {
         let lease = Some(Lease::acquire(root.clone(), &path)?);
         let file = root.open(&path, Open::Write).map_err(absent_or_failed("open", &path))?;
         let offset = file.stat().map_err(failed("stat", &path))?.size;
-        Ok(Self { root, path, file, offset, unwritten: offset, lease })
+        Ok(Self { root, path, file, offset, durable: offset, unwritten: offset, lease })
     }
 
     /// Makes what was appended durable.
+    ///
+    /// Where that fails the bytes are lost, though they can be read, and though a later sync succeeds: the system
+    /// takes the pages for written. So they go. Unless the lease is lost, and the upload is another writer's, which
+    /// has cut off what it cannot prove.
     fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(failed("sync", &self.path))
+        let synced = self.file.sync_data();
+        if synced.is_err() && self.renew().is_ok() {
+            self.cut_back(self.durable);
+        }
+        synced.map_err(failed("sync", &self.path))
+    }
+
+    /// Drops what comes after a number of bytes and must not be believed. If that fails, the whole upload goes.
+    fn cut_back(&self, size: u64) {
+        if self.file.set_size(size).is_err() {
+            // The error that is told is the first one.
+            let _ = self.root.unlink(&self.path);
+        }
     }
 
     /// Has the disk begin to write, so that there is little left to wait for when the upload is synced.
@@ -59,6 +77,7 @@ impl<D: Disk> Writer<D> {
         self.renew()?;
         self.file.set_size(offset).map_err(failed("cut", &self.path))?;
         self.offset = offset;
+        self.durable = self.durable.min(offset);
         self.unwritten = self.unwritten.min(offset);
         Ok(())
     }
@@ -77,7 +96,11 @@ impl<D: Disk> Upload for Writer<D> {
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.renew()?;
-        write_all(&self.file, bytes, self.offset).map_err(failed("write", &self.path))?;
+        if let Err(code) = write_all(&self.file, bytes, self.offset) {
+            // Some of them may be there, and this writer does not count them.
+            self.cut_back(self.offset);
+            return Err(failed("write", &self.path)(code));
+        }
         self.offset += bytes.len() as u64;
         self.write_out();
         Ok(())

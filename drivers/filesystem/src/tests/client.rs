@@ -108,7 +108,7 @@ impl Client {
             }
             match done {
                 Ok(()) => return self.acknowledge(step),
-                Err(Error::NotFound) if self.restarts(step) => {}
+                Err(Error::NotFound) if self.restarts(step).unwrap_or(self.disk.is_off()) => {}
                 Err(error) => {
                     assert!(error != Error::NotFound, "{step:?}: an upload is gone");
                     self.disk.pass(EXPIRED);
@@ -154,7 +154,11 @@ impl Client {
                 Ok(())
             }
             Step::Suspend(id) => {
-                let writer = self.writer(id)?;
+                let mut writer = self.writer(id)?;
+                let session = self.uploads.entry(id).or_default();
+                // Where it failed before, the client sends again what is not there.
+                let missing = session.sent.get(writer.offset() as usize..).unwrap_or_default();
+                writer.append(missing)?;
                 let offset = writer.offset();
                 writer.suspend()?;
                 self.storage.note(&format!("{}/hashes/sha256/{offset}", parent(id)), b"a hash")
@@ -246,19 +250,19 @@ impl Client {
 
     /// Whether an upload that is not there has ended, or had nothing that was acknowledged: its client then begins
     /// another one, and sends everything again.
-    fn restarts(&mut self, step: Step) -> bool {
+    fn restarts(&mut self, step: Step) -> Result<bool> {
         let (Step::Append(id, _) | Step::Suspend(id) | Step::Commit(id, ..) | Step::Abort(id)) = step else {
-            return false;
+            return Ok(false);
         };
-        let Some(session) = self.uploads.get(id) else { return true };
+        let Some(session) = self.uploads.get(id) else { return Ok(true) };
         let may = session.ending || session.acknowledged == 0;
         if may && matches!(step, Step::Commit(..)) {
             let sent = session.sent.clone();
-            let mut writer = self.storage.create_upload(id).expect("a new upload");
-            writer.append(&sent).expect("bytes");
+            let mut writer = self.storage.create_upload(id)?;
+            writer.append(&sent)?;
             self.writers.insert(id, writer);
         }
-        may
+        Ok(may)
     }
 
     /// Takes what is there for what happened. Returns whether that ends the step.
@@ -271,12 +275,8 @@ impl Client {
             Step::Set(key, _) | Step::Create(key, _) | Step::Delete(key) => {
                 allow(self.values.entry(key).or_default(), self.storage.get(key)?);
             }
-            Step::DeletePrefix(prefix) => {
-                let below = format!("{prefix}/");
-                for (key, allowed) in self.values.iter_mut().filter(|(key, _)| key.starts_with(&below)) {
-                    allow(allowed, self.storage.get(key)?);
-                }
-            }
+            // That is not atomic: each value may be there or not, until it is called again.
+            Step::DeletePrefix(_) => {}
             Step::Put(key, _) | Step::DeleteBlob(key) => {
                 allow(self.blobs.entry(key).or_default(), blob(&self.storage, key)?);
             }
@@ -286,13 +286,12 @@ impl Client {
                 self.uploads.remove(id);
                 allow(self.blobs.entry(key).or_default(), Some(there));
             }
-            // The client asks for the status, and takes it that these bytes are stored.
+            // The client asks for the status, and goes on from there.
             Step::Suspend(id) => {
                 if let Some(stored) = self.storage.received(id)? {
                     let (stored, session) = (stored as usize, self.uploads.entry(id).or_default());
                     assert!((session.acknowledged..=session.sent.len()).contains(&stored), "{id}: {stored}");
                     session.sent.truncate(stored);
-                    session.acknowledged = stored;
                 }
             }
             Step::Note(..) | Step::Start(_) | Step::Append(..) | Step::Drop(_) | Step::Abort(_) => {
