@@ -58,6 +58,10 @@ impl<S: Storage + Default> key_value::Guest for Driver<S> {
     fn list(prefix: String, after: Option<String>, limit: u32) -> Result<Vec<String>> {
         Ok(S::default().list(&prefix, after.as_deref(), limit)?)
     }
+
+    fn values(prefix: String, after: Option<String>, limit: u32) -> Result<Vec<String>> {
+        Ok(S::default().values(&prefix, after.as_deref(), limit)?)
+    }
 }
 
 impl<S: Storage<Content: Into<Content>> + Default + 'static> blobs::Guest for Driver<S> {
@@ -134,12 +138,16 @@ impl<S: Storage<Content: Into<Content>> + Default + 'static> GuestUpload for Wri
         Ok(self.0.borrow_mut().append(&bytes)?)
     }
 
+    fn cut(&self, offset: u64) -> Result<()> {
+        Ok(self.0.borrow_mut().cut(offset)?)
+    }
+
     fn read(&self) -> Result<blobs::Content> {
         Ok(export(self.0.borrow().read()?))
     }
 
-    fn suspend(writer: blobs::Upload) -> Result<()> {
-        Ok(Self::take(writer).suspend()?)
+    fn suspend(writer: blobs::Upload, notes: Vec<(String, Vec<u8>)>) -> Result<()> {
+        Ok(Self::take(writer).suspend(&notes)?)
     }
 
     fn commit(writer: blobs::Upload, key: String) -> Result<()> {

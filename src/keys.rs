@@ -138,7 +138,12 @@ pub fn upload_started_at(name: &Name, id: &str) -> String {
 
 /// An upload's hash after so many bytes.
 pub fn upload_hash_state(name: &Name, id: &str, algorithm: Algorithm, offset: u64) -> String {
-    format!("{}/hashstates/{}/{offset}", upload(name, id), algorithm.as_str())
+    format!("{}/{offset}", upload_hash_states(name, id, algorithm))
+}
+
+/// An upload's hashes by an algorithm.
+pub fn upload_hash_states(name: &Name, id: &str, algorithm: Algorithm) -> String {
+    format!("{}/hashstates/{}", upload(name, id), algorithm.as_str())
 }
 
 fn link(digest: &Digest) -> String {

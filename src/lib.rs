@@ -40,6 +40,7 @@ pub mod route;
 pub mod storage;
 pub mod stream;
 pub mod upload;
+pub mod upload_proof;
 pub mod upload_state;
 
 #[cfg(all(target_family = "wasm", any(feature = "imported", feature = "exported")))]

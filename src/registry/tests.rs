@@ -81,7 +81,7 @@ fn a_request_costs_so_many_storage_calls() {
         assert_eq!(bench.cost(method.clone(), target, b""), (status, calls.to_owned()), "{method} {target}");
     }
     let patch = bench.cost(Patch, &bench.started(), b"abc");
-    assert_eq!(patch, (202, "open-upload append suspend note received".to_owned()));
+    assert_eq!(patch, (202, "open-upload append suspend received".to_owned()));
     let cancel = bench.cost(Delete, &bench.started(), b"");
     assert_eq!(cancel, (204, "open-upload abort delete-prefix".to_owned()));
     let put = bench.cost(Put, "/v2/a/manifests/v2", manifest().as_bytes());
@@ -101,7 +101,7 @@ fn a_push_costs_so_many_storage_calls() {
 
     let patched = location(&bench.send(Patch, &bench.started(), b"abc"));
     let (status, calls) = bench.cost(Patch, &patched, b"abc");
-    assert_eq!((status, calls.as_str()), (202, "open-upload get append suspend note received"));
+    assert_eq!((status, calls.as_str()), (202, "open-upload get append suspend received"));
     let patched =
         location(&bench.send(Patch, &location(&bench.send(Patch, &bench.started(), b"abc")), b"abc"));
     let (status, calls) = bench.cost(Put, &format!("{patched}&digest={name}"), b"");

@@ -1,6 +1,6 @@
 //! Storage by the driver that is composed with the registry.
 
-use super::{Error, Result, Storage, Upload};
+use super::{Error, Note, Result, Storage, Upload};
 use crate::bindings::imported::lighter::storage::{blobs, key_value, types};
 use crate::stream::Stream;
 
@@ -43,6 +43,10 @@ impl Storage for Driver {
         Ok(key_value::list(prefix, after, limit)?)
     }
 
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        Ok(key_value::values(prefix, after, limit)?)
+    }
+
     fn stat(&self, key: &str) -> Result<Option<u64>> {
         Ok(blobs::stat(key)?)
     }
@@ -83,12 +87,16 @@ impl Upload for blobs::Upload {
         Ok(blobs::Upload::append(self, bytes)?)
     }
 
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        Ok(blobs::Upload::cut(self, offset)?)
+    }
+
     fn read(&self) -> Result<Content> {
         Ok(blobs::Upload::read(self)?)
     }
 
-    fn suspend(self) -> Result<()> {
-        Ok(blobs::Upload::suspend(self)?)
+    fn suspend(self, notes: &[Note]) -> Result<()> {
+        Ok(blobs::Upload::suspend(self, notes)?)
     }
 
     fn commit(self, key: &str) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Error, Result, Storage, Upload, check_key};
+use super::{Error, Note, Result, Storage, Upload, beyond_the_end, check_key};
 
 /// A store that lives as long as its clones do. They may be in several threads.
 #[derive(Clone, Default)]
@@ -88,6 +88,14 @@ impl Storage for Memory {
         Ok(after.take(limit as usize).map(str::to_owned).collect())
     }
 
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        let state = self.at(prefix)?;
+        let prefix = format!("{prefix}/");
+        let below = state.values.keys().filter_map(|key| key.strip_prefix(&prefix));
+        let names = below.filter(|name| !name.contains('/') && after.is_none_or(|after| *name > after));
+        Ok(names.take(limit as usize).map(str::to_owned).collect())
+    }
+
     fn stat(&self, key: &str) -> Result<Option<u64>> {
         Ok(self.at(key)?.blobs.get(key).map(|bytes| bytes.len() as u64))
     }
@@ -150,12 +158,22 @@ impl Upload for MemoryUpload {
         Ok(())
     }
 
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        if offset > self.offset {
+            return Err(beyond_the_end(offset, self.offset));
+        }
+        let mut state = self.store.state();
+        state.uploads.get_mut(&self.id).ok_or(Error::NotFound)?.truncate(offset as usize);
+        self.offset = offset;
+        Ok(())
+    }
+
     fn read(&self) -> Result<Vec<u8>> {
         self.store.state().uploads.get(&self.id).cloned().ok_or(Error::NotFound)
     }
 
-    fn suspend(self) -> Result<()> {
-        Ok(())
+    fn suspend(self, notes: &[Note]) -> Result<()> {
+        notes.iter().try_for_each(|(key, value)| self.store.note(key, value))
     }
 
     fn commit(self, key: &str) -> Result<()> {

@@ -50,6 +50,11 @@ pub fn check_key(key: &str) -> Result<()> {
     Err(Error::Other(format!("{key:?} is not a key")))
 }
 
+/// The error for an upload that is to be cut where it has no bytes.
+pub fn beyond_the_end(offset: u64, size: u64) -> Error {
+    Error::Other(format!("an upload of {size} bytes cannot be cut to {offset}"))
+}
+
 /// A store of values, blobs and uploads.
 pub trait Storage {
     /// A blob's bytes on their way out.
@@ -71,6 +76,8 @@ pub trait Storage {
     fn delete_prefix(&self, prefix: &str) -> Result<()>;
     /// Lists at most `limit` of the prefixes directly under a prefix, in byte order, after `after`.
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
+    /// Lists at most `limit` of the names of values directly under a prefix, in byte order, after `after`.
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
 
     /// Returns a blob's size in bytes, or none.
     fn stat(&self, key: &str) -> Result<Option<u64>>;
@@ -89,6 +96,9 @@ pub trait Storage {
     fn open_upload(&self, id: &str) -> Result<Self::Upload>;
 }
 
+/// A key and the value that is stored under it.
+pub type Note = (String, Vec<u8>);
+
 /// The one writer of an upload. Dropping it keeps what was appended, but not durably.
 pub trait Upload {
     /// The upload's bytes, read back.
@@ -98,10 +108,12 @@ pub trait Upload {
     fn offset(&self) -> u64;
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Drops the bytes after the first `offset` ones.
+    fn cut(&mut self, offset: u64) -> Result<()>;
     /// Opens the bytes from the first one on.
     fn read(&self) -> Result<Self::Content>;
-    /// Makes the upload's bytes durable and lets go of it.
-    fn suspend(self) -> Result<()>;
+    /// Makes the upload's bytes durable, then stores the notes, and lets go of it.
+    fn suspend(self, notes: &[Note]) -> Result<()>;
     /// Publishes the upload as a blob.
     fn commit(self, key: &str) -> Result<()>;
     /// Ends the upload and removes its bytes.

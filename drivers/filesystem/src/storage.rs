@@ -63,6 +63,11 @@ impl<D: Disk> Storage for Filesystem<D> {
         root.directories(&root.path(prefix)?, after, limit as usize)
     }
 
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        let root = self.root()?;
+        root.values(&root.path(prefix)?, after, limit as usize)
+    }
+
     fn stat(&self, key: &str) -> Result<Option<u64>> {
         let root = self.root()?;
         root.size(&root.path(key)?)

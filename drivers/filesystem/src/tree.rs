@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use crate::directory::{Directory, TRIES};
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result};
 use crate::error::failed;
+use crate::path::is_temporary;
 use lighter::storage::{self, Error};
 
 /// This many entries may be passed over while a directory is listed. It only ends what a host might repeat
@@ -80,6 +81,25 @@ impl<D: Disk> Directory<D> {
             }
         }
         Ok(least.into_sorted_vec())
+    }
+
+    /// Lists at most `limit` files in a directory, in byte order, after a name, but for temporary ones.
+    pub(crate) fn values(
+        &self,
+        path: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> storage::Result<Vec<String>> {
+        let mut names: Vec<String> = Vec::new();
+        for (name, kind) in self.entries(path, Links::Follow)? {
+            let is_wanted = after.is_none_or(|after| name.as_str() > after) && !is_temporary(&name);
+            if is_wanted && !self.is_directory(path, &name, kind)? {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        names.truncate(limit);
+        Ok(names)
     }
 
     /// Whether an entry of a directory is one itself, or a link that leads to one.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lighter::storage::{Result, Upload};
+use lighter::storage::{Note, Result, Upload, beyond_the_end};
 
 use crate::directory::Directory;
 use crate::disk::{Disk, File, Open, write_all};
@@ -22,6 +22,8 @@ pub(crate) struct Writer<D: Disk> {
     durable: u64,
     /// From where on the disk was not told to write yet.
     unwritten: u64,
+    /// Whether bytes were dropped since the upload was opened.
+    is_cut: bool,
     /// None for an upload that no other request knows of yet.
     lease: Option<Lease<D>>,
 }
@@ -30,7 +32,7 @@ impl<D: Disk> Writer<D> {
     /// Begins an upload at a path that no other request knows.
     pub(crate) fn create(root: Arc<Directory<D>>, path: String) -> Result<Self> {
         let file = root.create(&path)?;
-        Ok(Self { root, path, file, offset: 0, durable: 0, unwritten: 0, lease: None })
+        Ok(Self { root, path, file, offset: 0, durable: 0, unwritten: 0, is_cut: false, lease: None })
     }
 
     /// Takes hold of the upload at a path.
@@ -38,7 +40,7 @@ impl<D: Disk> Writer<D> {
         let lease = Some(Lease::acquire(root.clone(), &path)?);
         let file = root.open(&path, Open::Write).map_err(absent_or_failed("open", &path))?;
         let offset = file.stat().map_err(failed("stat", &path))?.size;
-        Ok(Self { root, path, file, offset, durable: offset, unwritten: offset, lease })
+        Ok(Self { root, path, file, offset, durable: offset, unwritten: offset, is_cut: false, lease })
     }
 
     /// Makes what was appended durable.
@@ -72,16 +74,6 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    /// Drops the bytes after `offset`. The next ones that are appended continue there.
-    pub(crate) fn cut(&mut self, offset: u64) -> Result<()> {
-        self.renew()?;
-        self.file.set_size(offset).map_err(failed("cut", &self.path))?;
-        self.offset = offset;
-        self.durable = self.durable.min(offset);
-        self.unwritten = self.unwritten.min(offset);
-        Ok(())
-    }
-
     fn renew(&self) -> Result<()> {
         self.lease.as_ref().map_or(Ok(()), Lease::renew)
     }
@@ -106,16 +98,29 @@ impl<D: Disk> Upload for Writer<D> {
         Ok(())
     }
 
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        if offset > self.offset {
+            return Err(beyond_the_end(offset, self.offset));
+        }
+        self.renew()?;
+        // Even at the offset that it has: a write that failed may have left bytes behind it.
+        self.file.set_size(offset).map_err(failed("cut", &self.path))?;
+        (self.offset, self.is_cut) = (offset, true);
+        (self.durable, self.unwritten) = (self.durable.min(offset), self.unwritten.min(offset));
+        Ok(())
+    }
+
     fn read(&self) -> Result<Self::Content> {
         self.file.stream(0).map_err(failed("read", &self.path))
     }
 
-    fn suspend(self) -> Result<()> {
+    fn suspend(self, notes: &[Note]) -> Result<()> {
         // Nothing is lost with an upload that has no bytes.
-        if self.offset > 0 {
+        if self.offset > 0 || self.is_cut {
             self.sync()?;
         }
-        self.renew()
+        self.renew()?;
+        notes.iter().try_for_each(|(key, value)| self.root.note(&self.root.path(key)?, value))
     }
 
     fn commit(self, key: &str) -> Result<()> {

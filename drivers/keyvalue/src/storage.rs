@@ -50,6 +50,10 @@ impl Storage for KeyValue {
         index::list(at(prefix)?, prefix, after, limit)
     }
 
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        index::values(at(prefix)?, prefix, after, limit)
+    }
+
     fn stat(&self, key: &str) -> Result<Option<u64>> {
         Ok(blob::find(at(key)?, key)?.map(|blob| blob.size()))
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::storage::{Result, Storage, Upload};
+use crate::storage::{Note, Result, Storage, Upload};
 
 /// Another storage, and the calls that were made to it since the last look.
 #[derive(Clone, Default)]
@@ -54,6 +54,10 @@ impl<S: Storage> Storage for Recorded<S> {
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         self.called("list").list(prefix, after, limit)
+    }
+
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        self.called("values").values(prefix, after, limit)
     }
 
     fn stat(&self, key: &str) -> Result<Option<u64>> {
@@ -111,14 +115,19 @@ impl<U: Upload> Upload for RecordedUpload<U> {
         self.upload.append(bytes)
     }
 
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        self.called("cut");
+        self.upload.cut(offset)
+    }
+
     fn read(&self) -> Result<U::Content> {
         self.called("read-upload");
         self.upload.read()
     }
 
-    fn suspend(self) -> Result<()> {
+    fn suspend(self, notes: &[Note]) -> Result<()> {
         self.called("suspend");
-        self.upload.suspend()
+        self.upload.suspend(notes)
     }
 
     fn commit(self, key: &str) -> Result<()> {

@@ -136,7 +136,7 @@ impl Client {
             Step::DeletePrefix(prefix) => storage.delete_prefix(prefix),
             Step::Put(key, content) => storage.put(key, content.as_bytes()),
             Step::DeleteBlob(key) => storage.delete_blob(key),
-            Step::Start(id) => storage.create_upload(id)?.suspend(),
+            Step::Start(id) => storage.create_upload(id)?.suspend(&[]),
             Step::Append(id, bytes) => {
                 let mut writer = self.writer(id)?;
                 let session = self.uploads.entry(id).or_default();
@@ -146,7 +146,7 @@ impl Client {
                 session.sent.extend_from_slice(bytes.as_bytes());
                 if let Err(error) = writer.append(bytes.as_bytes()) {
                     // As the registry does: what did arrive is kept.
-                    let _ = writer.suspend();
+                    let _ = writer.suspend(&[]);
                     session.sent.truncate(here);
                     return Err(error);
                 }
@@ -160,8 +160,7 @@ impl Client {
                 let missing = session.sent.get(writer.offset() as usize..).unwrap_or_default();
                 writer.append(missing)?;
                 let offset = writer.offset();
-                writer.suspend()?;
-                self.storage.note(&format!("{}/hashes/sha256/{offset}", parent(id)), b"a hash")
+                writer.suspend(&[(format!("{}/hashes/sha256/{offset}", parent(id)), b"a hash".to_vec())])
             }
             Step::Drop(id) => {
                 self.writers.remove(id);
