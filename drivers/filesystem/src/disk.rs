@@ -106,7 +106,7 @@ pub(crate) enum Kind {
 }
 
 /// Why a call failed: the codes of `wasi:filesystem` that the driver tells apart.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Code {
     Access,
     BadDescriptor,

@@ -6,11 +6,15 @@
 //! and so on: the holder is the one that created the last one. (The files are called claims so that servers of
 //! an earlier version, which share the directory, exclude each other with these.)
 //!
-//! Two rules make this safe against a holder that was only slow. A writer that supersedes a lease looks at
-//! it *after* having created the next one, and gives up if it was renewed since. A holder
-//! that has not written for a while renews its lease, and *then* looks whether it was superseded.
+//! Two rules make this safe against a holder that was only slow. A writer that supersedes a lease looks at it
+//! *after* having created the next one, and gives up if it was renewed since. A holder that has not written for
+//! a while renews its lease, and *then* looks whether it was superseded: first for the next file, and last at its
+//! own, since a writer that superseded it and has released the upload by then has removed that file first.
 //! Whichever comes first, at most one continues. Leases that were superseded stay, so
-//! that no writer takes the first one anew, until the last holder removes them all, from the first on.
+//! that no writer takes the first one anew, until the last holder removes them all, from the first on. A holder
+//! that dies while it does so leaves `data.claim.2`, which the next holder must take for one that supersedes it: it
+//! gives up where it has to renew its lease, and the one after it, when that has expired, has the upload again.
+//! `tests/leases.rs` follows every order of the calls of several writers.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -21,7 +25,7 @@ use crate::error::failed;
 use lighter::storage::Error;
 
 /// A lease that was not renewed for this many seconds may be superseded.
-const EXPIRY: u64 = 10;
+pub(crate) const EXPIRY: u64 = 10;
 
 /// A holder renews its lease before it changes something, if the last time was this many seconds ago.
 const RENEWAL: u64 = 2;
@@ -32,6 +36,7 @@ pub(crate) struct Lease<D: Disk> {
     upload: String,
     number: u32,
     file: D::File,
+    /// When this writer last made sure of it, in seconds since 1970.
     renewed: Cell<u64>,
 }
 
@@ -42,14 +47,16 @@ impl<D: Disk> Lease<D> {
         let mut number = 1;
         loop {
             let path = path(upload, number);
+            // Before the file is there, so that a writer that stands still here takes its lease for older than it is.
+            let created = directory.disk.now();
             match directory.open(&path, Open::Create) {
                 Ok(file) => {
                     if number > 1 && !has_expired(&directory, upload, number - 1)? {
                         directory.unlink(&path).map_err(failed("remove", &path))?;
                         return Err(Error::Busy);
                     }
-                    let renewed = Cell::new(directory.disk.now());
-                    return Ok(Self { directory, upload: upload.to_owned(), number, file, renewed });
+                    let (upload, renewed) = (upload.to_owned(), Cell::new(created));
+                    return Ok(Self { directory, upload, number, file, renewed });
                 }
                 Err(Code::Exist) if has_expired(&directory, upload, number)? => number += 1,
                 Err(Code::Exist) => return Err(Error::Busy),
@@ -65,10 +72,10 @@ impl<D: Disk> Lease<D> {
         if now.abs_diff(self.renewed.get()) < RENEWAL {
             return Ok(());
         }
-        let own = path(&self.upload, self.number);
-        let renewed = self.file.touch();
-        let stat = renewed.and_then(|()| self.file.stat()).map_err(failed("renew", &own))?;
-        if stat.links == 0 || stat_of(&self.directory, &self.upload, self.number + 1)?.is_some() {
+        let failed = failed("renew", &self.upload);
+        self.file.touch().map_err(&failed)?;
+        let is_superseded = stat_of(&self.directory, &self.upload, self.number + 1)?.is_some();
+        if is_superseded || self.file.stat().map_err(&failed)?.links == 0 {
             return Err(Error::Busy);
         }
         self.renewed.set(now);

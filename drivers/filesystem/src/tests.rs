@@ -4,4 +4,5 @@ mod choices;
 mod client;
 mod cuts;
 mod faults;
+mod leases;
 mod model;

@@ -1,8 +1,14 @@
 //! The power goes at each call of recorded sessions.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lighter::storage::Storage;
+
 use super::choices::{Choices, each};
-use super::client::{Client, Step, Then};
+use super::client::{Client, Step, Then, storage};
 use super::model::{Event, Model, Names};
+use crate::disk::{Code, Disk, File, Links, Open};
 
 /// The sessions that every fault is tried on.
 pub(crate) fn sessions() -> Vec<(&'static str, Vec<Step>)> {
@@ -113,7 +119,6 @@ pub(crate) fn sessions() -> Vec<(&'static str, Vec<Step>)> {
 
 /// A disk on which the root directory is there.
 pub(crate) fn disk(names: Names) -> Model {
-    use crate::disk::{Disk, File, Links, Open};
     let disk = Model::new(names);
     disk.create_directory("root").unwrap();
     disk.open(".", Links::Follow, Open::Directory).unwrap().sync().unwrap();
@@ -147,4 +152,69 @@ fn what_was_acknowledged_outlives_a_power_cut_at_any_call() {
             check_outcomes(&client, &disk, 60, cut, &format!("{name}, cut at {cut}, {last}"));
         }
     }
+}
+
+/// Another request makes the directory between two calls of this one, and has not synced it when the power goes.
+#[test]
+fn a_directory_that_another_request_has_just_made_is_synced() {
+    let disk = disk(Names::Independent);
+    let (other, first) = (disk.clone(), AtomicBool::new(true));
+    let raced = disk.gated(move |call| {
+        if call == "mkdir root/tags" && first.swap(false, Ordering::Relaxed) {
+            other.create_directory("root/tags").unwrap();
+        }
+    });
+    storage(&raced).set("tags/link", b"one").unwrap();
+    each(100, 0, |choices| {
+        let value = storage(&disk.after_cut(choices)).get("tags/link").unwrap();
+        assert_eq!(value.as_deref(), Some(&b"one"[..]));
+    });
+}
+
+/// Where it was there from the start, it is not known that it is as young: that is left to the file system. What is
+/// synced in it is safe if its journal is in order, as on ext4, XFS and btrfs, and could be lost if it were not.
+#[test]
+fn what_is_in_a_directory_that_is_not_yet_synced_is_safe_where_the_journal_is_in_order() {
+    let lost = |names| {
+        let disk = disk(names);
+        disk.create_directory("root/tags").unwrap();
+        storage(&disk).set("tags/link", b"one").unwrap();
+        let mut lost = 0;
+        each(100, 0, |choices| {
+            lost += usize::from(storage(&disk.after_cut(choices)).get("tags/link").unwrap().is_none());
+        });
+        lost
+    };
+    assert_eq!(lost(Names::InOrder), 0);
+    assert!(lost(Names::Independent) > 0);
+}
+
+/// A model that loses nothing would find nothing.
+#[test]
+fn the_disk_loses_what_was_not_synced() {
+    let disk = disk(Names::Independent);
+    disk.create_directory("root/a").unwrap();
+    disk.open("root", Links::Follow, Open::Directory).unwrap().sync().unwrap();
+    let file = disk.open("root/a/file", Links::Follow, Open::Create).unwrap();
+    assert_eq!(file.write(b"abcd", 0), Ok(4));
+    let outcomes = |disk: &Model| {
+        let mut seen = BTreeSet::new();
+        each(100, 0, |choices| drop(seen.insert(storage(&disk.after_cut(choices)).get("a/file").unwrap())));
+        seen.into_iter()
+            .map(|content| content.map(|bytes| String::from_utf8(bytes).unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(outcomes(&disk), [None, text(""), text("\0\0\0\0"), text("ab\0\0"), text("abcd")]);
+    disk.open("root/a", Links::Follow, Open::Directory).unwrap().sync().unwrap();
+    assert_eq!(outcomes(&disk), [text(""), text("\0\0\0\0"), text("ab\0\0"), text("abcd")]);
+    // A sync that fails loses the bytes, and the next one succeeds.
+    disk.at(disk.calls().len(), Event::Fail(Code::Io));
+    assert_eq!(file.sync_data(), Err(Code::Io));
+    assert_eq!(file.sync_data(), Ok(()));
+    assert_eq!(storage(&disk).get("a/file").unwrap().as_deref(), Some(&b"abcd"[..]));
+    assert_eq!(outcomes(&disk), [text("\0\0\0\0")]);
+    assert_eq!(file.write(b"ef", 4), Ok(2));
+    assert_eq!(file.sync_data(), Ok(()));
+    assert_eq!(outcomes(&disk), [text("\0\0\0\0ef")]);
 }

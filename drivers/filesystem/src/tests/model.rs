@@ -44,8 +44,10 @@ pub(crate) enum Names {
 pub(crate) struct Model {
     world: Arc<Mutex<World>>,
     /// Called before each call, with its name.
-    gate: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    gate: Option<Gate>,
 }
+
+type Gate = Arc<dyn Fn(&str) + Send + Sync>;
 
 #[derive(Clone)]
 struct World {
