@@ -10,8 +10,14 @@ use crate::error::absent_or_failed;
 use crate::upload::Writer;
 
 /// Storage in a directory, or the reason why there is none.
-#[derive(Clone)]
 pub(crate) struct Filesystem<D>(core::result::Result<Arc<Directory<D>>, String>);
+
+/// Clones are of the same directory.
+impl<D> Clone for Filesystem<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<D: Disk> Filesystem<D> {
     /// Storage in a directory of a file system. Where there is no such directory, each call says why.

@@ -199,7 +199,9 @@ fn the_disk_loses_what_was_not_synced() {
     assert_eq!(file.write(b"abcd", 0), Ok(4));
     let outcomes = |disk: &Model| {
         let mut seen = BTreeSet::new();
-        each(100, 0, |choices| drop(seen.insert(storage(&disk.after_cut(choices)).get("a/file").unwrap())));
+        each(100, 0, |choices| {
+            seen.insert(storage(&disk.after_cut(choices)).get("a/file").unwrap());
+        });
         seen.into_iter()
             .map(|content| content.map(|bytes| String::from_utf8(bytes).unwrap()))
             .collect::<Vec<_>>()
