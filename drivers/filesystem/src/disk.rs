@@ -102,6 +102,7 @@ pub(crate) enum Kind {
     File,
     Directory,
     Link,
+    #[cfg_attr(test, expect(dead_code, reason = "the disk of the tests has no devices"))]
     Other,
 }
 

@@ -59,3 +59,24 @@ pub(crate) fn absent_or_failed(what: &'static str, path: &str) -> impl Fn(Code) 
     let failed = failed(what, path);
     move |code| if code.is_of_directory() { Error::NotFound } else { failed(code) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_the_operator_can_do() {
+        let error = |code| failed("write", "a/b")(code);
+        let denied = |text: &str| Error::AccessDenied(format!("write a/b: {text}"));
+        assert_eq!(error(Code::NoEntry), Error::NotFound);
+        assert_eq!(error(Code::InsufficientSpace), Error::NoSpace("write a/b: insufficient-space".into()));
+        assert_eq!(error(Code::Quota), Error::NoSpace("write a/b: quota".into()));
+        assert_eq!(error(Code::Io), denied("io, an I/O error or a read-only file system"));
+        assert_eq!(error(Code::NoDevice), denied("no-device: the directory is gone"));
+        assert_eq!(error(Code::NotPermitted), denied("not-permitted"));
+        assert_eq!(error(Code::IllegalByteSequence), Error::Other("write a/b: illegal-byte-sequence".into()));
+        assert_eq!(error(Code::Other("busy")), Error::Other("write a/b: busy".into()));
+        assert_eq!(absent_or_failed("read", "a/b")(Code::BadDescriptor), Error::NotFound);
+        assert!(Code::Loop.is_absence() && !Code::Exist.is_absence());
+    }
+}

@@ -205,7 +205,7 @@ impl Client {
 
     /// What may come of a step is allowed from now on.
     fn expect(&mut self, step: Step) {
-        let mut may = |keys: &mut BTreeMap<&'static str, Allowed>, key, value| {
+        let may = |keys: &mut BTreeMap<&'static str, Allowed>, key, value| {
             keys.entry(key).or_insert_with(|| vec![None]).push(value);
         };
         match step {
