@@ -75,9 +75,15 @@ impl<S: Storage<Content: Into<Content>> + Default> Component<S> {
             entry.error = Some(broken);
         }
         body.drain();
+        let has_started_upload = entry.has_started_upload();
         // What went wrong is told even where requests are not.
         if let Some(format) = format.or(entry.error.is_some().then_some(Format::Text)) {
             log(entry.line(format, start.elapsed()));
+        }
+        if let Ok(registry) = registry
+            && has_started_upload
+        {
+            registry.purge().into_iter().for_each(log);
         }
     }
 }

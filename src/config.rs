@@ -3,7 +3,11 @@
 //!
 //! `docs/configuration.md` is the table of them.
 
+use core::time::Duration;
+
 use crate::auth::{Auth, Variables};
+use crate::duration;
+use crate::purge::Purging;
 
 /// What the environment says.
 #[derive(Debug, Default)]
@@ -18,6 +22,8 @@ pub struct Config {
     pub delete: bool,
     /// Whether everything that would change something is refused.
     pub read_only: bool,
+    /// Which uploads that nobody completes are removed, if any are.
+    pub purging: Option<Purging>,
     /// What of a manifest must be here.
     pub validation: Validation,
     /// How requests are logged, if they are.
@@ -78,6 +84,10 @@ const LOG_ACCESS_LOG_DISABLED: &str = "REGISTRY_LOG_ACCESSLOG_DISABLED";
 const LOG_FORMATTER: &str = "REGISTRY_LOG_FORMATTER";
 const DELETE_ENABLED: &str = "REGISTRY_STORAGE_DELETE_ENABLED";
 const READ_ONLY: &str = "REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED";
+const PURGING_AGE: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE";
+const PURGING_DRY_RUN: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_DRYRUN";
+const PURGING_ENABLED: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED";
+const PURGING_INTERVAL: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL";
 /// By this whoever gives the registry its environment says why a part of it cannot be read. It then serves
 /// nothing: that part may be what keeps others out.
 pub const UNREADABLE: &str = "LIGHTER_UNREADABLE";
@@ -91,7 +101,7 @@ const OF_DRIVERS: [&str; 3] = [
     "REGISTRY_STORAGE_KEYVALUE_STORE",
 ];
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 14] = [
     HTTP_HOST,
     HTTP_PREFIX,
     HTTP_RELATIVE_URLS,
@@ -100,6 +110,10 @@ const NAMES: [&str; 10] = [
     LOG_FORMATTER,
     DELETE_ENABLED,
     READ_ONLY,
+    PURGING_AGE,
+    PURGING_DRY_RUN,
+    PURGING_ENABLED,
+    PURGING_INTERVAL,
     VALIDATION_DISABLED,
     VALIDATION_PLATFORMS,
 ];
@@ -110,6 +124,7 @@ impl Config {
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
         let mut config = Self { delete: true, access_log: Some(Format::Text), ..Self::default() };
         let (mut access_log, mut forwarded) = (true, false);
+        let (mut purges, mut purging) = (true, Purging::default());
         let mut auth = Variables::default();
         for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
             match name.as_str() {
@@ -119,6 +134,10 @@ impl Config {
                 HTTP_PREFIX => config.prefix = prefix(&value)?,
                 DELETE_ENABLED => config.delete = flag(&name, &value)?,
                 READ_ONLY => config.read_only = flag(&name, &value)?,
+                PURGING_ENABLED => purges = flag(&name, &value)?,
+                PURGING_AGE => purging.age = duration(&name, &value)?,
+                PURGING_INTERVAL => purging.interval = duration(&name, &value)?,
+                PURGING_DRY_RUN => purging.dry_run = flag(&name, &value)?,
                 VALIDATION_DISABLED if flag(&name, &value)? => {
                     config.validation = Validation { images: false, indexes: false };
                 }
@@ -147,6 +166,7 @@ impl Config {
             config.notices.insert(0, OPEN.to_owned());
         }
         config.auth = auth.read()?;
+        config.purging = Some(purging).filter(|_| purges && !config.read_only);
         config.access_log = config.access_log.filter(|_| access_log);
         if forwarded && config.location == Location::Relative {
             config.location = Location::Forwarded;
@@ -161,6 +181,11 @@ fn flag(name: &str, value: &str) -> Result<bool, String> {
         "false" => Ok(false),
         _ => Err(format!("{name} is `true` or `false`, not {value:?}")),
     }
+}
+
+fn duration(name: &str, value: &str) -> Result<Duration, String> {
+    let invalid = || format!("{name} is a duration, such as `168h` or `1h30m`, not {value:?}");
+    duration::parse(value).ok_or_else(invalid)
 }
 
 fn host(value: &str) -> Result<String, String> {
@@ -250,11 +275,29 @@ mod tests {
             (HTTP_PREFIX, "registry"),
             (HTTP_PREFIX, "/a\r\nb"),
             (LOG_FORMATTER, "logstash"),
+            (PURGING_AGE, "7d"),
+            (PURGING_AGE, "-1h"),
+            (PURGING_INTERVAL, "3600"),
+            (PURGING_ENABLED, "perhaps"),
+            (PURGING_DRY_RUN, "perhaps"),
             (VALIDATION_PLATFORMS, "some"),
             (HTTP_RELATIVE_URLS, "maybe"),
         ] {
             assert!(config(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn purging_is_on_unless_it_is_switched_off() {
+        let purging = |variables: &[_]| config(variables).unwrap().purging;
+        assert_eq!(purging(&[]), Some(Purging::default()));
+        assert_eq!(purging(&[(PURGING_ENABLED, "false")]), None);
+        assert_eq!(purging(&[(READ_ONLY, "true"), (PURGING_ENABLED, "true")]), None);
+        let [age, interval] = [5_400, 60].map(Duration::from_secs);
+        let set = [(PURGING_AGE, "1h30m"), (PURGING_INTERVAL, "1m"), (PURGING_DRY_RUN, "true")];
+        assert_eq!(purging(&set), Some(Purging { age, interval, dry_run: true }));
+        // Even one that is not needed.
+        assert!(config(&[(PURGING_ENABLED, "false"), (PURGING_AGE, "a week")]).is_err());
     }
 
     #[test]

@@ -18,8 +18,10 @@
 //!       data                                            the bytes received so far
 //!       startedat                                       when: RFC 3339 in UTC, to the second
 //!       hashstates/<algorithm>/<offset>                 the hash after so many bytes, see `hash`
+//!       purge                                           how many bytes there were when it was old; ours
 //! lighter/
 //!   digests/sha512/<hex, first two>/<hex>/link          which content has that digest
+//!   purge                                               how far the purging of uploads is, see `purge`
 //!   http-secret                                         what signs `_state`, unless it is configured
 //! ```
 //!
@@ -36,6 +38,9 @@ const ROOT: &str = "docker/registry/v2";
 
 /// The secret that signs `_state`.
 pub const HTTP_SECRET: &str = "lighter/http-secret";
+
+/// How far the purging of uploads is.
+pub const PURGE: &str = "lighter/purge";
 
 /// The content of a blob or manifest, by its canonical digest.
 pub fn blob(canonical: &Digest) -> String {
@@ -121,9 +126,14 @@ pub fn repositories(below: &str) -> String {
     format!("{ROOT}/repositories{slash}{below}")
 }
 
+/// All uploads of a repository.
+pub fn uploads(name: &Name) -> String {
+    format!("{}/_uploads", repository(name))
+}
+
 /// Everything of an upload.
 pub fn upload(name: &Name, id: &str) -> String {
-    format!("{}/_uploads/{id}", repository(name))
+    format!("{}/{id}", uploads(name))
 }
 
 /// An upload's bytes.
@@ -134,6 +144,11 @@ pub fn upload_data(name: &Name, id: &str) -> String {
 /// When an upload was started.
 pub fn upload_started_at(name: &Name, id: &str) -> String {
     format!("{}/startedat", upload(name, id))
+}
+
+/// How many bytes an upload had when it was found to be old.
+pub fn upload_purge_mark(name: &Name, id: &str) -> String {
+    format!("{}/purge", upload(name, id))
 }
 
 /// An upload's hash after so many bytes.

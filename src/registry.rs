@@ -7,6 +7,7 @@ use crate::access_log::{Entry, log};
 use crate::api::{base, blobs, catalog, manifests, referrers, tags, token, uploads};
 use crate::auth::token::Key;
 use crate::auth::{Action, Auth, Caller, Purpose};
+use crate::clock;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::http::Method::{self, Delete, Get, Head, Patch, Post, Put};
@@ -15,6 +16,7 @@ use crate::http::{Request, Response};
 use crate::keys;
 use crate::location;
 use crate::name::Name;
+use crate::purge::Purge;
 use crate::repository::Repository;
 use crate::route::Route;
 use crate::storage::Storage;
@@ -29,6 +31,7 @@ pub struct Registry<'a, S> {
     storage: S,
     config: &'a Config,
     signers: OnceLock<Signers>,
+    purge: Purge,
 }
 
 /// What signs, all by one secret.
@@ -40,7 +43,7 @@ struct Signers {
 impl<'a, S: Storage> Registry<'a, S> {
     /// Puts a registry together.
     pub fn new(storage: S, config: &'a Config) -> Self {
-        Self { storage, config, signers: OnceLock::new() }
+        Self { storage, config, signers: OnceLock::new(), purge: Purge::default() }
     }
 
     /// The configuration.
@@ -58,6 +61,13 @@ impl<'a, S: Storage> Registry<'a, S> {
             .with_location_base(&location::base(self.config, &request))
             .with_link_base(&location::prefix(self.config, &request));
         (response, entry)
+    }
+
+    /// Looks for uploads that nobody completes, once the answer was sent to a request that has started another
+    /// one. Returns what to log of it.
+    pub fn purge(&self) -> Vec<String> {
+        let step = |purging| self.purge.step(&self.storage, purging, clock::seconds());
+        self.config.purging.as_ref().map(step).unwrap_or_default()
     }
 
     fn dispatch<B: Stream>(&self, request: &mut Request<B>) -> Result<Response<S::Content>> {

@@ -103,20 +103,14 @@ impl<'a, S: Storage> Upload<'a, S> {
         while let Some(bytes) = next(body)? {
             let hashed = self.offset();
             if let Err(error) = self.writer.append(&bytes) {
-                self.take_back(hashed);
+                // A part may be stored, which is not hashed. On a full disk this makes room for the hash of what
+                // is. The error that is told is the first one.
+                let _ = self.writer.cut(hashed);
                 return Err(error.into());
             }
             self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
         }
         Ok(self.offset() - start)
-    }
-
-    /// Drops what a write that failed may have left behind the bytes that are hashed. On a full disk this makes
-    /// room for their hash. If it fails too, nothing is kept that would prove them.
-    fn take_back(&mut self, hashed: u64) {
-        if self.writer.cut(hashed).is_err() {
-            self.hashers.clear();
-        }
     }
 
     /// Makes what was received durable, and keeps its hash, for a later request to go on. Returns how many bytes

@@ -162,6 +162,34 @@ fn whichever_call_of_an_upload_fails_it_goes_on() {
     }
 }
 
+/// What is read of such bytes is right until the machine starts again, and a second sync succeeds: Linux takes the
+/// pages for written. So nothing may be built on them.
+#[test]
+fn bytes_whose_sync_failed_are_not_believed() {
+    let server = Server::start();
+    if !may_trace() {
+        return;
+    }
+    let content = noise(600, 40_000).into_bytes();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let patched = server.patch(&started.location()).body(&content[..15_000]).send();
+    let send = || server.patch(&patched.location()).body(&content[15_000..]).send();
+    let failed = failing(&server, "fdatasync", 1, send).expect("a sync");
+    assert_eq!(failed.status(), "503 Service Unavailable", "{failed}");
+    let status = server.get(&patched.location()).send();
+    assert_eq!(status.header("range"), "0-14999", "{status}");
+    let put = server.put(&status.completed_by(&sha256(&content))).send();
+    assert_eq!((put.status(), put.header("range")), ("416 Range Not Satisfiable", "0-14999"), "{put}");
+
+    // The same of the last bytes, which come with the PUT.
+    let target = put.completed_by(&sha256(&content));
+    let send = || server.put(&target).body(&content[15_000..]).send();
+    let failed = failing(&server, "fdatasync", 1, send).expect("a sync");
+    assert_eq!(failed.status(), "503 Service Unavailable", "{failed}");
+    assert_eq!(server.put(&target).send().status(), "416 Range Not Satisfiable");
+    finish(&server, &target, &content);
+}
+
 #[test]
 fn whichever_call_of_a_push_fails_the_tag_is_the_old_or_the_new() {
     let server = Server::start();

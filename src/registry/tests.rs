@@ -1,12 +1,14 @@
 //! What whole requests cost and answer, over storage in memory.
 
 mod recorded;
+mod unproven;
 
 use self::recorded::Recorded;
 use super::*;
 use crate::digest::Algorithm;
 use crate::hash::digest;
 use crate::http::Body;
+use crate::purge::Purging;
 use crate::storage::memory::Memory;
 
 /// A registry, and what its storage is asked.
@@ -32,6 +34,18 @@ impl Bench {
         self.storage.take_calls();
         let status = self.send(method, target, body).status;
         (status, self.storage.take_calls().join(" "))
+    }
+
+    /// The storage calls that a request takes once it is answered.
+    fn cost_after(&self, method: Method, target: &str, body: &[u8]) -> String {
+        let headers = vec![("Content-Length".to_owned(), body.len().to_string().into_bytes())];
+        let registry = Registry::new(self.storage.clone(), &self.config);
+        let (_, entry) = registry.handle(Request::new(method, target, headers, body.to_vec()));
+        self.storage.take_calls();
+        if entry.has_started_upload() {
+            assert_eq!(registry.purge(), [""; 0]);
+        }
+        self.storage.take_calls().join(" ")
     }
 
     fn started(&self) -> String {
@@ -86,6 +100,44 @@ fn a_request_costs_so_many_storage_calls() {
     assert_eq!(cancel, (204, "open-upload abort delete-prefix".to_owned()));
     let put = bench.cost(Put, "/v2/a/manifests/v2", manifest().as_bytes());
     assert_eq!(put, (201, "get stat get stat put set set set".to_owned()));
+}
+
+/// Only a request that has started an upload pays for those that nobody completes, once it is answered.
+#[test]
+fn purging_costs_no_other_request_anything() {
+    let bench =
+        Bench { config: Config { purging: Some(Purging::default()), ..with_image().config }, ..with_image() };
+    let uploads = "/v2/a/blobs/uploads/";
+    let one = format!("{uploads}?digest={CONFIG}");
+    let requests = || {
+        [
+            (Get, "/v2/".to_owned(), &b""[..]),
+            (Head, format!("/v2/a/blobs/{CONFIG}"), b""),
+            (Get, format!("/v2/a/blobs/{CONFIG}"), b""),
+            (Get, "/v2/a/manifests/v1".to_owned(), b""),
+            (Get, "/v2/a/tags/list".to_owned(), b""),
+            (Post, one.clone(), b"{}"),
+            (Post, format!("{uploads}?mount={CONFIG}"), b""),
+            (Patch, bench.started(), b"abc"),
+            (Put, format!("{}&digest={CONFIG}", bench.started()), b"{}"),
+            (Put, "/v2/a/manifests/v1".to_owned(), manifest().leak().as_bytes()),
+            (Delete, bench.started(), b""),
+            (Get, bench.started(), b""),
+        ]
+    };
+    for (method, target, body) in requests() {
+        assert_eq!(bench.cost_after(method.clone(), &target, body), "", "{method} {target}");
+    }
+    // A round: what is kept of the one before, a repository, its three uploads, which are young, and nothing after it.
+    let after = bench.cost_after(Post, uploads, b"");
+    assert_eq!(after, "get list list get get get list list set");
+    assert_eq!(bench.cost_after(Post, uploads, b""), "get");
+    // An instance that knows when the next one begins asks for nothing.
+    let registry = Registry::new(bench.storage.clone(), &bench.config);
+    registry.purge();
+    bench.storage.take_calls();
+    registry.purge();
+    assert_eq!(bench.storage.take_calls(), [""; 0]);
 }
 
 /// docker's way, containerd's way, and many chunks: the bytes are read again in none.

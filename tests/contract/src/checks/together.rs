@@ -368,7 +368,7 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
         assert_eq!(upload.cut(1), Err(Error::Busy));
         assert_eq!(cancelling.abort(), Err(Error::Busy));
         let note = (party.key("a/note"), b"note".to_vec());
-        assert_eq!(leaving.suspend(&[note.clone()]), Err(Error::Busy));
+        assert_eq!(leaving.suspend(core::slice::from_ref(&note)), Err(Error::Busy));
         assert_eq!(party.storage.get(&note.0), Ok(None));
         assert_eq!(upload.commit(&party.key("another/blob/data")), Err(Error::Busy));
         assert_eq!(party.storage.stat(&party.key("another/blob/data")), Ok(None));
