@@ -106,17 +106,18 @@ impl Config {
             notices.push(OPEN.to_owned());
         }
         let auth = variables.read(open, &mut notices);
-        let (of_auth, others): (Vec<_>, Vec<_>) =
-            settings.unknown()?.into_iter().partition(|name| name.starts_with(variables::AUTH));
-        notices.extend(others.into_iter().map(|name| settings.guess(name)));
-        // Left out, one of access control would leave open what is to be closed.
-        let unknown = of_auth.first().map(|name| settings.guess(name));
-        let auth = match (auth, unknown) {
-            (Ok(auth), None) => auth,
-            (Ok(_), Some(wrong)) | (Err(wrong), None) => return Err(wrong),
-            (Err(wrong), Some(unknown)) => return Err(format!("{wrong}; {unknown}")),
-        };
-        Ok(Self { auth, notices, ..config })
+        for name in settings.unknown()? {
+            let unknown = settings.guess(name);
+            // Left out, it would leave open what is to be closed.
+            if name.starts_with(variables::AUTH) {
+                return Err(match auth {
+                    Ok(_) => unknown,
+                    Err(wrong) => format!("{wrong}; {unknown}"),
+                });
+            }
+            notices.push(unknown);
+        }
+        Ok(Self { auth: auth?, notices, ..config })
     }
 }
 

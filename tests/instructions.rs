@@ -34,7 +34,7 @@ fn a_request_costs_so_many_instructions() {
     let digest = sha256(&content);
     let upload = || server.post("/v2/a/b/blobs/uploads/").send();
     let table: [(&str, u64, &str, Asked); 8] = [
-        ("GET /v2/", 27_000, "200 OK", &|server| server.get("/v2/")),
+        ("GET /v2/", 30_000, "200 OK", &|server| server.get("/v2/")),
         ("HEAD of a blob", 86_000, "200 OK", &|server| server.head(&blob)),
         ("GET of a blob", 100_000, "200 OK", &|server| server.get(&blob)),
         ("GET of a manifest", 165_000, "200 OK", &|server| server.get(&by_digest)),

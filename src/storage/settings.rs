@@ -46,52 +46,19 @@ impl Settings {
     /// Takes variables, such as those of an environment. An empty one counts as not set. Of several with one name
     /// the last one counts.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>, read_file: ReadFile) -> Self {
-        let known = RefCell::new(Vec::with_capacity(NAMES));
-        let mut settings =
-            Self { variables: Vec::with_capacity(NAMES), members: Vec::new(), read_file, known };
-        variables.into_iter().for_each(|(name, value)| settings.set(name, value));
-        settings
+        let variables: Vec<_> = variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let mut members = Vec::new();
+        variables.iter().for_each(|(name, value)| mapping(name, value, &mut members));
+        Self { variables, members, read_file, known: RefCell::new(Vec::with_capacity(NAMES)) }
     }
 
     /// Adds variables of another source, but for those that are set already.
     pub fn add(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         for (name, value) in variables {
-            if self.find(&name).is_none() {
-                self.set(name, value);
+            if !value.is_empty() && self.find(&name).is_none() {
+                mapping(&name, &value, &mut self.members);
+                self.variables.push((name, value));
             }
-        }
-    }
-
-    fn set(&mut self, name: String, value: String) {
-        // Few values are one, and this is done for every instance.
-        if name.starts_with(PREFIX)
-            && value.contains(':')
-            && let Some(Node::Mapping(members)) = read(&value)
-        {
-            if name == AUTH
-                && let [(kind, _)] = &*members
-            {
-                let value = Node::Scalar(kind.clone());
-                self.members.push(Member { name: AUTH.to_owned(), value, parent: AUTH.to_owned() });
-            }
-            self.expand(&name, &name, members);
-        }
-        if !value.is_empty() {
-            self.variables.push((name, value));
-        }
-    }
-
-    /// Adds what a mapping says of the variables below a name.
-    fn expand(&mut self, parent: &str, above: &str, members: Members) {
-        for (key, value) in members {
-            let name = format!("{above}_{}", key.to_ascii_uppercase());
-            let (value, members) = match value {
-                Node::Null => continue,
-                Node::Mapping(members) => (Node::Mapping(Members::new()), members),
-                other => (other, Members::new()),
-            };
-            self.members.push(Member { name: name.clone(), value, parent: parent.to_owned() });
-            self.expand(parent, &name, members);
         }
     }
 
@@ -202,21 +169,51 @@ impl Settings {
 
     fn find(&self, name: &str) -> Option<&str> {
         let own = self.variables.iter().rfind(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        if self.members.is_empty() {
-            return own;
-        }
         if name == AUTH { self.member(name).or(own) } else { own.or_else(|| self.member(name)) }
     }
 
     /// Finds what the mapping with the longest name says. The value of a known variable is no mapping, whatever it
     /// looks like, but for the kind of access control.
     fn member(&self, name: &str) -> Option<&str> {
+        if self.members.is_empty() {
+            return None;
+        }
         let named = self.members.iter().filter(|member| member.name == name);
         let named = named.filter(|Member { parent, .. }| parent == AUTH || !self.is_known(parent));
         match &named.max_by_key(|member| member.parent.len())?.value {
             Node::Scalar(text) if !text.is_empty() => Some(text),
             _ => None,
         }
+    }
+}
+
+/// Adds what a variable says of others, if it is a mapping.
+fn mapping(name: &str, value: &str, all: &mut Vec<Member>) {
+    // Few are one, and this is done for every instance.
+    if !name.starts_with(PREFIX) || !value.contains(':') {
+        return;
+    }
+    let Some(Node::Mapping(members)) = read(value) else { return };
+    if name == AUTH
+        && let [(kind, _)] = &*members
+    {
+        let value = Node::Scalar(kind.clone());
+        all.push(Member { name: AUTH.to_owned(), value, parent: AUTH.to_owned() });
+    }
+    expand(name, name, members, all);
+}
+
+/// Adds what a mapping says of the variables below a name.
+fn expand(parent: &str, above: &str, members: Members, all: &mut Vec<Member>) {
+    for (key, value) in members {
+        let name = format!("{above}_{}", key.to_ascii_uppercase());
+        let (value, members) = match value {
+            Node::Null => continue,
+            Node::Mapping(members) => (Node::Mapping(Members::new()), members),
+            other => (other, Members::new()),
+        };
+        all.push(Member { name: name.clone(), value, parent: parent.to_owned() });
+        expand(parent, &name, members, all);
     }
 }
 
