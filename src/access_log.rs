@@ -45,6 +45,11 @@ impl Entry {
         Self { method: method.to_owned(), path: path.to_owned(), ..Self::default() }
     }
 
+    /// Whether the request has started an upload, which is not complete yet.
+    pub fn has_started_upload(&self) -> bool {
+        self.method == "POST" && self.upload.is_some()
+    }
+
     /// Writes the entry as a line, without its end.
     #[must_use]
     pub fn line(mut self, format: Format, took: Duration) -> String {

@@ -87,12 +87,13 @@ impl<S: Storage> Page<'_, S> {
 
     /// Whether a repository has manifests. `inside` are the first names below it.
     fn has_manifests(&self, name: &Name, inside: &[String]) -> Result<bool> {
-        const MANIFESTS: &str = "_manifests";
-        if inside.len() < self.batch() || inside.iter().any(|name| name == MANIFESTS) {
-            return Ok(inside.iter().any(|name| name == MANIFESTS));
+        let here = inside.iter().any(|name| name == keys::MANIFESTS);
+        if here || inside.len() < self.batch() {
+            return Ok(here);
         }
-        let first = self.storage.list(&keys::repository(name), Some("_layers"), 1)?;
-        Ok(first.first().is_some_and(|first| first == MANIFESTS))
+        // In byte order it comes right after this one.
+        let first = self.storage.list(&keys::repository(name), Some(keys::LAYERS), 1)?;
+        Ok(first.first().is_some_and(|first| first == keys::MANIFESTS))
     }
 }
 

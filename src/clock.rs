@@ -4,8 +4,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Returns the time now: RFC 3339 in UTC, to the second.
 pub fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    rfc3339(since.as_secs())
+    rfc3339(seconds())
+}
+
+/// Returns the time now, in seconds since 1970.
+pub fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Writes a number of seconds since 1970: RFC 3339 in UTC. The calendar is Howard Hinnant's `civil_from_days`, which
@@ -24,6 +28,18 @@ pub fn rfc3339(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Whether a text is a time as [`rfc3339`] writes it.
+pub fn is_rfc3339(text: &str) -> bool {
+    text.len() == 20
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            10 => byte == b'T',
+            13 | 16 => byte == b':',
+            19 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +54,12 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(rfc3339(seconds), text);
+            assert!(is_rfc3339(text));
+        }
+        for text in
+            ["", "2025-11-11", "2025-11-11T02:57:30+01:00", "2025-11-11 02:57:30Z", "yesterday, at about 3"]
+        {
+            assert!(!is_rfc3339(text), "{text}");
         }
     }
 }

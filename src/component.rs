@@ -13,13 +13,13 @@ use wasi::io::poll::poll;
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::access_log::log;
-use crate::auth::OpenTokenServer;
+use crate::auth::TokenServer;
 use crate::config::Format;
 use crate::files;
 use crate::http::{Body, Method, Request, Response};
 use crate::manifest::MANIFEST_MAX;
 use crate::registry::{Registry, misconfigured};
-use crate::storage::{Content, Open, Settings};
+use crate::storage::{Content, Environment, Open};
 use crate::stream::{Stream, read_exactly};
 
 /// How many bytes of a body are passed on at once, if so many come soon enough, ...
@@ -35,36 +35,37 @@ const DRAINED: u64 = 2 * MANIFEST_MAX;
 /// A registry over some storage, as a host calls it: in a `static`, since an instance answers many
 /// requests.
 pub struct Component<S: Open + 'static> {
-    settings: Source,
-    token_server: Option<OpenTokenServer>,
+    environment: Source,
+    token_server: Option<TokenServer>,
     registry: OnceLock<Result<Registry<'static, S>, String>>,
 }
 
-/// Where settings come from. Errs, for the log, if they cannot be read.
-pub type Source = fn() -> Result<Settings, String>;
+/// Where an environment comes from. Errs, for the log, if it cannot be read.
+pub type Source = fn() -> Result<Environment, String>;
 
-/// The settings that the environment gives.
-pub fn environment() -> Result<Settings, String> {
-    Ok(Settings::new(get_environment(), files::read))
+/// Returns the environment of WASI.
+pub fn environment() -> Result<Environment, String> {
+    Ok(Environment { variables: get_environment(), read_elsewhere: Vec::new(), read_file: files::read })
 }
 
 impl<S: Open> Component<S> {
     /// Puts a component together. It is opened at the first request.
-    pub const fn new(settings: Source) -> Self {
-        Self { settings, token_server: None, registry: OnceLock::new() }
+    pub const fn new(environment: Source) -> Self {
+        Self { environment, token_server: None, registry: OnceLock::new() }
     }
 
     /// Takes the tokens of an outside server, too, where the settings ask for it.
     #[must_use]
-    pub const fn with_token_server(mut self, open: OpenTokenServer) -> Self {
-        self.token_server = Some(open);
+    pub const fn with_token_server(mut self, server: TokenServer) -> Self {
+        self.token_server = Some(server);
         self
     }
 
     /// Answers a request.
     pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
         let start = Instant::now();
-        let registry = self.registry.get_or_init(|| Registry::open(&(self.settings)()?, self.token_server));
+        let open = || Registry::open((self.environment)()?, self.token_server.as_ref());
+        let registry = self.registry.get_or_init(open);
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
         let request = receive(&request, method, &mut body);
@@ -77,24 +78,30 @@ impl<S: Open> Component<S> {
             entry.error = Some(broken);
         }
         body.drain();
+        let has_started_upload = entry.has_started_upload();
         // What went wrong is told even where requests are not.
         if let Some(format) = format.or(entry.error.is_some().then_some(Format::Text)) {
             log(entry.line(format, start.elapsed()));
         }
+        if let Ok(registry) = registry
+            && has_started_upload
+        {
+            registry.purge().into_iter().for_each(log);
+        }
     }
 }
 
-/// Exports the handler of a registry over some storage, whose settings a function returns.
+/// Exports the handler of a registry over some storage, whose environment a function returns.
 #[macro_export]
 macro_rules! export_registry {
-    ($storage:ty, $settings:expr $(, $token_server:expr)?) => {
+    ($storage:ty, $environment:expr $(, $token_server:expr)?) => {
         #[allow(unsafe_code, reason = "what exports the handler is generated")]
         const _: () = {
             use wasi::exports::http::incoming_handler::Guest;
             use wasi::http::types::{IncomingRequest, ResponseOutparam};
             use $crate::component::Component;
 
-            static COMPONENT: Component<$storage> = Component::new($settings)$(.with_token_server($token_server))?;
+            static COMPONENT: Component<$storage> = Component::new($environment)$(.with_token_server($token_server))?;
 
             struct Handler;
 

@@ -2,4 +2,4 @@
 
 use crate::imported::{self, Imported};
 
-crate::export_registry!(Imported, imported::settings);
+crate::export_registry!(Imported, imported::environment);

@@ -77,6 +77,21 @@ pub enum Detail {
     Text(String),
     /// An object with one member, such as `{"digest": "sha256:…"}`.
     Member(&'static str, String),
+    /// A text that is not of the form that it should have.
+    Malformed(&'static str),
+    /// A manifest that another one names and the repository lacks: `{"digest": "sha256:…"}`.
+    MissingManifest(String),
+}
+
+impl Detail {
+    /// The message, where that of the code would mislead.
+    fn message(&self) -> Option<&'static str> {
+        match self {
+            Self::Malformed(_) => Some("malformed digest"),
+            Self::MissingManifest(_) => Some("manifest unknown to registry"),
+            Self::Text(_) | Self::Member(..) => None,
+        }
+    }
 }
 
 impl From<&str> for Detail {
@@ -95,13 +110,17 @@ impl Serialize for Detail {
     fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
-            Self::Member(name, value) => {
-                let mut object = serializer.serialize_map(Some(1))?;
-                object.serialize_entry(name, value)?;
-                object.end()
-            }
+            Self::Malformed(text) => serializer.serialize_str(text),
+            Self::Member(name, value) => member(serializer, name, value),
+            Self::MissingManifest(digest) => member(serializer, "digest", digest),
         }
     }
+}
+
+fn member<S: Serializer>(serializer: S, name: &str, value: &str) -> core::result::Result<S::Ok, S::Error> {
+    let mut object = serializer.serialize_map(Some(1))?;
+    object.serialize_entry(name, value)?;
+    object.end()
 }
 
 /// A request that was not fulfilled.
@@ -125,6 +144,12 @@ struct Entry<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a Detail>,
+}
+
+impl<'a> Entry<'a> {
+    fn of(code: &'a str, message: &'a str, detail: &'a Detail) -> Self {
+        Self { code, message: detail.message().unwrap_or(message), detail: Some(detail) }
+    }
 }
 
 /// What a function that answers a request returns.
@@ -209,10 +234,9 @@ impl Error {
     /// The JSON envelope of the OCI Distribution Spec, "Error codes".
     pub fn envelope(&self) -> Vec<u8> {
         let (code, _, message) = self.code.row();
-        let entry = |detail| Entry { code, message, detail };
         let errors = match self.details.as_slice() {
-            [] => vec![entry(None)],
-            details => details.iter().map(Some).map(entry).collect(),
+            [] => vec![Entry { code, message, detail: None }],
+            details => details.iter().map(|detail| Entry::of(code, message, detail)).collect(),
         };
         json_body(&Envelope { errors })
     }

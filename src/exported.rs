@@ -8,21 +8,24 @@ use crate::bindings::exported::exports::lighter::storage::key_value;
 use crate::bindings::exported::exports::lighter::storage::setup::{self, Opened};
 use crate::bindings::exported::exports::lighter::storage::types::Error;
 use crate::component::Source;
-use crate::storage::{self, Content, Open, Settings, Storage, Upload};
+use crate::storage::{self, Content, Environment, Open, Settings, Storage, Upload};
 use crate::stream::Stream;
 
 type Result<T> = core::result::Result<T, Error>;
 
-/// Exports some storage, whose settings a function returns.
+/// Variables, by their names.
+type Variables = Vec<(String, String)>;
+
+/// Exports some storage, whose environment a function returns.
 #[macro_export]
 macro_rules! export_storage {
-    ($storage:ty, $settings:expr) => {
+    ($storage:ty, $environment:expr) => {
         #[allow(unsafe_code, reason = "what exports the storage is generated")]
         const _: () = {
             use $crate::bindings::exported;
             use $crate::exported::{Driver, Instance};
 
-            static INSTANCE: Instance<$storage> = Instance::new($settings);
+            static INSTANCE: Instance<$storage> = Instance::new($environment);
 
             struct Exported;
 
@@ -50,20 +53,20 @@ pub trait Driver: 'static {
 
 /// Some storage, as a registry calls it: in a `static`, since an instance answers many calls.
 pub struct Instance<S> {
-    settings: Source,
+    environment: Source,
     storage: OnceLock<S>,
 }
 
 impl<S: Open> Instance<S> {
     /// Puts a driver together. It is opened by the first call.
-    pub const fn new(settings: Source) -> Self {
-        Self { settings, storage: OnceLock::new() }
+    pub const fn new(environment: Source) -> Self {
+        Self { environment, storage: OnceLock::new() }
     }
 
-    fn open(&self) -> core::result::Result<(&S, Settings), String> {
-        let settings = (self.settings)()?;
-        let storage = S::open(&settings)?;
-        Ok((self.storage.get_or_init(|| storage), settings))
+    fn open(&self) -> core::result::Result<(&S, Variables), String> {
+        let Environment { variables, read_file, .. } = (self.environment)()?;
+        let storage = S::open(&Settings::new(variables.clone(), S::VARIABLES.to_vec(), read_file))?;
+        Ok((self.storage.get_or_init(|| storage), variables))
     }
 }
 
@@ -78,8 +81,8 @@ fn storage<D: Driver>() -> Result<&'static D::Storage> {
 impl<D: Driver> setup::Guest for D {
     fn open() -> core::result::Result<Opened, String> {
         let (_, settings) = D::instance().open()?;
-        let known = settings.known();
-        Ok(Opened { settings: settings.into_variables(), known })
+        let known = D::Storage::VARIABLES.iter().map(|name| (*name).to_owned()).collect();
+        Ok(Opened { settings, known })
     }
 }
 
@@ -110,6 +113,10 @@ impl<D: Driver> key_value::Guest for D {
 
     fn list(prefix: String, after: Option<String>, limit: u32) -> Result<Vec<String>> {
         Ok(storage::<D>()?.list(&prefix, after.as_deref(), limit)?)
+    }
+
+    fn values(prefix: String, after: Option<String>, limit: u32) -> Result<Vec<String>> {
+        Ok(storage::<D>()?.values(&prefix, after.as_deref(), limit)?)
     }
 }
 
@@ -186,12 +193,16 @@ impl<D: Driver> GuestUpload for Writer<D> {
         Ok(self.0.borrow_mut().append(&bytes)?)
     }
 
+    fn cut(&self, offset: u64) -> Result<()> {
+        Ok(self.0.borrow_mut().cut(offset)?)
+    }
+
     fn read(&self) -> Result<blobs::Content> {
         Ok(export(self.0.borrow().read()?))
     }
 
-    fn suspend(writer: blobs::Upload) -> Result<()> {
-        Ok(Self::take(writer).suspend()?)
+    fn suspend(writer: blobs::Upload, notes: Vec<(String, Vec<u8>)>) -> Result<()> {
+        Ok(Self::take(writer).suspend(&notes)?)
     }
 
     fn commit(writer: blobs::Upload, key: String) -> Result<()> {

@@ -1,29 +1,28 @@
 //! Storage by the driver that a component is composed with.
 
-use wasi::cli::environment::get_environment;
-
 use crate::bindings::imported::lighter::storage::{blobs, key_value, setup, types};
-use crate::files;
-use crate::storage::{Content, Error, Open, Result, Settings, Storage, Upload};
+use crate::component;
+use crate::storage::{Content, Environment, Error, Note, Open, Result, Settings, Storage, Upload};
 use crate::stream::Stream;
 
 /// The driver.
 pub struct Imported;
 
-/// Opens the driver, and returns the settings: those of the environment, and what the driver's host has beside them.
-/// Errs, for the log, if the driver has none to give or is configured wrongly.
-pub fn settings() -> core::result::Result<Settings, String> {
+/// Opens the driver, and returns the environment, with what the driver's host has beside it. Errs, for the log, if that
+/// cannot be read, or if the driver is configured wrongly.
+pub fn environment() -> core::result::Result<Environment, String> {
     let opened = setup::open()?;
-    let mut settings = Settings::new(get_environment(), files::read);
-    settings.add(opened.settings);
-    // They are known for as long as the instance lives.
-    let known: Vec<&'static str> = opened.known.into_iter().map(|name| &*name.leak()).collect();
-    settings.know(&known);
-    Ok(settings)
+    let mut environment = component::environment()?;
+    environment.add(opened.settings);
+    // The names are known for as long as the instance lives.
+    environment.read_elsewhere = opened.known.into_iter().map(|name| &*name.leak()).collect();
+    Ok(environment)
 }
 
 impl Open for Imported {
-    /// The driver was opened by [`settings`].
+    const VARIABLES: &'static [&'static str] = &[];
+
+    /// The driver was opened by [`environment`].
     fn open(_: &Settings) -> core::result::Result<Self, String> {
         Ok(Self)
     }
@@ -58,6 +57,10 @@ impl Storage for Imported {
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         Ok(key_value::list(prefix, after, limit)?)
+    }
+
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        Ok(key_value::values(prefix, after, limit)?)
     }
 
     fn stat(&self, key: &str) -> Result<Option<u64>> {
@@ -98,12 +101,16 @@ impl Upload for blobs::Upload {
         Ok(blobs::Upload::append(self, bytes)?)
     }
 
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        Ok(blobs::Upload::cut(self, offset)?)
+    }
+
     fn read(&self) -> Result<Content> {
         Ok(blobs::Upload::read(self)?.into())
     }
 
-    fn suspend(self) -> Result<()> {
-        Ok(blobs::Upload::suspend(self)?)
+    fn suspend(self, notes: &[Note]) -> Result<()> {
+        Ok(blobs::Upload::suspend(self, notes)?)
     }
 
     fn commit(self, key: &str) -> Result<()> {

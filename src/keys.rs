@@ -7,6 +7,7 @@
 //!   blobs/sha256/<hex, first two>/<hex>/data            the content of layers, configs and manifests
 //!   repositories/<name>/
 //!     _layers/<algorithm>/<hex>/link                    this repository has that blob
+//!     _layers/keep                                      makes `_layers` exist; ours
 //!     _manifests/
 //!       revisions/<algorithm>/<hex>/link                this repository has that manifest
 //!       tags/<tag>/current/link                         what the tag points to
@@ -18,8 +19,10 @@
 //!       data                                            the bytes received so far
 //!       startedat                                       when: RFC 3339 in UTC, to the second
 //!       hashstates/<algorithm>/<offset>                 the hash after so many bytes, see `hash`
+//!       purge                                           how many bytes there were when it was old; ours
 //! lighter/
 //!   digests/sha512/<hex, first two>/<hex>/link          which content has that digest
+//!   purge                                               how far the purging of uploads is, see `purge`
 //!   http-secret                                         what signs `_state`, unless it is configured
 //! ```
 //!
@@ -34,8 +37,17 @@ use crate::name::Name;
 
 const ROOT: &str = "docker/registry/v2";
 
+/// Where a repository's links to blobs are.
+pub const LAYERS: &str = "_layers";
+
+/// Where a repository's manifests and tags are. One that has them is listed.
+pub const MANIFESTS: &str = "_manifests";
+
 /// The secret that signs `_state`.
 pub const HTTP_SECRET: &str = "lighter/http-secret";
+
+/// How far the purging of uploads is.
+pub const PURGE: &str = "lighter/purge";
 
 /// The content of a blob or manifest, by its canonical digest.
 pub fn blob(canonical: &Digest) -> String {
@@ -58,27 +70,33 @@ pub fn alias(digest: &Digest) -> String {
 
 /// A repository's link to a blob.
 pub fn layer_link(name: &Name, digest: &Digest) -> String {
-    format!("{}/_layers/{}", repository(name), link(digest))
+    format!("{}/{LAYERS}/{}", repository(name), link(digest))
+}
+
+/// What makes `_layers` exist in a repository without blobs. distribution's collector takes a directory
+/// without it for no repository (2.8) or stops there (3). It reads no value that is not called `link`.
+pub fn layers_keep(name: &Name) -> String {
+    format!("{}/{LAYERS}/keep", repository(name))
 }
 
 /// A repository's link to a manifest.
 pub fn revision_link(name: &Name, digest: &Digest) -> String {
-    format!("{}/_manifests/revisions/{}", repository(name), link(digest))
+    format!("{}/{MANIFESTS}/revisions/{}", repository(name), link(digest))
 }
 
 /// A repository's links to manifests, under the digests of an algorithm.
 pub fn revisions(name: &Name, algorithm: Algorithm) -> String {
-    format!("{}/_manifests/revisions/{}", repository(name), algorithm.as_str())
+    format!("{}/{MANIFESTS}/revisions/{}", repository(name), algorithm.as_str())
 }
 
 /// A repository's links to blobs, under the digests of an algorithm.
 pub fn layers(name: &Name, algorithm: Algorithm) -> String {
-    format!("{}/_layers/{}", repository(name), algorithm.as_str())
+    format!("{}/{LAYERS}/{}", repository(name), algorithm.as_str())
 }
 
 /// All tags of a repository.
 pub fn tags(name: &Name) -> String {
-    format!("{}/_manifests/tags", repository(name))
+    format!("{}/{MANIFESTS}/tags", repository(name))
 }
 
 /// Everything of a tag.
@@ -121,9 +139,14 @@ pub fn repositories(below: &str) -> String {
     format!("{ROOT}/repositories{slash}{below}")
 }
 
+/// All uploads of a repository.
+pub fn uploads(name: &Name) -> String {
+    format!("{}/_uploads", repository(name))
+}
+
 /// Everything of an upload.
 pub fn upload(name: &Name, id: &str) -> String {
-    format!("{}/_uploads/{id}", repository(name))
+    format!("{}/{id}", uploads(name))
 }
 
 /// An upload's bytes.
@@ -136,11 +159,31 @@ pub fn upload_started_at(name: &Name, id: &str) -> String {
     format!("{}/startedat", upload(name, id))
 }
 
+/// How many bytes an upload had when it was found to be old.
+pub fn upload_purge_mark(name: &Name, id: &str) -> String {
+    format!("{}/purge", upload(name, id))
+}
+
 /// An upload's hash after so many bytes.
 pub fn upload_hash_state(name: &Name, id: &str, algorithm: Algorithm, offset: u64) -> String {
-    format!("{}/hashstates/{}/{offset}", upload(name, id), algorithm.as_str())
+    format!("{}/{offset}", upload_hash_states(name, id, algorithm))
+}
+
+/// An upload's hashes by an algorithm.
+pub fn upload_hash_states(name: &Name, id: &str, algorithm: Algorithm) -> String {
+    format!("{}/hashstates/{}", upload(name, id), algorithm.as_str())
+}
+
+/// Whether a name below a repository is of what it has itself, and not of a repository.
+pub fn is_own(name: &str) -> bool {
+    name.starts_with('_')
+}
+
+/// A link among those under a prefix: that of a hexadecimal name which was listed there.
+pub fn link_in(prefix: &str, hex: &str) -> String {
+    format!("{prefix}/{hex}/link")
 }
 
 fn link(digest: &Digest) -> String {
-    format!("{}/{}/link", digest.algorithm().as_str(), digest.hex())
+    link_in(digest.algorithm().as_str(), digest.hex())
 }

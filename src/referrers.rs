@@ -1,18 +1,21 @@
 //! Which manifests are about a manifest: signatures, attestations, bills of materials.
 //!
-//! A push writes one key for each referrer, so that no two pushes get in each other's way. Three
+//! A push writes one key for each referrer, so that no two pushes get in each other's way. Two
 //! things find what was not pushed here: the fallback tag `<algorithm>-<hex>` that clients keep where
 //! a registry does not know referrers, and one look at every manifest of a repository that another
-//! registry filled, at the first time that somebody asks.
+//! registry filled, at the first time that a client asks. However a manifest is found, it counts only if its own
+//! `subject` is the one that was asked for: such a tag may be any index, whose entries are about nothing.
 
-use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::clock;
+use crate::descriptor::Descriptor;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
 use crate::keys;
-use crate::manifest::{MANIFEST_MAX, Referrer, index_entries, media_type};
+use crate::manifest::{MANIFEST_MAX, index_entries, media_type_of};
+use crate::media_type;
+use crate::referrer::Referrer;
 use crate::repository::{Reference, Repository};
 use crate::storage::Storage;
 
@@ -22,19 +25,6 @@ const BATCH: u32 = 1000;
 /// So many bytes of descriptors go on one page. The answer is an index, and clients take none that is larger
 /// than a manifest may be.
 const PAGE_BYTES: usize = MANIFEST_MAX as usize - 4096;
-
-/// A referrer, as the answer lists it (OCI Image Spec, "Descriptors").
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    media_type: String,
-    digest: String,
-    size: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    artifact_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    annotations: Option<Box<RawValue>>,
-}
 
 /// A part of a list of referrers.
 #[derive(Debug, Default)]
@@ -48,19 +38,22 @@ pub struct Page {
 
 /// Lists at most `limit` referrers of a subject, in the order of their digests, after one, and only
 /// those of an artifact type if one is given. There are fewer where they would take more than a few MB.
-/// `may_write` lets what was found by looking at every manifest be kept for the next time.
+/// `backfilled` are those that [`backfill`] has just found.
 pub fn list<S: Storage>(
     repository: &Repository<S>,
     subject: &Digest,
+    backfilled: &[Digest],
     artifact_type: Option<&str>,
     after: Option<&Digest>,
     limit: usize,
-    may_write: bool,
 ) -> Result<Page> {
     let mut found_otherwise = fallback(repository, subject)?;
-    found_otherwise.extend(look_at_all(repository, subject, may_write)?);
+    found_otherwise.extend_from_slice(backfilled);
     let wanted = |descriptor: &Descriptor| {
-        artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted))
+        let artifact_type_of = |wanted| {
+            descriptor.artifact_type.as_ref().is_some_and(|its_own| media_type::same(its_own, wanted))
+        };
+        artifact_type.is_none_or(artifact_type_of)
     };
     let (mut page, mut last) = (Page::default(), None);
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
@@ -83,11 +76,13 @@ pub fn list<S: Storage>(
             }
             for hex in hexes {
                 let Ok(digest) = Digest::parse(&format!("{}:{hex}", algorithm.as_str())) else { continue };
-                let Some(descriptor) = describe(repository, &digest)?.filter(wanted) else { continue };
+                let Some(descriptor) = describe(repository, &digest, subject)?.filter(wanted) else {
+                    continue;
+                };
                 if !page.takes(&descriptor, limit)? {
                     return Ok(Page { last, ..page });
                 }
-                last = Some(descriptor.digest);
+                last = Some(descriptor.digest.to_string());
             }
             let Some(until) = until else { break };
             after = Some(until);
@@ -110,17 +105,23 @@ impl Page {
     }
 }
 
-/// Describes a manifest, if the repository has it.
-fn describe<S: Storage>(repository: &Repository<S>, digest: &Digest) -> Result<Option<Descriptor>> {
+/// Describes a manifest, if the repository has it and it refers to a subject.
+fn describe<S: Storage>(
+    repository: &Repository<S>,
+    digest: &Digest,
+    subject: &Digest,
+) -> Result<Option<Descriptor>> {
     let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
         return Ok(None);
     };
     let Some(content) = repository.content(&manifest)? else { return Ok(None) };
-    let Some(referrer) = Referrer::of(&content) else { return Ok(None) };
+    let referrer = Referrer::of(&content).filter(|referrer| referrer.subject.as_ref() == Some(subject));
+    let Some(referrer) = referrer else { return Ok(None) };
     Ok(Some(Descriptor {
-        media_type: media_type(&content),
-        digest: digest.to_string(),
-        size: manifest.size,
+        media_type: media_type_of(&content),
+        digest: digest.clone(),
+        size: Some(manifest.size),
+        has_urls: false,
         artifact_type: referrer.artifact_type,
         annotations: referrer.annotations,
     }))
@@ -137,8 +138,8 @@ fn fallback<S: Storage>(repository: &Repository<S>, subject: &Digest) -> Result<
 }
 
 /// Looks at every manifest of a repository for its subject, unless that was done before, and returns
-/// those of one subject.
-fn look_at_all<S: Storage>(
+/// those of one subject. `may_write` lets the links to all of them be kept for the next time.
+pub fn backfill<S: Storage>(
     repository: &Repository<S>,
     subject: &Digest,
     mut may_write: bool,
@@ -192,7 +193,7 @@ fn is_linked_otherwise<S: Storage>(
 ) -> Result<bool> {
     let prefix = keys::referrers(repository.name(), subject, Algorithm::Sha512);
     for hex in repository.storage().list(&prefix, None, u32::MAX)? {
-        let link = repository.storage().get(&format!("{prefix}/{hex}/link"))?;
+        let link = repository.storage().get(&keys::link_in(&prefix, &hex))?;
         if link.is_some_and(|link| link.trim_ascii() == canonical.as_str().as_bytes()) {
             return Ok(true);
         }

@@ -6,8 +6,9 @@ use std::sync::OnceLock;
 use crate::access_log::{Entry, log};
 use crate::api::{base, blobs, catalog, manifests, referrers, tags, token, uploads};
 use crate::auth::token::Key;
-use crate::auth::{Action, Auth, Caller, OpenTokenServer, Purpose};
-use crate::config::Config;
+use crate::auth::{Action, Auth, Caller, Purpose, TokenServer};
+use crate::clock;
+use crate::config::{self, Config};
 use crate::error::{Code, Error, Result};
 use crate::http::Method::{self, Delete, Get, Head, Patch, Post, Put};
 use crate::http::query::decode;
@@ -15,9 +16,10 @@ use crate::http::{Request, Response};
 use crate::keys;
 use crate::location;
 use crate::name::Name;
+use crate::purge::Purge;
 use crate::repository::Repository;
 use crate::route::Route;
-use crate::storage::{Open, Settings, Storage};
+use crate::storage::{Environment, Open, Storage};
 use crate::upload_state::Secret;
 
 /// The length of a secret that the registry makes, in bytes.
@@ -28,6 +30,7 @@ pub struct Registry<'a, S> {
     storage: S,
     config: &'a Config,
     signers: OnceLock<Signers>,
+    purge: Purge,
 }
 
 /// What signs, all by one secret.
@@ -37,15 +40,17 @@ struct Signers {
 }
 
 impl<S: Open> Registry<'static, S> {
-    /// Opens the storage that settings lead to, and puts a registry together, which lives as long as its process or
-    /// instance. Logs what of the settings needs attention. Errs, for the log, with the variable that is wrong.
-    /// `token_server` takes the tokens of an outside server, where the product can.
+    /// Opens the storage that an environment leads to, and puts a registry together, which lives as long as its process
+    /// or instance. `server` is there where the tokens of an outside server can be taken. Logs what of the configuration
+    /// needs attention. Errs, for the log, with the variable that is wrong.
     pub fn open(
-        settings: &Settings,
-        token_server: Option<OpenTokenServer>,
+        environment: Environment,
+        server: Option<&TokenServer>,
     ) -> core::result::Result<Self, String> {
-        let storage = S::open(settings)?;
-        let mut config = Config::read(settings, token_server)?;
+        let of_server = server.map_or(&[][..], |server| server.variables);
+        let settings = config::settings(environment, [S::VARIABLES, of_server])?;
+        let storage = S::open(&settings)?;
+        let mut config = Config::read(&settings, server)?;
         config.notices.drain(..).for_each(log);
         Ok(Self::new(storage, Box::leak(Box::new(config))))
     }
@@ -54,7 +59,7 @@ impl<S: Open> Registry<'static, S> {
 impl<'a, S: Storage> Registry<'a, S> {
     /// Puts a registry together.
     pub fn new(storage: S, config: &'a Config) -> Self {
-        Self { storage, config, signers: OnceLock::new() }
+        Self { storage, config, signers: OnceLock::new(), purge: Purge::default() }
     }
 
     /// The configuration.
@@ -71,6 +76,13 @@ impl<'a, S: Storage> Registry<'a, S> {
             .with_location_base(&location::base(self.config, &request))
             .with_link_base(&location::prefix(self.config, &request));
         (response, entry)
+    }
+
+    /// Looks for uploads that nobody completes, once the answer was sent to a request that has started another
+    /// one. Returns what to log of it.
+    pub fn purge(&self) -> Vec<String> {
+        let step = |purging| self.purge.step(&self.storage, purging, clock::seconds());
+        self.config.purging.as_ref().map(step).unwrap_or_default()
     }
 
     fn dispatch(&self, request: &mut Request) -> Result<Response> {

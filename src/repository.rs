@@ -6,7 +6,8 @@ use crate::error;
 use crate::hash::{self, Hasher};
 use crate::keys;
 use crate::name::{Name, is_tag};
-use crate::storage::{Result, Storage};
+use crate::referrer::Referrer;
+use crate::storage::{Content, Result, Storage};
 use crate::stream::read_exactly;
 
 /// Stored content that a repository may see.
@@ -115,9 +116,14 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(true)
     }
 
+    /// Opens content that was found, from `offset` on. No more than `length` bytes may be taken.
+    pub fn open(&self, blob: &Blob, offset: u64, length: u64) -> Result<Content> {
+        self.storage.read(&keys::blob(&blob.canonical), offset, length)
+    }
+
     /// Reads content to its end.
     fn read(&self, blob: &Blob, mut take: impl FnMut(&[u8])) -> error::Result<()> {
-        let mut stored = self.storage.read(&keys::blob(&blob.canonical), 0, blob.size)?;
+        let mut stored = self.open(blob, 0, blob.size)?;
         let read = read_exactly(&mut stored, blob.size, "stored content ends early", |bytes| {
             take(bytes);
             Ok(())
@@ -128,6 +134,17 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// Whether the repository has a manifest.
     pub fn has_manifest(&self, digest: &Digest) -> Result<bool> {
         Ok(self.follow(&keys::revision_link(self.name, digest))?.is_some())
+    }
+
+    /// Sees that distribution's collector recognises the repository when its first manifest names nothing that
+    /// is here. With anything else `_layers` is there already: with a blob by its link, with a manifest since that
+    /// one was pushed.
+    pub fn keep_layers(&self) -> Result<()> {
+        let key = keys::layers_keep(self.name);
+        if self.storage.get(&key)?.is_none() {
+            self.storage.set(&key, b"")?;
+        }
+        Ok(())
     }
 
     /// Stores a manifest under its digest, which is that of the content, and points tags to it.
@@ -168,29 +185,40 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(())
     }
 
-    /// Takes a manifest from the repository, under all its digests and tags. The tags go first: none
-    /// is ever seen to point to nothing.
-    pub fn delete_manifest(&self, canonical: &Digest, subject: Option<&Digest>) -> Result<()> {
-        let mut digests = self.aliases(&keys::revisions(self.name, Algorithm::Sha512), canonical)?;
-        digests.push(canonical.clone());
+    /// Takes a manifest from the repository, under all its digests and tags, and returns whether it had it. The
+    /// tags go first: none is ever seen to point to nothing. Its content may be lost already.
+    pub fn delete_manifest(&self, digest: &Digest) -> error::Result<bool> {
+        let Some(canonical) = self.link(&keys::revision_link(self.name, digest))? else { return Ok(false) };
+        let content = match self.content_of(&canonical)? {
+            Some(blob) => self.content(&blob)?,
+            None => None,
+        };
+        let subject = content.and_then(|content| Referrer::of(&content)?.subject);
+        let mut digests = self.aliases(&keys::revisions(self.name, Algorithm::Sha512), &canonical)?;
+        digests.push(canonical);
         let names = self.storage.list(&keys::tags(self.name), None, u32::MAX)?;
         for tag in names.into_iter().filter(|name| is_tag(name)) {
             if self.link(&keys::tag_link(self.name, &tag))?.is_some_and(|digest| digests.contains(&digest)) {
-                self.delete_tag(&tag)?;
+                self.storage.delete_prefix(&keys::tag(self.name, &tag))?;
             }
         }
         for digest in digests {
             self.storage.delete(&keys::revision_link(self.name, &digest))?;
-            if let Some(subject) = subject {
+            if let Some(subject) = &subject {
                 self.storage.delete(&keys::referrer_link(self.name, subject, &digest))?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Removes a tag, with its history. What it points to stays.
-    pub fn delete_tag(&self, tag: &str) -> Result<()> {
-        self.storage.delete_prefix(&keys::tag(self.name, tag))
+    /// Removes a tag, with its history, and returns whether there was one. What it points to stays, and need
+    /// not be there; the tag may be damaged.
+    pub fn delete_tag(&self, tag: &str) -> Result<bool> {
+        if self.storage.get(&keys::tag_link(self.name, tag))?.is_none() {
+            return Ok(false);
+        }
+        self.storage.delete_prefix(&keys::tag(self.name, tag))?;
+        Ok(true)
     }
 
     /// The SHA-512 digests, of the links under a prefix, by which some content is linked too.
@@ -199,7 +227,7 @@ impl<'a, S: Storage> Repository<'a, S> {
         for hex in self.storage.list(prefix, None, u32::MAX)? {
             // Strangers' names are no keys.
             let Ok(alias) = Digest::parse(&format!("{}:{hex}", Algorithm::Sha512.as_str())) else { continue };
-            if self.link(&format!("{prefix}/{hex}/link"))?.as_ref() == Some(canonical) {
+            if self.link(&keys::link_in(prefix, &hex))?.as_ref() == Some(canonical) {
                 aliases.push(alias);
             }
         }
@@ -233,7 +261,7 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// lies under names that begin with `_`, which no repository's does.
     pub fn exists(&self) -> Result<bool> {
         let own = self.storage.list(&keys::repository(self.name), Some("_"), 1)?;
-        Ok(own.first().is_some_and(|name| name.starts_with('_')))
+        Ok(own.first().is_some_and(|name| keys::is_own(name)))
     }
 
     /// Reads a link and finds the content that it names.

@@ -29,31 +29,32 @@ pub enum Route<'a> {
 impl<'a> Route<'a> {
     /// Finds the resource that a decoded path names. It is read from the right, so that repositories
     /// may be called `blobs` or `tags/list`.
+    ///
+    /// A slash at the end makes no difference: clients leave it out and put it in. distribution redirects
+    /// them, which would turn a POST into a GET.
     pub fn parse(path: &'a str) -> Option<Self> {
         if path == "/" {
             return Some(Self::Health);
         }
+        let path = path.strip_suffix('/').unwrap_or(path);
         if path == "/token" {
             return Some(Self::Token);
         }
         let path = path.strip_prefix("/v2")?;
-        if matches!(path, "" | "/") {
+        if path.is_empty() {
             return Some(Self::Base);
         }
         let path = path.strip_prefix('/')?;
         if path == "_catalog" {
             return Some(Self::Catalog);
         }
-        // Clients leave the last slash out, and a redirect would turn their POST into a GET.
-        if let Some(name) =
-            path.strip_suffix("/blobs/uploads/").or_else(|| path.strip_suffix("/blobs/uploads"))
-        {
+        if let Some(name) = path.strip_suffix("/blobs/uploads") {
             return Some(Self::Uploads { name });
         }
         if let Some(name) = path.strip_suffix("/tags/list") {
             return Some(Self::Tags { name });
         }
-        let (rest, last) = path.rsplit_once('/')?;
+        let (rest, last) = path.rsplit_once('/').filter(|(_, last)| !last.is_empty())?;
         if let Some(name) = rest.strip_suffix("/blobs/uploads") {
             return Some(Self::Upload { name, id: last });
         }
@@ -117,6 +118,18 @@ mod tests {
         ] {
             assert_eq!(Route::parse(path), Some(route), "{path}");
         }
+        for path in [
+            "/token",
+            "/v2/a/b/blobs/uploads/u",
+            "/v2/a/blobs/sha256:ab",
+            "/v2/a/manifests/v1",
+            "/v2/a/tags/list",
+            "/v2/a/referrers/sha256:ab",
+            "/v2/_catalog",
+        ] {
+            assert_eq!(Route::parse(&format!("{path}/")), Route::parse(path), "{path}/");
+            assert_eq!(Route::parse(&format!("{path}//")), None, "{path}//");
+        }
     }
 
     #[test]
@@ -135,8 +148,19 @@ mod tests {
 
     #[test]
     fn other_paths_name_nothing() {
-        for path in ["", "/v1/", "/v2x", "/v2/a", "/v2/tags/list", "/v2/a/b/c", "/v2//", "v2/", "/v2/blobs/d"]
-        {
+        for path in [
+            "",
+            "//",
+            "/v1/",
+            "/v2x",
+            "/v2/a",
+            "/v2/tags/list",
+            "/v2/a/b/c",
+            "/v2//",
+            "v2/",
+            "/v2/blobs/d",
+            "/v2/a/blobs/uploads//",
+        ] {
             assert_eq!(Route::parse(path), None, "{path}");
         }
     }

@@ -8,8 +8,9 @@ use crate::error::{Code, Error, Result};
 use crate::hash::Hasher;
 use crate::keys;
 use crate::repository::Repository;
-use crate::storage::{self, Storage, Upload as _};
+use crate::storage::{self, Note, Storage, Upload as _};
 use crate::stream::{Stream, read_exactly};
+use crate::upload_proof::{self as proof, Proof};
 
 /// An upload that this request holds: nobody else writes to it meanwhile.
 pub struct Upload<'a, S: Storage> {
@@ -18,6 +19,10 @@ pub struct Upload<'a, S: Storage> {
     writer: S::Upload,
     /// The hashes of all bytes up to the writer's offset. Empty until one is needed.
     hashers: Vec<Hasher>,
+    /// The SHA-256 that was kept of the bytes so far, until it is needed.
+    kept: Option<Hasher>,
+    /// Whether bytes were dropped because nothing proved that they are stored.
+    is_cut: bool,
 }
 
 impl<'a, S: Storage> Upload<'a, S> {
@@ -28,13 +33,28 @@ impl<'a, S: Storage> Upload<'a, S> {
         // First, since what has no date is never purged.
         storage.set(&keys::upload_started_at(name, &id), started_at.as_bytes())?;
         let writer = storage.create_upload(&keys::upload_data(name, &id))?;
-        Ok((Self { repository, id, writer, hashers: Vec::new() }, started_at))
+        let kept = Some(Hasher::new(Algorithm::Sha256));
+        Ok((Self { repository, id, writer, hashers: Vec::new(), kept, is_cut: false }, started_at))
     }
 
-    /// Takes an upload up again.
-    pub fn resume(repository: &'a Repository<'a, S>, id: &str) -> storage::Result<Self> {
-        let writer = repository.storage().open_upload(&keys::upload_data(repository.name(), id))?;
-        Ok(Self { repository, id: id.to_owned(), writer, hashers: Vec::new() })
+    /// Takes an upload up again, after the last byte that is proven to be stored: what lies behind it is
+    /// dropped. `signed` is the offset that the client's `_state` names.
+    pub fn resume(repository: &'a Repository<'a, S>, id: &str, signed: u64) -> storage::Result<Self> {
+        let mut writer = repository.storage().open_upload(&keys::upload_data(repository.name(), id))?;
+        let Proof { offset, sha256 } = proof::find(repository, id, writer.offset(), Some(signed))?;
+        let is_cut = offset < writer.offset();
+        if is_cut {
+            proof::remove_beyond(repository, id, offset)?;
+            writer.cut(offset)?;
+        }
+        Ok(Self { repository, id: id.to_owned(), writer, hashers: Vec::new(), kept: sha256, is_cut })
+    }
+
+    /// Ends an upload, whatever it has.
+    pub fn cancel(repository: &'a Repository<'a, S>, id: &str) -> storage::Result<()> {
+        let (storage, name) = (repository.storage(), repository.name());
+        storage.open_upload(&keys::upload_data(name, id))?.abort()?;
+        storage.delete_prefix(&keys::upload(name, id))
     }
 
     /// The upload's id.
@@ -47,6 +67,11 @@ impl<'a, S: Storage> Upload<'a, S> {
         self.writer.offset()
     }
 
+    /// Whether bytes were dropped when the upload was taken up again. Its client may believe in them.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// Prepares to hash, with SHA-256 and the algorithm that the client will ask for. What was
     /// received earlier is not read again where its hash was kept.
     pub fn hash_with(&mut self, algorithm: Algorithm) -> Result<()> {
@@ -55,7 +80,11 @@ impl<'a, S: Storage> Upload<'a, S> {
             if self.hashers.iter().chain(&behind).any(|hasher| hasher.algorithm() == algorithm) {
                 continue;
             }
-            match self.kept_hash(algorithm)? {
+            let kept = match algorithm {
+                Algorithm::Sha256 => self.kept.take(),
+                Algorithm::Sha512 => proof::kept_hash(self.repository, &self.id, algorithm, self.offset())?,
+            };
+            match kept {
                 Some(hasher) => self.hashers.push(hasher),
                 None => behind.push(Hasher::new(algorithm)),
             }
@@ -72,25 +101,31 @@ impl<'a, S: Storage> Upload<'a, S> {
     pub fn receive(&mut self, body: &mut dyn Stream) -> Result<u64> {
         let start = self.offset();
         while let Some(bytes) = next(body)? {
-            self.writer.append(&bytes)?;
+            let hashed = self.offset();
+            if let Err(error) = self.writer.append(&bytes) {
+                // A part may be stored, which is not hashed. On a full disk this makes room for the hash of what
+                // is. The error that is told is the first one.
+                let _ = self.writer.cut(hashed);
+                return Err(error.into());
+            }
             self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
         }
         Ok(self.offset() - start)
     }
 
-    /// Makes what was received durable, for a later request to go on. Returns how many bytes that
-    /// are.
+    /// Makes what was received durable, and keeps its hash, for a later request to go on. Returns how many bytes
+    /// that are.
     pub fn suspend(self) -> Result<u64> {
         let offset = self.offset();
         let (storage, name) = (self.repository.storage(), self.repository.name());
-        self.writer.suspend()?;
-        // After the bytes: a hash of bytes that were lost would be believed. One that is lost is made anew.
-        for hasher in &self.hashers {
-            let key = keys::upload_hash_state(name, &self.id, hasher.algorithm(), offset);
-            storage.note(&key, &hasher.to_state())?;
-        }
+        let note = |hasher: &Hasher| {
+            (keys::upload_hash_state(name, &self.id, hasher.algorithm(), offset), hasher.to_state())
+        };
+        // None of no bytes: that needs no proof.
+        let notes: Vec<Note> = self.hashers.iter().filter(|_| offset > 0).map(note).collect();
+        self.writer.suspend(&notes)?;
         // By then another request may have ended the upload, and nobody would remove what came after.
-        if !self.hashers.is_empty() && storage.received(&keys::upload_data(name, &self.id))?.is_none() {
+        if !notes.is_empty() && storage.received(&keys::upload_data(name, &self.id))?.is_none() {
             storage.delete_prefix(&keys::upload(name, &self.id))?;
         }
         Ok(offset)
@@ -126,17 +161,6 @@ impl<'a, S: Storage> Upload<'a, S> {
         Ok(self.repository.storage().delete_prefix(&keys::upload(self.repository.name(), &self.id))?)
     }
 
-    /// The hash of all bytes so far, if an earlier request kept it.
-    fn kept_hash(&self, algorithm: Algorithm) -> Result<Option<Hasher>> {
-        let offset = self.offset();
-        if offset == 0 {
-            return Ok(Some(Hasher::new(algorithm)));
-        }
-        let key = keys::upload_hash_state(self.repository.name(), &self.id, algorithm, offset);
-        let state = self.repository.storage().get(&key)?;
-        Ok(state.and_then(|state| Hasher::from_state(algorithm, &state, offset)))
-    }
-
     /// Hashes what was received earlier.
     fn read_again(&self, hashers: &mut [Hasher]) -> Result<()> {
         let mut content = self.writer.read()?;
@@ -152,26 +176,4 @@ impl<'a, S: Storage> Upload<'a, S> {
 pub fn next(body: &mut dyn Stream) -> Result<Option<Vec<u8>>> {
     let detail = "the body broke off; ask for the upload's status to go on";
     body.next().map_err(|source| Error::new(Code::BlobUploadInvalid, detail).log(source))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::name::Name;
-    use crate::storage::memory::Memory;
-
-    #[test]
-    fn nothing_is_left_of_an_upload_that_ended_meanwhile() {
-        let (storage, name) = (Memory::default(), Name::parse("a/b").unwrap());
-        let repository = Repository::new(&storage, &name);
-        let (mut upload, _) = Upload::start(&repository).unwrap();
-        upload.hash_with(Algorithm::Sha256).unwrap();
-        upload.receive(&mut b"abc".to_vec()).unwrap();
-        // Another request has it as soon as this one lets go.
-        let id = upload.id().to_owned();
-        storage.create_upload(&keys::upload_data(&name, &id)).unwrap().abort().unwrap();
-        storage.delete_prefix(&keys::upload(&name, &id)).unwrap();
-        assert_eq!(upload.suspend().unwrap(), 3);
-        assert_eq!(storage.keys(), [""; 0]);
-    }
 }

@@ -22,7 +22,7 @@ pub struct UploadState {
     /// The upload.
     #[serde(rename = "UUID")]
     pub uuid: String,
-    /// How many bytes were stored. The store knows better.
+    /// How many bytes were proven to be stored, see [`upload_proof`](crate::upload_proof).
     pub offset: u64,
     /// When the upload began: RFC 3339, in UTC.
     pub started_at: String,

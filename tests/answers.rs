@@ -104,6 +104,7 @@ fn parameters_that_mean_nothing_are_passed_over() {
 
 #[test]
 fn a_fault_of_the_storage_stays_in_the_log() {
+    over_files!();
     let server = server_with_blobs();
     let digest = sha256(b"hello");
     // Where a file is to be put there is a directory.

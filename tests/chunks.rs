@@ -187,10 +187,32 @@ fn a_length_that_is_not_the_ranges_is_refused_and_appends_nothing() {
     "#);
     let patched = server.patch(&hel.location()).header("Content-Range", "3-4").body("lol").send();
     assert_eq!(patched.status(), "400 Bad Request", "{patched}");
-    let put = server.put(&hel.completed_by(HELLO)).header("Content-Range", "3-4").body("l").send();
-    assert_eq!(put.status(), "400 Bad Request", "{put}");
     assert_eq!(server.get(&hel.location()).send().header("range"), "0-2");
     assert_eq!(server.put(&hel.completed_by(HELLO)).body("lo").send().status(), "201 Created");
+}
+
+#[test]
+fn where_the_closing_range_ends_does_not_matter() {
+    let server = Server::start();
+    // One too many, as clients are seen to count; one too few; and the whole blob's, without a body.
+    for range in ["3-5", "3-3", "bytes 3-5/6"] {
+        let put = server.put(&hel(&server).completed_by(HELLO)).header("Content-Range", range);
+        let put = put.body("lo").send();
+        assert_eq!(put.status(), "201 Created", "{range}: {put}");
+    }
+    for range in ["0-4", "5-5", "0-0"] {
+        let started = server.post("/v2/a/b/blobs/uploads/").send();
+        let hello = server.patch(&started.location()).body("hello").send();
+        let put = server.put(&hello.completed_by(HELLO)).header("Content-Range", range).send();
+        assert_eq!(put.status(), "201 Created", "{range}: {put}");
+    }
+    // Where it begins does, and so does the digest.
+    let hel = hel(&server);
+    let put = server.put(&hel.completed_by(HELLO)).header("Content-Range", "4-5").body("lo").send();
+    assert_eq!((put.status(), put.header("range")), ("416 Range Not Satisfiable", "0-2"), "{put}");
+    let put = server.put(&hel.completed_by(HELLO)).header("Content-Range", "3-4").body("l").send();
+    assert_eq!(put.status(), "400 Bad Request", "{put}");
+    assert!(put.text().contains("DIGEST_INVALID"), "{put}");
 }
 
 #[test]

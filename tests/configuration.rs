@@ -57,9 +57,9 @@ fn a_variable_may_be_a_mapping() {
     let read_only = "405 Method Not Allowed";
     for (name, value) in [
         ("REGISTRY_STORAGE_MAINTENANCE_READONLY", r#"{"enabled":true}"#),
-        ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "enabled: True"),
+        ("REGISTRY_STORAGE_MAINTENANCE_READONLY", r#"{"enabled":"True"}"#),
         ("REGISTRY_STORAGE_MAINTENANCE", r#"{"readonly":{"enabled":true}}"#),
-        ("REGISTRY_STORAGE", "{maintenance: {readonly: {enabled: on}}}"),
+        ("REGISTRY_STORAGE", r#"{"maintenance":{"readonly":{"enabled":"on"}}}"#),
     ] {
         let server = Server::with_secret("s").env(name, value).start();
         assert_eq!(server.post("/v2/a/b/blobs/uploads/").send().status(), read_only, "{name}={value}");
@@ -73,20 +73,21 @@ fn a_variable_may_be_a_mapping() {
 fn a_mapping_that_cannot_be_read_keeps_the_registry_from_serving() {
     for (name, value) in [
         ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "true"),
-        ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{enabled:true}"),
+        ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "enabled: true"),
         ("REGISTRY_STORAGE_DELETE", r#"{"enabled":false"#),
-        ("REGISTRY_HTTP", "{secret: hidden"),
-        ("REGISTRY_AUTH_HTPASSWD", "{entries: hidden"),
+        ("REGISTRY_HTTP", "{\"secret\":\"hidden\""),
+        ("REGISTRY_AUTH", "{htpasswd: {entries: hidden}}"),
     ] {
         let server = Server::with_secret("s").env(name, value).start();
         assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable", "{name}={value}");
-        let line = server.logged(&format!("{name} is not a mapping that can be read"));
+        let line = server.logged(&format!("{name} is not a JSON object"));
         assert!(!line.contains("hidden"), "{line}");
     }
 }
 
 #[test]
 fn an_empty_variable_is_none() {
+    over_files!();
     let server = Server::without_secret()
         .env("REGISTRY_HTTP_SECRET", "")
         .env("REGISTRY_HTTP_HOST", "")

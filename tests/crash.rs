@@ -31,6 +31,7 @@ const HANG: Duration = Duration::from_secs(60);
 
 #[test]
 fn what_was_acknowledged_outlives_the_server() {
+    over_files!();
     let kills = number("LIGHTER_KILLS").unwrap_or(KILLS);
     let seed = number("LIGHTER_SEED").unwrap_or(1);
     let started = Instant::now();

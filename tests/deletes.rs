@@ -223,6 +223,7 @@ fn deleting_may_be_switched_off() {
 
 #[test]
 fn a_read_only_registry_refuses_everything_that_writes() {
+    over_files!();
     let filled = server_with_blobs();
     put(&filled, "v1", MANIFEST, &image());
     let upload = filled.post("/v2/a/b/blobs/uploads/").send();

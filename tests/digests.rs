@@ -29,10 +29,10 @@ fn a_put_with_a_malformed_digest_keeps_the_upload() {
     let patched = server.patch(&started.location()).body("abc").send();
     assert_snapshot!(server.put(&patched.completed_by("abc")).send(), @r#"
     400 Bad Request
-    content-length: 135
+    content-length: 105
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"a digest is ALGORITHM:HEX"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"malformed digest","detail":"a digest is ALGORITHM:HEX"}]}
     "#);
     for digest in [
         "",

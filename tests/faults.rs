@@ -3,7 +3,6 @@
 //! is only slow.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -16,6 +15,7 @@ use crate::content::{noise, push_blob, sha256};
 use crate::images::{MANIFEST, manifest};
 use crate::process::installed;
 use crate::server::Server;
+use crate::skip::missing;
 
 /// What the filesystem driver has the host do, as Linux calls it.
 const CALLS: [&str; 8] =
@@ -81,7 +81,7 @@ fn may_trace() -> bool {
         // It ended because its time was over, and not because it may not trace.
         let may = traced.is_ok_and(|status| status.code() == Some(124));
         if !may {
-            io::stderr().write_all(b"skipped: no process can be traced here\n").expect("a stderr");
+            missing("no process can be traced here");
         }
         may
     }
@@ -138,6 +138,7 @@ fn expect(answer: &Response, done: &str) {
 
 #[test]
 fn whichever_call_of_an_upload_fails_it_goes_on() {
+    over_files!();
     let server = Server::start();
     if !may_trace() {
         return;
@@ -162,8 +163,37 @@ fn whichever_call_of_an_upload_fails_it_goes_on() {
     }
 }
 
+/// What is read of such bytes is right until the machine starts again, and a second sync succeeds: Linux takes the
+/// pages for written. So nothing may be built on them.
+#[test]
+fn bytes_whose_sync_failed_are_not_believed() {
+    let server = Server::start();
+    if !may_trace() {
+        return;
+    }
+    let content = noise(600, 40_000).into_bytes();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let patched = server.patch(&started.location()).body(&content[..15_000]).send();
+    let send = || server.patch(&patched.location()).body(&content[15_000..]).send();
+    let failed = failing(&server, "fdatasync", 1, send).expect("a sync");
+    assert_eq!(failed.status(), "503 Service Unavailable", "{failed}");
+    let status = server.get(&patched.location()).send();
+    assert_eq!(status.header("range"), "0-14999", "{status}");
+    let put = server.put(&status.completed_by(&sha256(&content))).send();
+    assert_eq!((put.status(), put.header("range")), ("416 Range Not Satisfiable", "0-14999"), "{put}");
+
+    // The same of the last bytes, which come with the PUT.
+    let target = put.completed_by(&sha256(&content));
+    let send = || server.put(&target).body(&content[15_000..]).send();
+    let failed = failing(&server, "fdatasync", 1, send).expect("a sync");
+    assert_eq!(failed.status(), "503 Service Unavailable", "{failed}");
+    assert_eq!(server.put(&target).send().status(), "416 Range Not Satisfiable");
+    finish(&server, &target, &content);
+}
+
 #[test]
 fn whichever_call_of_a_push_fails_the_tag_is_the_old_or_the_new() {
+    over_files!();
     let server = Server::start();
     if !may_trace() {
         return;
@@ -190,6 +220,7 @@ fn whichever_call_of_a_push_fails_the_tag_is_the_old_or_the_new() {
 /// More wait for the disk than the machine has cores, and who only reads is answered.
 #[test]
 fn who_waits_for_the_disk_keeps_nobody_else_waiting() {
+    over_files!();
     const PUSHES: usize = 12;
     let server = Server::start();
     if !may_trace() {

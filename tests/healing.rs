@@ -48,6 +48,7 @@ fn push_index(server: &Server, tag: &str) -> String {
 
 #[test]
 fn what_distribution_stored_is_served() {
+    over_files!();
     let options = Server::with_secret("asecret");
     let root = options.root();
     let index = sha256(INDEX.as_bytes());
@@ -76,8 +77,55 @@ fn what_distribution_stored_is_served() {
     "#);
 }
 
+/// Lays down a manifest as another registry has stored it, tagged.
+fn store_manifest(root: &Path, tag: &str, content: &str) -> String {
+    let digest = sha256(content.as_bytes());
+    write(&blob(root, &digest), content.as_bytes());
+    write(&revision_link(root, &digest), digest.as_bytes());
+    write(&tag_link(root, tag), digest.as_bytes());
+    digest
+}
+
+#[test]
+fn a_stored_manifest_is_served_as_what_it_is() {
+    let server = Server::start();
+    let payload =
+        r#"{"schemaVersion":1,"name":"a/b","tag":"v1","architecture":"amd64","fsLayers":[],"history":[]}"#;
+    let signed =
+        payload.replace("[]}", r#"[],"signatures":[{"header":{},"signature":"x","protected":"y"}]}"#);
+    let docker = "application/vnd.docker.distribution.manifest.v2+json";
+    // As Docker for Windows wrote it, with something else that no registry reads.
+    let image = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{docker}","config":{{"digest":7}},"layers":[{{"urls":null,"digest":null}}]}}"#
+    );
+    for (tag, content, media_type) in [
+        ("payload", payload, "application/vnd.docker.distribution.manifest.v1+json"),
+        ("signed", &signed, "application/vnd.docker.distribution.manifest.v1+prettyjws"),
+        ("docker", &image, docker),
+        (
+            "index",
+            r#"{"schemaVersion":2,"manifests":[{"digest":7}]}"#,
+            "application/vnd.oci.image.index.v1+json",
+        ),
+        // Nothing says what these are, and they are not called images.
+        ("nothing", r#"{"schemaVersion":2}"#, "application/octet-stream"),
+        ("text", "not JSON", "application/octet-stream"),
+    ] {
+        let digest = store_manifest(&server.root(), tag, content);
+        for reference in [tag, &digest] {
+            let target = format!("/v2/a/b/manifests/{reference}");
+            let get = server.get(&target).send();
+            assert_eq!((get.status(), get.text()), ("200 OK", content.to_owned()), "{target}");
+            assert_eq!(get.header("content-type"), media_type, "{target}");
+            assert_eq!(get.header("docker-content-digest"), digest, "{target}");
+            assert_eq!(server.head(&target).send().header("content-type"), media_type, "{target}");
+        }
+    }
+}
+
 #[test]
 fn a_link_may_end_with_a_newline() {
+    over_files!();
     let server = Server::start();
     push_blob(&server, "a/b", b"hello");
     write(&layer_link(&server.root(), HELLO), format!("{HELLO}\n").as_bytes());
@@ -86,6 +134,7 @@ fn a_link_may_end_with_a_newline() {
 
 #[test]
 fn a_damaged_link_to_a_blob_is_none_until_the_blob_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     let target = format!("/v2/a/b/blobs/{HELLO}");
     for damaged in ["", "\0\0\0\0", "sha256:2cf2", "sha256:../../../secret", "2cf24dba"] {
@@ -100,6 +149,7 @@ fn a_damaged_link_to_a_blob_is_none_until_the_blob_is_pushed_again() {
 
 #[test]
 fn a_blob_that_lost_its_bytes_is_none_until_it_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     push_blob(&server, "a/b", b"hello");
     let target = format!("/v2/a/b/blobs/{HELLO}");
@@ -117,6 +167,7 @@ fn a_blob_that_lost_its_bytes_is_none_until_it_is_pushed_again() {
 
 #[test]
 fn a_blob_that_was_cut_off_is_replaced() {
+    over_files!();
     let server = Server::start();
     push_blob(&server, "a/b", b"hello");
     write(&blob(&server.root(), HELLO), b"hel");
@@ -126,6 +177,7 @@ fn a_blob_that_was_cut_off_is_replaced() {
 
 #[test]
 fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
+    over_files!();
     let server = Server::start();
     let layer = noise(40, 300_000).into_bytes();
     push_blob(&server, "a/b", b"{}");
@@ -151,6 +203,15 @@ fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
     assert_eq!(push(manifest(&layer)).status(), "201 Created");
     assert!(server.get(&target).send().body == layer, "the blob is another");
 
+    // An index of blobs, as BuildKit's cache is one, finds it as well.
+    write(&blob(&server.root(), &digest), &layer[..200_000]);
+    let entry = format!(r#"{{"mediaType":"application/octet-stream","digest":"{digest}","size":300000}}"#);
+    let cache = INDEX.replace("[]", &format!("[{entry}]"));
+    let refused = server.put("/v2/a/b/manifests/cache").body(&*cache).send();
+    assert!(refused.text().contains("MANIFEST_BLOB_UNKNOWN"), "{refused}");
+    push_blob(&server, "a/b", &layer);
+    assert_eq!(server.put("/v2/a/b/manifests/cache").body(cache).send().status(), "201 Created");
+
     // Who is wrong about a size removes nothing.
     let wrong = manifest(&layer).replace("\"size\":300000}", "\"size\":300001}");
     assert_eq!(push(wrong).status(), "201 Created");
@@ -159,6 +220,7 @@ fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
 
 #[test]
 fn a_manifest_that_was_cut_off_is_none_until_it_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     let digest = push_index(&server, "v1");
     for damaged in [&INDEX.as_bytes()[..40], b"{}", b""] {
@@ -177,6 +239,7 @@ fn a_manifest_that_was_cut_off_is_none_until_it_is_pushed_again() {
 
 #[test]
 fn a_damaged_tag_is_none_until_it_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     for damaged in ["", "garbage", "sha256:2cf2"] {
         push_index(&server, "v1");
@@ -190,7 +253,73 @@ fn a_damaged_tag_is_none_until_it_is_pushed_again() {
 }
 
 #[test]
+fn a_tag_that_points_to_nothing_can_be_deleted() {
+    let server = Server::start();
+    let tags = || server.get("/v2/a/b/tags/list").send().text();
+    let lose: [fn(&Path, &str); 3] = [
+        |root, digest| fs::remove_file(blob(root, digest)).unwrap(),
+        |root, digest| write(&blob(root, digest), b""),
+        |root, digest| fs::remove_file(revision_link(root, digest)).unwrap(),
+    ];
+    for lose in lose {
+        let digest = push_index(&server, "v1");
+        lose(&server.root(), &digest);
+        assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "404 Not Found");
+        // It is listed, so that it can be deleted.
+        assert_eq!(tags(), "{\"name\":\"a/b\",\"tags\":[\"v1\"]}\n");
+        let deleted = server.delete("/v2/a/b/manifests/v1").send();
+        assert_eq!((deleted.status(), &*deleted.text()), ("202 Accepted", ""), "{deleted}");
+        assert_eq!(tags(), "{\"name\":\"a/b\",\"tags\":[]}\n");
+        let again = server.delete("/v2/a/b/manifests/v1").send();
+        assert_eq!(again.status(), "404 Not Found", "{again}");
+        assert!(again.text().contains("MANIFEST_UNKNOWN"), "{again}");
+    }
+    for damaged in ["", "garbage", "sha256:2cf2"] {
+        push_index(&server, "v1");
+        write(&tag_link(&server.root(), "v1"), damaged.as_bytes());
+        assert_eq!(server.delete("/v2/a/b/manifests/v1").send().status(), "202 Accepted", "{damaged:?}");
+        assert!(!tag_link(&server.root(), "v1").exists(), "{damaged:?}");
+        assert_eq!(server.delete("/v2/a/b/manifests/v1").send().status(), "404 Not Found", "{damaged:?}");
+    }
+    // What a crash left that never was a tag is not one.
+    fs::create_dir_all(tag_link(&server.root(), "v2").parent().unwrap()).unwrap();
+    assert_eq!(server.delete("/v2/a/b/manifests/v2").send().status(), "404 Not Found");
+}
+
+#[test]
+fn a_manifest_whose_content_is_lost_can_be_deleted() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    fs::remove_file(blob(&server.root(), &digest)).unwrap();
+    let target = format!("/v2/a/b/manifests/{digest}");
+    assert_eq!(server.delete(&target).send().status(), "202 Accepted");
+    assert_eq!(server.get("/v2/a/b/tags/list").send().text(), "{\"name\":\"a/b\",\"tags\":[]}\n");
+    assert_eq!(server.delete(&target).send().status(), "404 Not Found");
+}
+
+#[test]
+fn a_link_to_a_referrer_is_believed_if_the_manifest_says_so() {
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    let other = INDEX.replace("[]", "[ ]");
+    store_manifest(&server.root(), "v2", &other);
+    let links = server.root().join("repositories/a/b/_referrers").join(digest.replace(':', "/"));
+    write(
+        &links.join(sha256(other.as_bytes()).replace(':', "/")).join("link"),
+        sha256(other.as_bytes()).as_bytes(),
+    );
+    assert_snapshot!(server.get(&format!("/v2/a/b/referrers/{digest}?n=1")).send(), @r#"
+    200 OK
+    content-length: 89
+    content-type: application/vnd.oci.image.index.v1+json
+
+    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}
+    "#);
+}
+
+#[test]
 fn a_damaged_revision_is_none_until_it_is_pushed_again() {
+    over_files!();
     let server = Server::start();
     let digest = push_index(&server, "v1");
     write(&revision_link(&server.root(), &digest), b"");
@@ -201,6 +330,7 @@ fn a_damaged_revision_is_none_until_it_is_pushed_again() {
 
 #[test]
 fn what_a_crash_left_among_the_tags_is_not_listed() {
+    over_files!();
     let server = Server::start();
     push_index(&server, "v1");
     let tags = server.root().join("repositories/a/b/_manifests/tags");
@@ -230,6 +360,7 @@ fn what_a_crash_left_among_the_tags_is_not_listed() {
 
 #[test]
 fn strangers_among_the_tags_are_in_nobodys_way() {
+    over_files!();
     let server = Server::start();
     let digest = push_index(&server, "v1");
     let manifests = server.root().join("repositories/a/b/_manifests");
@@ -247,6 +378,7 @@ fn strangers_among_the_tags_are_in_nobodys_way() {
 
 #[test]
 fn a_kept_hash_that_cannot_be_right_is_not_believed() {
+    over_files!();
     let server = Server::start();
     for damage in ["absent", "empty", "of another length", "no hash"] {
         let started = server.post("/v2/a/b/blobs/uploads/").send();

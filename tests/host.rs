@@ -77,6 +77,7 @@ fn an_instance_knows_nothing_of_the_requests_before() {
 
 #[test]
 fn the_storage_may_be_another_directory() {
+    over_files!();
     let options = Server::with_secret("a secret");
     let directory = "/var/lib/registry/some/where";
     let server = options.env("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", directory).start();
@@ -87,6 +88,7 @@ fn the_storage_may_be_another_directory() {
 
 #[test]
 fn without_storage_the_registry_says_so() {
+    over_files!();
     let options = Server::with_secret("a secret");
     let server = options.env("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/not/given").start();
     assert_snapshot!(server.post("/v2/a/b/blobs/uploads/").send(), @r#"

@@ -4,12 +4,15 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::content::{sha256, sha512};
-use crate::images::{INDEX, MANIFEST};
+use crate::images::{INDEX, LAYER, MANIFEST};
 use crate::manifests::{image, put, server_with_blobs};
 use crate::server::Server;
 
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+const SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1+json";
+const SCHEMA1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
 /// An index of a manifest that nobody has pushed.
 fn sparse_index() -> String {
@@ -54,6 +57,125 @@ fn a_list_of_docker_names_manifests_that_are_here() {
     // It is not one of its images that is sent, whatever the client accepts.
     let get = server.get("/v2/a/b/manifests/v1").header("Accept", DOCKER_MANIFEST).send();
     assert_eq!((get.header("content-type"), get.text()), (DOCKER_LIST, list));
+}
+
+/// `docker buildx build --cache-to type=registry`: an index, of OCI or of Docker, of the layers and a config
+/// that tells what they are of. A checkpoint of containerd's is the same with other types.
+#[test]
+fn a_cache_of_buildkit_is_an_index_of_blobs() {
+    let server = server_with_blobs();
+    let layer = json!({
+        "mediaType": LAYER, "digest": sha256(b"hello"), "size": 5,
+        "annotations": {"buildkit/createdat": "2026-01-01T00:00:00Z"},
+    });
+    let config =
+        json!({"mediaType": "application/vnd.buildkit.cacheconfig.v0", "digest": sha256(b"{}"), "size": 2});
+    for (tag, media_type) in [("cache", INDEX), ("list", DOCKER_LIST)] {
+        let cache = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": [layer, config]});
+        let pushed = put(&server, tag, media_type, &cache.to_string());
+        assert_eq!(pushed.status(), "201 Created", "{tag}: {pushed}");
+        let pulled = server.get(&format!("/v2/a/b/manifests/{tag}")).header("Accept", media_type).send();
+        assert_eq!((pulled.header("content-type"), pulled.text()), (media_type, cache.to_string()));
+    }
+    // Of one that is lost, that blob is named.
+    server.delete(&format!("/v2/a/b/blobs/{}", sha256(b"hello"))).send();
+    let cache = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [config, layer]});
+    assert_snapshot!(put(&server, "cache", INDEX, &cache.to_string()), @r#"
+    400 Bad Request
+    content-length: 177
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry","detail":{"digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}}]}
+    "#);
+}
+
+/// As programs in Go write what they leave empty, and as registries in Go read it.
+#[test]
+fn what_may_be_left_out_may_be_null() {
+    let server = server_with_blobs();
+    let image = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": null, "manifests": null, "subject": null,
+        "annotations": null,
+        "config": {"mediaType": null, "digest": sha256(b"{}"), "size": null, "urls": null, "annotations": null},
+        "layers": [{"mediaType": LAYER, "digest": sha256(b"hello"), "size": 5, "urls": null, "platform": null}],
+    });
+    let list = json!({"schemaVersion": 2, "mediaType": DOCKER_LIST, "manifests": null, "config": null, "layers": null});
+    for (tag, media_type, content) in [
+        ("image", MANIFEST, image.to_string()),
+        ("list", DOCKER_LIST, list.to_string()),
+        ("layers", MANIFEST, image.to_string().replace(r#""layers":["#, r#""layers":null,"x":["#)),
+        (
+            "untyped",
+            MANIFEST,
+            image.to_string().replace(&format!(r#""mediaType":"{MANIFEST}""#), r#""mediaType":null"#),
+        ),
+        ("index", INDEX, r#"{"schemaVersion":2,"mediaType":null,"manifests":null}"#.to_owned()),
+    ] {
+        let pushed = put(&server, tag, media_type, &content);
+        assert_eq!(pushed.status(), "201 Created", "{tag}: {pushed}");
+        let pulled = server.get(&format!("/v2/a/b/manifests/{tag}")).send();
+        assert_eq!((pulled.header("content-type"), pulled.text()), (media_type, content), "{tag}");
+    }
+}
+
+/// Go takes the last of two members of a name, and a name in any case. A client in Go needs what that one says.
+#[test]
+fn of_two_members_of_a_name_the_last_one_counts() {
+    let server = server_with_blobs();
+    let image = image();
+    let twice = image.replace(r#""layers":"#, r#""layers":[{"digest":"x"}],"LAYERS":"#);
+    let twice = twice.replace(
+        r#"{"schemaVersion":2"#,
+        r#"{"mediaType":"a/b","config":[],"schemaVersion":1,"SchemaVersion":2"#,
+    );
+    let pushed = put(&server, "v1", MANIFEST, &twice);
+    assert_eq!(pushed.status(), "201 Created", "{pushed}");
+    let pulled = server.get("/v2/a/b/manifests/v1").send();
+    assert_eq!((pulled.header("content-type"), pulled.text()), (MANIFEST, twice.clone()));
+    let missing = twice.replace(&sha256(b"hello"), &sha256(b"gone"));
+    let refused = put(&server, "v2", MANIFEST, &missing);
+    assert!(refused.text().contains("MANIFEST_BLOB_UNKNOWN"), "{refused}");
+}
+
+#[test]
+fn media_types_are_compared_as_such() {
+    let server = server_with_blobs();
+    let shouted = "Application/VND.OCI.Image.Manifest.v1+JSON";
+    for (tag, sent_as, says) in [
+        ("parameter", format!("{MANIFEST}; charset=utf-8"), MANIFEST),
+        ("case", shouted.to_owned(), MANIFEST),
+        ("both", MANIFEST.to_owned(), shouted),
+    ] {
+        let content = image().replace(MANIFEST, says);
+        let pushed = put(&server, tag, &sent_as, &content);
+        assert_eq!(pushed.status(), "201 Created", "{tag}: {pushed}");
+        let pulled = server.get(&format!("/v2/a/b/manifests/{tag}")).send();
+        // In the usual spelling: clients look for that one.
+        assert_eq!((pulled.header("content-type"), pulled.text()), (MANIFEST, content), "{tag}");
+    }
+    // What is looked for in an image is looked for in this one, too.
+    let missing = image().replace(MANIFEST, shouted).replace(&sha256(b"hello"), &sha256(b"gone"));
+    assert!(put(&server, "v1", MANIFEST, &missing).text().contains("MANIFEST_BLOB_UNKNOWN"));
+}
+
+#[test]
+fn an_image_of_schema_1_is_refused_by_its_name() {
+    let server = server_with_blobs();
+    let content =
+        r#"{"schemaVersion":1,"name":"a/b","tag":"v1","fsLayers":[],"history":[],"signatures":[{}]}"#;
+    assert_snapshot!(put(&server, "v1", SCHEMA1_SIGNED, content), @r#"
+    400 Bad Request
+    content-length: 185
+    content-type: application/json
+
+    {"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":"this is a Docker manifest of schema 1, which cannot be pushed: push the image as Docker schema 2 or OCI"}]}
+    "#);
+    for media_type in [SCHEMA1, "application/json"] {
+        let refused = put(&server, "v1", media_type, content);
+        assert_eq!(refused.status(), "400 Bad Request", "{media_type}: {refused}");
+        assert!(refused.text().contains("schema 1"), "{media_type}: {refused}");
+    }
+    assert_eq!(server.get("/v2/a/b/manifests/v1").send().status(), "404 Not Found");
 }
 
 #[test]

@@ -17,6 +17,9 @@
     reason = "a test fails by panicking, and so do the functions that help it"
 )]
 
+#[macro_use]
+mod skip;
+
 mod client;
 mod content;
 mod images;
@@ -52,6 +55,7 @@ mod memory;
 mod mounts;
 mod names;
 mod paging;
+mod purging;
 mod referrers;
 mod secret;
 mod skopeo;
@@ -61,6 +65,7 @@ mod tables;
 mod tags;
 mod together;
 mod token_server;
+mod unproven;
 mod uploads;
 mod variables;
 mod writers;

@@ -47,6 +47,7 @@ fn link(server: &Server) -> Vec<u8> {
 
 #[test]
 fn thousands_of_tags_are_listed_page_by_page() {
+    over_files!();
     let server = Server::with_secret("s").in_memory().start();
     tag(&server, "a", "t0");
     let link = link(&server);
@@ -63,6 +64,7 @@ fn thousands_of_tags_are_listed_page_by_page() {
 
 #[test]
 fn thousands_of_repositories_are_listed_page_by_page() {
+    over_files!();
     let server = Server::with_secret("s").in_memory().start();
     tag(&server, "a", "t0");
     let link = link(&server);

@@ -106,10 +106,10 @@ fn a_malformed_question_is_refused() {
     let server = server_with_blobs();
     assert_snapshot!(server.get("/v2/a/b/referrers/v1").send(), @r#"
     400 Bad Request
-    content-length: 135
+    content-length: 105
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"a digest is ALGORITHM:HEX"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"malformed digest","detail":"a digest is ALGORITHM:HEX"}]}
     "#);
     for (target, code) in [
         (format!("/v2/A/referrers/{ZERO}"), "NAME_INVALID"),
@@ -243,11 +243,12 @@ fn a_referrer_that_is_deleted_is_listed_no_more() {
 
 #[test]
 fn what_clients_keep_under_the_fallback_tag_is_merged() {
+    over_files!();
     let server = server_with_blobs();
     let here = attach(&server, "sbom");
-    // One without a subject: the tag alone says what it is about.
-    let other = artifact(&image(), "signature").replace("subject", "about");
+    let other = artifact(&image(), "signature");
     put(&server, "other", MANIFEST, &other);
+    forget_links(&server);
     let entry = |digest: &str| json!({"mediaType": MANIFEST, "digest": digest, "size": 1});
     let entries = [&sha256(other.as_bytes()), &here, &sha256(b"gone")].map(|digest| entry(digest));
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries[..2]}).to_string();
@@ -263,15 +264,61 @@ fn what_clients_keep_under_the_fallback_tag_is_merged() {
     assert_eq!(listed(&referrers(&server, "")), [here]);
 }
 
+/// Removes the links to referrers, as if all manifests had been looked at before these came. What is found
+/// then is found by the fallback tag.
+fn forget_links(server: &Server) {
+    let links = server.root().join("repositories/a/b/_referrers");
+    fs::remove_dir_all(&links).unwrap();
+    fs::create_dir_all(&links).unwrap();
+    fs::write(links.join("complete"), "").unwrap();
+}
+
+#[test]
+fn what_does_not_refer_to_an_image_is_not_its_referrer() {
+    let server = server_with_blobs();
+    put(&server, "v1", MANIFEST, &image());
+    let child = json!({"mediaType": MANIFEST, "digest": sha256(image().as_bytes()), "size": image().len()});
+    let about_another = artifact("another", "sbom");
+    put(&server, "sbom", MANIFEST, &about_another);
+    let other = json!({"mediaType": MANIFEST, "digest": sha256(about_another.as_bytes()), "size": 1});
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child, other]}).to_string();
+    let digest = sha256(index.as_bytes());
+    // Some tools tag what they push with its own digest.
+    assert_eq!(put(&server, &digest.replace(':', "-"), INDEX, &index).status(), "201 Created");
+    let none = server.get(&format!("/v2/a/b/referrers/{digest}")).send();
+    assert_eq!(listed(&none), [""; 0]);
+    // What does refer to it is.
+    let sbom = artifact(&index, "sbom");
+    put(&server, "sbom", MANIFEST, &sbom);
+    assert_eq!(listed(&server.get(&format!("/v2/a/b/referrers/{digest}")).send()), [sha256(sbom.as_bytes())]);
+}
+
+#[test]
+fn a_type_is_found_as_clients_write_it() {
+    let server = server_with_blobs();
+    let sbom = artifact(&image(), "x").replace("application/vnd.example.x", "application/spdx+json");
+    put(&server, "sbom", MANIFEST, &sbom);
+    attach(&server, "signature");
+    // curl, and other clients that encode nothing, send the `+` as it is.
+    for query in ["application/spdx+json", "application%2Fspdx%2Bjson", "application/SPDX%2bJSON"] {
+        let found = referrers(&server, &format!("?n=1&artifactType={query}"));
+        assert_eq!(found.header("oci-filters-applied"), "artifactType", "{query}: {found}");
+        assert_eq!(listed(&found), [sha256(sbom.as_bytes())], "{query}");
+    }
+    put(&server, "other", MANIFEST, &sbom.replace(r#"kind":"x"#, r#"kind":"y"#));
+    let first = referrers(&server, "?n=1&artifactType=application/spdx+json");
+    assert!(first.header("link").contains("?artifactType=application%2Fspdx%2Bjson&last="), "{first}");
+}
+
 #[test]
 fn the_fallback_tag_of_a_sha512_has_the_beginning_of_it() {
+    over_files!();
     let server = server_with_blobs();
     put(&server, "v1", MANIFEST, &image());
     let subject = sha512(image().as_bytes());
     let signature = artifact(&image(), "signature").replace(&sha256(image().as_bytes()), &subject);
-    // As a client leaves it that did not look for the header that says it need not.
-    let signature = signature.replace("subject", "about");
     put(&server, "signature", MANIFEST, &signature);
+    forget_links(&server);
     let digest = sha256(signature.as_bytes());
     let entry = json!({"mediaType": MANIFEST, "digest": digest, "size": signature.len()});
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).to_string();
@@ -312,6 +359,7 @@ fn no_answer_is_larger_than_clients_take() {
 
 #[test]
 fn what_another_registry_stored_is_found_when_first_asked_for() {
+    over_files!();
     let filled = server_with_blobs();
     put(&filled, "v1", MANIFEST, &image());
     let mut digests = vec![attach(&filled, "sbom"), attach(&filled, "signature")];

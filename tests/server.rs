@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use lighter_test_host::wasmtime::{DATA, Serve, address_in};
 use tempfile::TempDir;
 
 use crate::client::Request;
@@ -49,7 +50,6 @@ impl Server {
     pub(crate) fn without_secret() -> Options {
         // Not in /tmp, which may be memory: some tests store GBs.
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
-        let component = tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm");
         // The count is what the README recommends.
         let (data, environment, variables) = (Arc::new(data), Vec::new(), Vec::new());
         let options = Options {
@@ -58,7 +58,7 @@ impl Server {
             variables,
             requests_per_instance: 128,
             instructions: None,
-            component,
+            component: component(),
         };
         if options.takes_variables() {
             // The tests wait for a streamed upload's bytes to be stored, and a chunk is stored when it is full.
@@ -112,14 +112,7 @@ impl Server {
 
     /// The most memory that the server has held so far, in MiB.
     pub(crate) fn peak_memory(&self) -> u64 {
-        // `spin up` serves in a process that it starts.
-        let id = self.process.id().to_string();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        let path = format!("/proc/{}/status", children.split_whitespace().last().unwrap_or(&id));
-        let status = fs::read_to_string(path).expect("the status of a running process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line VmHWM");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
-        kib / 1024
+        self.process.status("VmHWM").expect("the status of a running process") / 1024
     }
 
     /// The process.
@@ -146,7 +139,7 @@ impl Options {
 
     /// Whether the component takes the variables that its host has beside the environment.
     pub(crate) fn takes_variables(&self) -> bool {
-        self.component.ends_with("lighter-keyvalue.wasm")
+        !is_over_files()
     }
 
     /// Sets one of those.
@@ -211,8 +204,7 @@ impl Options {
             None => self.wasmtime(),
         });
         let line = process.wait_for("http://127.0.0.1:");
-        let (_, address) = line.split_once("http://").expect("a URL");
-        let address = address.trim_end_matches('/').parse().expect("an address");
+        let address = address_in(&line).expect("a URL");
         Server { process, address, data: self.data }
     }
 
@@ -223,23 +215,16 @@ impl Options {
                 self.variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
             fs::write(self.data.path().join("variables"), lines).expect("a file of variables");
         }
-        let mut command = Command::new(tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime"));
-        command
-            // As the README recommends.
-            .env("TOKIO_WORKER_THREADS", "16")
-            // With a prefix, which is a write of its own, the lines of two instances can meet.
-            .args(["serve", "-Scli", "--addr", "127.0.0.1:0", "--no-logging-prefix"])
-            .arg("--dir")
-            .arg(format!("{}::/var/lib/registry", self.data.path().display()))
-            .args(["--max-instance-reuse-count", &self.requests_per_instance.to_string()]);
+        let mut serve = Serve::default()
+            .directory(self.data.path(), DATA)
+            .requests_per_instance(self.requests_per_instance);
         if let Some(instructions) = self.instructions {
-            command.arg(format!("-Wfuel={instructions}"));
+            serve = serve.flag(format!("-Wfuel={instructions}"));
         }
         for (name, value) in &self.environment {
-            command.arg("--env").arg(format!("{name}={value}"));
+            serve = serve.env(format!("{name}={value}"));
         }
-        command.arg(&self.component);
-        command
+        serve.command(&tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime"), &self.component)
     }
 
     /// Spin on the component of the key-value driver, with its store in the directory.
@@ -275,6 +260,16 @@ impl Options {
         }
         command
     }
+}
+
+/// The registry that is tested.
+fn component() -> PathBuf {
+    tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm")
+}
+
+/// Whether the registry that is tested keeps files in the directory of its data. The key-value driver does not.
+pub(crate) fn is_over_files() -> bool {
+    !component().ends_with("lighter-keyvalue.wasm")
 }
 
 fn tool(variable: &str, default: &str) -> PathBuf {

@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use insta::assert_snapshot;
+use insta::{allow_duplicates, assert_snapshot};
 use sha2::Sha256;
 
 use crate::content::sha256;
@@ -62,6 +62,7 @@ fn the_tests_make_distributions_tokens() {
 
 #[test]
 fn an_upload_that_distribution_began_is_finished() {
+    over_files!();
     let options = Server::with_secret("asecret");
     upload_of_distribution(&options.root());
     let server = options.start();
@@ -202,6 +203,27 @@ fn a_bad_token_is_refused_and_the_log_says_why() {
         // Nothing of that has touched the upload.
         assert_eq!(server.put(&started.completed_by(&sha256(b""))).send().status(), "201 Created");
     }
+}
+
+#[test]
+fn a_second_question_mark_is_told() {
+    let server = Server::start();
+    let started = server.post("/v2/a/b/blobs/uploads/").send();
+    let digest = sha256(b"abc");
+    let joined = format!("{}?digest={digest}", started.location());
+    let encoded = joined.replace("?digest", "%3Fdigest");
+    allow_duplicates! {
+        for target in [joined, encoded] {
+            assert_snapshot!(server.put(&target).body("abc").send(), @r#"
+            400 Bad Request
+            content-length: 203
+            content-type: application/json
+
+            {"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload invalid","detail":"the URL has a second `?`: the Location has a query already, so add a parameter by `&`, as in LOCATION&digest=DIGEST"}]}
+            "#);
+        }
+    }
+    assert_eq!(server.put(&started.completed_by(&digest)).body("abc").send().status(), "201 Created");
 }
 
 /// A token with another first byte of its signature.

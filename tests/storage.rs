@@ -12,6 +12,7 @@ use insta::{allow_duplicates, assert_snapshot};
 use crate::content::{noise, push_blob, sha256};
 use crate::images::{MANIFEST, manifest};
 use crate::server::{Options, SECRET, Server};
+use crate::skip::missing;
 
 /// A small file system in memory, at a directory.
 struct Mounted(PathBuf);
@@ -21,8 +22,7 @@ impl Mounted {
     fn at(directory: &Path, size: &str) -> Option<Self> {
         let done = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], directory);
         if !done {
-            let message = b"skipped: no file system can be mounted here\n";
-            io::stderr().write_all(message).expect("a stderr");
+            missing("no file system can be mounted here");
         }
         done.then(|| Self(directory.to_owned()))
     }
@@ -73,6 +73,7 @@ fn pull_image(server: &Server, layer: &[u8]) {
 
 #[test]
 fn when_storage_is_full_the_upload_goes_on_once_there_is_room() {
+    over_files!();
     let Some((server, mounted, layer)) = small() else { return };
     let content = noise(71, 9_000_000).into_bytes();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
@@ -115,6 +116,7 @@ fn fill(path: &Path) {
 
 #[test]
 fn when_storage_may_not_be_written_to_everything_is_served() {
+    over_files!();
     let Some((server, mounted, layer)) = small() else { return };
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     mounted.remount("ro");
@@ -148,6 +150,7 @@ fn when_storage_may_not_be_written_to_everything_is_served() {
 
 #[test]
 fn when_the_directory_is_gone_the_log_says_so() {
+    over_files!();
     let server = Server::start();
     push_image(&server, b"layer");
     fs::remove_dir_all(server.data()).unwrap();
@@ -164,6 +167,7 @@ fn when_the_directory_is_gone_the_log_says_so() {
 
 #[test]
 fn directories_and_blobs_may_be_links() {
+    over_files!();
     let options = Server::with_secret(SECRET);
     let (data, root) = (options.data().to_owned(), options.root());
     // As an operator does who spreads the data: what is linked to lies in the same directory.
@@ -202,6 +206,7 @@ fn directories_and_blobs_may_be_links() {
 
 #[test]
 fn a_link_out_of_the_directory_leads_nowhere() {
+    over_files!();
     let options: Options = Server::with_secret(SECRET);
     fs::create_dir_all(options.root()).unwrap();
     symlink("/etc", options.root().join("repositories")).unwrap();

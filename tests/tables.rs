@@ -145,6 +145,7 @@ fn ask(server: &Server, method: &str, endpoint: &str) -> Request {
 
 #[test]
 fn every_code_has_a_request_that_it_answers() {
+    over_files!();
     let source = include_str!("../src/error.rs");
     let codes = source.split("(\"").skip(1).filter_map(|rest| rest.split_once("\", "));
     let codes: Vec<&str> = codes

@@ -128,6 +128,7 @@ fn a_number_that_is_too_large_is_made_smaller() {
 
 #[test]
 fn a_page_has_at_most_1000_tags() {
+    over_files!();
     let server = Server::with_secret("s").in_memory().start();
     tag(&server, "a/b", "t0000");
     // As if they had been pushed, which would take long.
@@ -155,6 +156,23 @@ fn a_page_has_at_most_1000_tags() {
         String::from_utf8(all.body).unwrap().matches("\"t").count(),
         1002 + "\"tags".matches("\"t").count()
     );
+}
+
+#[test]
+fn a_slash_at_the_end_of_a_list_makes_no_difference() {
+    let server = server_with(&["a", "b"]);
+    let zero = format!("sha256:{}", "0".repeat(64));
+    for (list, query) in [
+        ("/v2/a/b/tags/list", ""),
+        ("/v2/a/b/tags/list", "?n=1"),
+        ("/v2/_catalog", ""),
+        (&*format!("/v2/a/b/referrers/{zero}"), ""),
+    ] {
+        let (with, without) = (format!("{list}/{query}"), format!("{list}{query}"));
+        let answer = server.get(&with).send();
+        assert_eq!(answer.status(), "200 OK", "{with}: {answer}");
+        assert_eq!(answer.to_string(), server.get(&without).send().to_string(), "{with}");
+    }
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn push(server: &Server, repository: &str, token: &str) -> Response {
 
 #[test]
 fn clients_are_sent_to_the_token_server() {
+    over_files!();
     let server = server(&TokenServer::new(1));
     assert_snapshot!(server.get("/v2/").send(), @r#"
     401 Unauthorized
@@ -90,6 +91,7 @@ fn clients_are_sent_to_the_token_server() {
 
 #[test]
 fn its_tokens_count() {
+    over_files!();
     let keys = TokenServer::new(1);
     let server = server(&keys);
     let token = keys.token(&header(), &claims("a", &["pull", "push"]));
@@ -109,6 +111,7 @@ fn its_tokens_count() {
 
 #[test]
 fn its_token_for_the_list_shows_every_repository() {
+    over_files!();
     let keys = TokenServer::new(1);
     let server = server(&keys);
     let bearer = format!("Bearer {}", keys.token(&header(), &claims("a", &["push"])));
@@ -123,6 +126,7 @@ fn its_token_for_the_list_shows_every_repository() {
 
 #[test]
 fn others_tokens_do_not() {
+    over_files!();
     let keys = TokenServer::new(1);
     let server = server(&keys);
     let good = claims("a", &["push"]);
@@ -161,6 +165,7 @@ fn others_tokens_do_not() {
 
 #[test]
 fn without_keys_nothing_is_served() {
+    over_files!();
     let server = Server::without_secret().token_server().env("REGISTRY_AUTH", "token");
     let server = server.env("REGISTRY_AUTH_TOKEN_ISSUER", "i").env("REGISTRY_AUTH_TOKEN_SERVICE", "s");
     let server = server.env("REGISTRY_AUTH_TOKEN_REALM", "https://auth.example.com/token").start();

@@ -301,6 +301,26 @@ fn a_patch_of_another_media_type_is_refused() {
 }
 
 #[test]
+fn the_media_type_of_a_patch_has_no_case_and_may_have_parameters() {
+    let server = Server::start();
+    for of_bytes in [
+        "Application/Octet-Stream",
+        "application/octet-stream; charset=utf-8",
+        "APPLICATION/OCTET-STREAM ;a=b",
+    ] {
+        let started = server.post("/v2/a/b/blobs/uploads/").send();
+        let patched = server.patch(&started.location()).header("Content-Type", of_bytes).body("abc").send();
+        assert_eq!(patched.status(), "202 Accepted", "{of_bytes}: {patched}");
+        assert_eq!(server.put(&patched.completed_by(ABC)).send().status(), "201 Created");
+    }
+    for other in ["application/octet-streams", "octet-stream", "text/plain; application/octet-stream", ";"] {
+        let started = server.post("/v2/a/b/blobs/uploads/").send();
+        let patched = server.patch(&started.location()).header("Content-Type", other).body("abc").send();
+        assert_eq!(patched.status(), "400 Bad Request", "{other}: {patched}");
+    }
+}
+
+#[test]
 fn the_bodies_of_post_and_put_may_be_of_any_media_type() {
     // curl --data-binary calls everything a form. Its body is not to be read as one.
     let form = "application/x-www-form-urlencoded";

@@ -13,6 +13,7 @@ use insta::assert_snapshot;
 
 use crate::client::{Response, write_chunk};
 use crate::content::{noise, push_blob, sha256};
+use crate::disk::files;
 use crate::server::{SECRET, Server};
 
 #[test]
@@ -78,10 +79,13 @@ fn while_one_writes_another_is_refused() {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(5, 4_000_000).into_bytes();
     let stream = begin_patch(&server, &started, &content);
-    let status = bytes_arrived(&server, &started, content.len());
+    bytes_arrived(&server, &started, content.len());
+    // Until they are durable, they are not told.
+    let status = server.get(&started.location()).send();
+    assert_eq!(status.header("range"), "0-0", "{status}");
 
-    // Both are right in what they believe to be stored. Only the writer is in their way, who would
-    // go on to write into the finished blob.
+    // The first is right in what it believes to be stored. Only the writer is in its way, who would go on
+    // to write into the finished blob.
     let patch = server.patch(&status.location()).header("Content-Range", "4000000-4000002");
     let refused = patch.body("abc").send();
     assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
@@ -111,15 +115,23 @@ fn a_client_that_vanished_goes_on_from_what_is_stored() {
     let stream = begin_patch(&server, &started, &content[..3_000_000]);
     bytes_arrived(&server, &started, 3_000_000);
     drop(stream);
+    // The server sees at once that it has gone, and makes durable what came.
+    let asked = Instant::now();
+    while server.get(&started.location()).send().stored() != 3_000_000 {
+        assert!(asked.elapsed() < Duration::from_secs(60), "what came is not stored");
+        thread::sleep(Duration::from_millis(5));
+    }
     finish(&server, &started, &content);
 }
 
 #[test]
-fn a_server_that_was_killed_goes_on_from_what_is_stored() {
+fn a_server_that_was_killed_goes_on_from_what_was_acknowledged() {
+    over_files!();
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(7, 4_000_000).into_bytes();
-    let stream = begin_patch(&server, &started, &content[..3_000_000]);
+    let patched = server.patch(&started.location()).body(&content[..1_000_000]).send();
+    let stream = begin_patch(&server, &patched, &content[1_000_000..3_000_000]);
     bytes_arrived(&server, &started, 3_000_000);
     let (upload, next) = (directory(&server, &started), Server::with_secret(SECRET).on_data_of(&server));
     drop(server);
@@ -132,7 +144,9 @@ fn a_server_that_was_killed_goes_on_from_what_is_stored() {
             file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
         }
     }
-    finish(&next.start(), &started, &content);
+    let next = next.start();
+    assert_eq!(next.get(&started.location()).send().stored(), 1_000_000);
+    finish(&next, &started, &content);
 }
 
 #[test]
@@ -151,9 +165,11 @@ fn an_upload_goes_from_server_to_server() {
 
 #[test]
 fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
+    over_files!();
     let server = Server::start();
-    let (stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
-    let patched = server.patch(&status.location()).body("lo").send();
+    let (stream, started, upload) = begin_patch_that_stands_still(&server, b"hel");
+    // What it has sent is not durable, and the other does not build on it.
+    let patched = server.patch(&started.location()).body("hello").send();
     assert_eq!(patched.status(), "202 Accepted", "{patched}");
     // So long it may believe that it still holds the upload.
     thread::sleep(Duration::from_secs(3));
@@ -168,9 +184,10 @@ fn who_stood_still_and_lost_the_upload_is_told_from_where_to_go_on() {
 
 #[test]
 fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
+    over_files!();
     let server = Server::start();
-    let (stream, status, upload) = begin_patch_that_stands_still(&server, b"hel");
-    let put = server.put(&status.completed_by(&sha256(b"hello"))).body("lo").send();
+    let (stream, started, upload) = begin_patch_that_stands_still(&server, b"hel");
+    let put = server.put(&started.completed_by(&sha256(b"hello"))).body("hello").send();
     assert_eq!(put.status(), "201 Created", "{put}");
     thread::sleep(Duration::from_secs(3));
     let refused = end(stream, b"p");
@@ -181,6 +198,7 @@ fn who_stood_still_until_the_upload_ended_leaves_nothing_behind() {
 
 #[test]
 fn an_upload_that_was_removed_under_its_writer_is_unknown() {
+    over_files!();
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let stream = begin(&server, "PUT", &started.completed_by(&sha256(b"hello")), b"hel");
@@ -196,6 +214,7 @@ fn an_upload_that_was_removed_under_its_writer_is_unknown() {
 
 #[test]
 fn a_hold_from_the_future_is_not_waited_for() {
+    over_files!();
     // As after a crash, if the clock is set back before the server starts again.
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
@@ -234,16 +253,16 @@ fn begin_patch(server: &Server, upload: &Response, bytes: &[u8]) -> TcpStream {
     begin(server, "PATCH", &upload.location(), bytes)
 }
 
-/// The same, as if nothing more had been sent for a minute. Returns the status of the upload, and its
+/// The same, as if nothing more had been sent for a minute. Returns the answer that started the upload, and its
 /// directory, too.
 fn begin_patch_that_stands_still(server: &Server, bytes: &[u8]) -> (TcpStream, Response, PathBuf) {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let stream = begin_patch(server, &started, bytes);
-    let status = bytes_arrived(server, &started, bytes.len());
+    bytes_arrived(server, &started, bytes.len());
     let upload = directory(server, &started);
     let claim = File::options().write(true).open(upload.join("data.claim.1")).unwrap();
     claim.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
-    (stream, status, upload)
+    (stream, started, upload)
 }
 
 /// Where an upload lies.
@@ -274,16 +293,22 @@ fn end(mut stream: TcpStream, bytes: &[u8]) -> Response {
     answer
 }
 
-/// Waits until so many bytes are stored, and returns the status that says so. Every turn is a
-/// request, so this is no busy loop.
-fn bytes_arrived(server: &Server, upload: &Response, stored: usize) -> Response {
-    for _ in 0..10_000 {
-        let status = server.get(&upload.location()).send();
-        if status.header("range") == format!("0-{}", stored - 1) {
-            return status;
+/// Waits until so many bytes of a body that is being sent are on the disk. No answer tells that: they are not
+/// durable yet. Where an upload is no file of its own, it is the store that has grown so far.
+fn bytes_arrived(server: &Server, upload: &Response, stored: usize) {
+    let data = directory(server, upload).join("data");
+    let started = Instant::now();
+    loop {
+        let arrived = match fs::metadata(&data) {
+            Ok(data) => data.len() as usize,
+            Err(_) => files(server.data()).values().map(Vec::len).sum(),
+        };
+        if arrived >= stored {
+            return;
         }
+        assert!(started.elapsed() < Duration::from_secs(60), "{arrived} of {stored} bytes are stored");
+        thread::sleep(Duration::from_millis(5));
     }
-    panic!("the bytes of the PATCH are not stored");
 }
 
 /// Completes the upload of this content, from wherever the registry says that it stands. A writer

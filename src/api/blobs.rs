@@ -4,7 +4,6 @@ use super::digest;
 use crate::error::{Code, Error, Result};
 use crate::http::range::{Wanted, wanted};
 use crate::http::{Body, Method, Request, Response};
-use crate::keys;
 use crate::repository::Repository;
 use crate::storage::Storage;
 
@@ -53,7 +52,7 @@ pub fn get<S: Storage>(repository: &Repository<S>, requested: &str, request: &Re
     if request.method == Method::Head || length == 0 {
         return Ok(response.with_header("Content-Length", length.to_string()));
     }
-    let content = repository.storage().read(&keys::blob(&blob.canonical), offset, length)?;
+    let content = repository.open(&blob, offset, length)?;
     response.body = Body::Content(content, length);
     Ok(response)
 }

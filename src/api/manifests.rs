@@ -6,7 +6,8 @@ use crate::digest::Algorithm;
 use crate::error::{Code, Detail, Error, Result};
 use crate::hash;
 use crate::http::{Request, Response};
-use crate::manifest::{MANIFEST_MAX, Manifest, Part, Referrer, media_type};
+use crate::inventory::{self, Inventory, Missing};
+use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
 use crate::storage::Storage;
@@ -27,7 +28,7 @@ pub fn get<S: Storage>(repository: &Repository<S>, requested: &str, request: &Re
         return Ok(headers(304));
     }
     let content = repository.content(&blob)?.ok_or_else(|| unknown(requested))?;
-    Ok(headers(200).with_bytes(&media_type(&content), content))
+    Ok(headers(200).with_bytes(&media_type_of(&content), content))
 }
 
 /// `PUT`: stores a manifest whose blobs are all here (OCI Distribution Spec, end-7a), under a tag or, by
@@ -53,9 +54,13 @@ pub fn put<S: Storage>(
     };
     let manifest = Manifest::parse(&content, request.header("content-type"))
         .map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
-    let missing = missing(repository, &manifest, validation)?;
-    if !missing.is_empty() {
+    let named = take_stock(repository, &manifest, validation)?;
+    if !named.missing.is_empty() {
+        let missing = named.missing.into_iter().map(missing).collect();
         return Err(Error::many(Code::ManifestBlobUnknown, missing));
+    }
+    if !named.has_some {
+        repository.keep_layers()?;
     }
     repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref(), &tags)?;
     let subject = manifest.subject.map(|subject| ("OCI-Subject", subject.to_string()));
@@ -66,19 +71,14 @@ pub fn put<S: Storage>(
         .with_headers(announced.into_iter().map(|tag| ("OCI-Tag", tag)).collect()))
 }
 
-/// `DELETE`: removes a tag alone, or a manifest with all its tags (OCI Distribution Spec, end-9).
+/// `DELETE`: removes a tag alone, or a manifest with all its tags (OCI Distribution Spec, end-9). What is listed
+/// can be deleted, even where a pull of it is answered with a 404, since its content is lost.
 pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response> {
-    let reference = reference(requested)?;
-    let (_, manifest) = repository.manifest(&reference)?.ok_or_else(|| unknown(requested))?;
-    match reference {
+    let was_there = match reference(requested)? {
         Reference::Tag(tag) => repository.delete_tag(&tag)?,
-        Reference::Digest(_) => {
-            let referrer = repository.content(&manifest)?.and_then(|content| Referrer::of(&content));
-            let subject = referrer.and_then(|referrer| referrer.subject);
-            repository.delete_manifest(&manifest.canonical, subject.as_ref())?;
-        }
-    }
-    Ok(Response::new(202))
+        Reference::Digest(digest) => repository.delete_manifest(&digest)?,
+    };
+    if was_there { Ok(Response::new(202)) } else { Err(unknown(requested)) }
 }
 
 fn unknown(requested: &str) -> Error {
@@ -118,32 +118,24 @@ fn receive(request: &mut Request) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Names what a manifest refers to and the repository lacks.
-///
-/// A blob that is shorter than the manifest says was perhaps cut off, by a crash of another registry. If
-/// it was, it is removed and counts as absent: then it is pushed again. If not, the manifest is
-/// wrong, which is its client's business, and none of its other sizes counts: reading blobs costs.
-fn missing<S: Storage>(
+/// Looks for what a manifest names, as far as that is configured to be there.
+fn take_stock<S: Storage>(
     repository: &Repository<S>,
     manifest: &Manifest,
     validation: Validation,
-) -> Result<Vec<Detail>> {
-    let (mut missing, mut sizes_count) = (Vec::new(), true);
-    for Part { digest, size } in manifest.blobs.iter().filter(|_| validation.images) {
-        let mut found = repository.blob(digest)?;
-        if let Some(blob) = found.take_if(|blob| sizes_count && size.is_some_and(|size| size > blob.size))
-            && !repository.remove_if_broken(&blob)?
-        {
-            (found, sizes_count) = (Some(blob), false);
-        }
-        if found.is_none() {
-            missing.push(Detail::Member("digest", digest.to_string()));
-        }
+) -> Result<Inventory> {
+    if validation.images && !manifest.blobs.is_empty() {
+        return inventory::heal_and_find_blobs(repository, manifest);
     }
-    for digest in manifest.manifests.iter().filter(|_| validation.indexes) {
-        if !repository.has_manifest(digest)? {
-            missing.push(Detail::Member("digest", digest.to_string()));
-        }
+    if validation.indexes && !manifest.entries.is_empty() {
+        return inventory::heal_and_find_entries(repository, manifest);
     }
-    Ok(missing)
+    Ok(Inventory::default())
+}
+
+fn missing(missing: Missing) -> Detail {
+    match missing {
+        Missing::Blob(digest) => Detail::Member("digest", digest.to_string()),
+        Missing::Manifest(digest) => Detail::MissingManifest(digest.to_string()),
+    }
 }

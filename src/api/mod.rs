@@ -11,9 +11,9 @@ pub mod token;
 pub mod uploads;
 
 use crate::digest::Digest;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Detail, Error, Result};
 
 /// Checks a digest from a path or query.
 fn digest(text: &str) -> Result<Digest> {
-    Digest::parse(text).map_err(|wrong| Error::new(Code::DigestInvalid, wrong))
+    Digest::parse(text).map_err(|wrong| Error::new(Code::DigestInvalid, Detail::Malformed(wrong)))
 }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::http::page::{PAGE_MAX, Page};
 use crate::http::response::json_body;
 use crate::http::{Request, Response};
-use crate::manifest::OCI_INDEX;
+use crate::media_type::OCI_INDEX;
 use crate::referrers;
 use crate::repository::Repository;
 use crate::storage::Storage;
@@ -34,10 +34,17 @@ pub fn list<S: Storage>(
     let Page { n, last } = Page::parse(&request.query)?;
     let n = n.unwrap_or(PAGE_MAX);
     let last = last.as_deref().map(digest).transpose()?;
+    // A media type has no blank. One that is here was a `+`, as in `application/spdx+json`, which a query
+    // decodes to that where the client has not encoded it.
     let artifact_type = request.query.get("artifactType").filter(|wanted| !wanted.is_empty());
+    let artifact_type = artifact_type.map(|wanted| wanted.replace(' ', "+"));
+    let artifact_type = artifact_type.as_deref();
     let page = match n {
         0 => referrers::Page::default(),
-        n => referrers::list(repository, &subject, artifact_type, last.as_ref(), n as usize, may_write)?,
+        n => {
+            let backfilled = referrers::backfill(repository, &subject, may_write)?;
+            referrers::list(repository, &subject, &backfilled, artifact_type, last.as_ref(), n as usize)?
+        }
     };
     let mut headers = Vec::new();
     if let Some(last) = page.last {

@@ -18,6 +18,7 @@ use crate::name::Name;
 use crate::repository::Repository;
 use crate::storage::{self, Storage};
 use crate::upload::{Upload, next};
+use crate::upload_proof as proof;
 use crate::upload_state::{Secret, UploadState};
 
 /// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob at
@@ -70,7 +71,7 @@ pub fn status<S: Storage>(
         Some(token) => Some(check_state(secret, repository.name(), id, token)?),
         None => None,
     };
-    let received = repository.storage().received(&keys::upload_data(repository.name(), id))?;
+    let received = proof::received(repository, id, state.as_ref().map(|state| state.offset))?;
     let offset = received.ok_or_else(unknown)?;
     let state = match state {
         Some(state) => state,
@@ -89,20 +90,36 @@ pub fn append<S: Storage>(
 ) -> Result<Response> {
     let state = required_state(repository, secret, id, request)?;
     let content_type = request.header("content-type").unwrap_or_default();
-    if !matches!(content_type, "" | "application/octet-stream") {
+    if !content_type.is_empty() && !is_of_bytes(content_type) {
         let detail = "send the bytes as Content-Type: application/octet-stream, or without one";
         return Err(
             Error::new(Code::BlobUploadInvalid, detail).log(format!("PATCH of type {content_type:?}"))
         );
     }
-    let offset = receive(repository, secret, &state, request, announced(&state))
-        .and_then(Upload::suspend)
+    let chunk = chunk(repository, secret, &state, request)?;
+    let fits = |length| chunk.is_none_or(|chunk| chunk.length() == length);
+    if request.content_length().is_some_and(|length| !fits(length)) {
+        return Err(wrong_length(progress(secret, state.clone(), standing(repository, &state)?)));
+    }
+    let first = chunk.map(|chunk| chunk.first);
+    let progress = receive(repository, secret, &state, request, first, announced(&state))
+        .and_then(|(upload, received)| {
+            let progress = progress(secret, state.clone(), upload.suspend()?);
+            if fits(received) { Ok(progress) } else { Err(wrong_length(progress)) }
+        })
         .map_err(|error| located(repository, secret, &state, error))?;
-    Ok(Response::new(202).with_headers(progress(secret, state, offset)))
+    Ok(Response::new(202).with_headers(progress))
+}
+
+/// Whether a media type is that of bytes. Its case does not count, nor do parameters (RFC 9110, section 8.3.1).
+fn is_of_bytes(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/octet-stream")
 }
 
 /// `PUT`: completes an upload, with the last bytes in the body or none (OCI Distribution Spec,
-/// end-6).
+/// end-6). Of a `Content-Range`, only where it begins counts: the digest proves the rest, and clients
+/// are seen to count one too many, or to send one without a body.
 pub fn complete<S: Storage>(
     repository: &Repository<S>,
     secret: &Secret,
@@ -112,32 +129,38 @@ pub fn complete<S: Storage>(
     let state = required_state(repository, secret, id, request)?;
     let missing = || Error::new(Code::DigestInvalid, "complete the upload with the parameter digest");
     let digest = digest(request.query.get("digest").ok_or_else(missing)?)?;
-    receive(repository, secret, &state, request, digest.algorithm())
-        .and_then(|upload| upload.commit(&digest))
+    let first = chunk(repository, secret, &state, request)?.map(|chunk| chunk.first);
+    receive(repository, secret, &state, request, first, digest.algorithm())
+        .and_then(|(upload, received)| {
+            // The client may have sent what was dropped. The digest of less than that would end the upload.
+            if upload.is_cut() && received == 0 {
+                return Err(out_of_order(secret, state.clone(), upload.suspend()?));
+            }
+            upload.commit(&digest)
+        })
         .map_err(|error| located(repository, secret, &state, error))?;
     Ok(created(repository.name(), &digest))
 }
 
-/// Receives the bytes of a request into an upload. If they do not continue it, break off, or are not as
-/// many as was said, the upload keeps what did arrive, and the error says from where to go on.
+/// Receives the bytes of a request into an upload, where the first one belongs at an offset, or else at
+/// that of the `_state`. Returns the upload and how many bytes came. If they do not continue it, or break off,
+/// the upload keeps what did arrive, and the error says from where to go on.
 fn receive<'a, S: Storage>(
     repository: &'a Repository<'a, S>,
     secret: &Secret,
     state: &UploadState,
     request: &mut Request,
+    first: Option<u64>,
     algorithm: Algorithm,
-) -> Result<Upload<'a, S>> {
-    let chunk = chunk(repository, secret, state, request)?;
+) -> Result<(Upload<'a, S>, u64)> {
     let mut upload = resume(repository, state)?;
-    let first = chunk.map_or(state.offset, |chunk| chunk.first);
     // Where nothing is appended, it does not matter what the client believes.
-    if first != upload.offset() && (chunk.is_some() || next(&mut request.body)?.is_some()) {
+    if first.unwrap_or(state.offset) != upload.offset() && next(&mut request.body)?.is_some() {
         return Err(out_of_order(secret, state.clone(), upload.suspend()?));
     }
     upload.hash_with(algorithm)?;
     match upload.receive(&mut request.body) {
-        Ok(received) if chunk.is_none_or(|chunk| chunk.length() == received) => Ok(upload),
-        Ok(_) => Err(wrong_length(progress(secret, state.clone(), upload.suspend()?))),
+        Ok(received) => Ok((upload, received)),
         Err(error) => {
             upload.suspend()?;
             Err(error)
@@ -153,8 +176,8 @@ pub fn cancel<S: Storage>(
     request: &Request,
 ) -> Result<Response> {
     let state = required_state(repository, secret, id, request)?;
-    match Upload::resume(repository, &state.uuid) {
-        Ok(upload) => upload.abort()?,
+    match Upload::cancel(repository, &state.uuid) {
+        Ok(()) => {}
         Err(storage::Error::NotFound) => return Err(unknown()),
         Err(storage::Error::Busy) => return Err(busy()),
         Err(error) => return Err(error.into()),
@@ -231,6 +254,12 @@ fn check_state(secret: &Secret, name: &Name, id: &str, token: &str) -> Result<Up
         Error::new(Code::BlobUploadInvalid, "this _state is not one of this upload's here; start again")
             .log(why)
     };
+    // base64url has none, so that it is of the URL that a client has put together.
+    if token.contains('?') {
+        let detail = "the URL has a second `?`: the Location has a query already, so add a parameter by `&`, as in \
+                      LOCATION&digest=DIGEST";
+        return Err(Error::new(Code::BlobUploadInvalid, detail).log("_state has a `?` in it"));
+    }
     let state = secret.open(token).map_err(invalid)?;
     if state.name != name.as_str() {
         return Err(invalid("_state is another repository's"));
@@ -274,7 +303,7 @@ fn unknown() -> Error {
     Error::from(Code::BlobUploadUnknown)
 }
 
-/// Reads `Content-Range` and holds it against `Content-Length`, before any byte is taken.
+/// Reads `Content-Range`.
 fn chunk<S: Storage>(
     repository: &Repository<S>,
     secret: &Secret,
@@ -282,18 +311,17 @@ fn chunk<S: Storage>(
     request: &Request,
 ) -> Result<Option<Chunk>> {
     let Some(header) = request.header("content-range") else { return Ok(None) };
-    let here = || -> Result<_> {
-        let received = repository.storage().received(&keys::upload_data(repository.name(), &state.uuid))?;
-        Ok(progress(secret, state.clone(), received.ok_or_else(unknown)?))
-    };
     let Some(chunk) = Chunk::parse(header) else {
         let detail = "Content-Range is FIRST-LAST, the positions of the chunk's first and last byte";
-        return Err(Error::new(Code::RangeInvalid, detail).with_headers(here()?));
+        let here = progress(secret, state.clone(), standing(repository, state)?);
+        return Err(Error::new(Code::RangeInvalid, detail).with_headers(here));
     };
-    if request.content_length().is_some_and(|length| length != chunk.length()) {
-        return Err(wrong_length(here()?));
-    }
     Ok(Some(chunk))
+}
+
+/// How far an upload is proven, for a client that brings a `_state`.
+fn standing<S: Storage>(repository: &Repository<S>, state: &UploadState) -> Result<u64> {
+    proof::received(repository, &state.uuid, Some(state.offset))?.ok_or_else(unknown)
 }
 
 fn wrong_length(progress: Vec<(&'static str, String)>) -> Error {
@@ -303,7 +331,7 @@ fn wrong_length(progress: Vec<(&'static str, String)>) -> Error {
 
 /// Holds an upload, to write to it.
 fn resume<'a, S: Storage>(repository: &'a Repository<'a, S>, state: &UploadState) -> Result<Upload<'a, S>> {
-    match Upload::resume(repository, &state.uuid) {
+    match Upload::resume(repository, &state.uuid, state.offset) {
         Ok(upload) => Ok(upload),
         Err(storage::Error::NotFound) => Err(unknown()),
         Err(error) => Err(error.into()),
@@ -320,12 +348,11 @@ fn located<S: Storage>(
     if error.code() != Code::RangeInvalid || error.has_headers() {
         return error;
     }
-    match repository.storage().received(&keys::upload_data(repository.name(), &state.uuid)) {
-        Ok(Some(offset)) => {
+    match standing(repository, state) {
+        Ok(offset) => {
             out_of_order(secret, state.clone(), offset).log("another request is writing to this upload")
         }
-        Ok(None) => unknown(),
-        Err(error) => error.into(),
+        Err(error) => error,
     }
 }
 

@@ -77,9 +77,13 @@ pub trait VerifyToken: core::fmt::Debug + Send + Sync {
     ) -> core::result::Result<(), &'static str>;
 }
 
-/// Makes those of settings. A product that takes the tokens of an outside server hands it in. Errs, for the
-/// log, with the variable that is wrong.
-pub type OpenTokenServer = fn(&Settings) -> core::result::Result<Box<dyn VerifyToken>, String>;
+/// How those are found. A product that takes the tokens of an outside server hands it in.
+pub struct TokenServer {
+    /// The names of the variables that it reads.
+    pub variables: &'static [&'static str],
+    /// Reads the keys. Errs, for the log, with the variable that is wrong.
+    pub open: fn(&Settings) -> core::result::Result<Box<dyn VerifyToken>, String>,
+}
 
 /// Who sends a request, as far as that is known, and so what they may do.
 pub struct Caller<'a> {

@@ -1,6 +1,7 @@
 //! What whole requests cost and answer, over storage in memory.
 
 mod recorded;
+mod unproven;
 
 use self::recorded::Recorded;
 use super::*;
@@ -17,7 +18,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let config = Config { http_secret: Some("s".to_owned()), delete: true, ..Config::default() };
+        let config = Config { http_secret: Some("s".to_owned()), ..Config::default() };
         Self { storage: Recorded::default(), config }
     }
 
@@ -33,6 +34,18 @@ impl Bench {
         self.storage.take_calls();
         let status = self.send(method, target, body).status;
         (status, self.storage.take_calls().join(" "))
+    }
+
+    /// The storage calls that a request takes once it is answered.
+    fn cost_after(&self, method: Method, target: &str, body: &[u8]) -> String {
+        let headers = vec![("Content-Length".to_owned(), body.len().to_string().into_bytes())];
+        let registry = Registry::new(self.storage.clone(), &self.config);
+        let (_, entry) = registry.handle(Request::new(method, target, headers, &mut body.to_vec()));
+        self.storage.take_calls();
+        if entry.has_started_upload() {
+            assert_eq!(registry.purge(), [""; 0]);
+        }
+        self.storage.take_calls().join(" ")
     }
 
     fn started(&self) -> String {
@@ -82,11 +95,71 @@ fn a_request_costs_so_many_storage_calls() {
         assert_eq!(bench.cost(method.clone(), target, b""), (status, calls.to_owned()), "{method} {target}");
     }
     let patch = bench.cost(Patch, &bench.started(), b"abc");
-    assert_eq!(patch, (202, "open-upload append suspend note received".to_owned()));
+    assert_eq!(patch, (202, "open-upload append suspend received".to_owned()));
     let cancel = bench.cost(Delete, &bench.started(), b"");
     assert_eq!(cancel, (204, "open-upload abort delete-prefix".to_owned()));
     let put = bench.cost(Put, "/v2/a/manifests/v2", manifest().as_bytes());
     assert_eq!(put, (201, "get stat get stat put set set set".to_owned()));
+}
+
+/// What an index names is found at once, be it a manifest or a blob. Where nothing is there that it names,
+/// `_layers` is made, once.
+#[test]
+fn an_index_costs_so_many_storage_calls() {
+    let bench = with_image();
+    let index = |media_type: &str, content: &[u8]| {
+        let digest = digest(Algorithm::Sha256, content);
+        let entry = format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}}}"#, content.len());
+        format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#)
+    };
+    let image = index(crate::media_type::OCI_MANIFEST, manifest().as_bytes());
+    let cache = index("application/vnd.oci.image.layer.v1.tar+gzip", LAYER);
+    for content in [&image, &cache] {
+        let put = bench.cost(Put, "/v2/a/manifests/v2", content.as_bytes());
+        assert_eq!(put, (201, "get stat put set set set".to_owned()), "{content}");
+    }
+    let empty = br#"{"schemaVersion":2,"manifests":[]}"#;
+    for calls in ["get set put set set set", "get put set set set"] {
+        assert_eq!(bench.cost(Put, "/v2/b/manifests/v1", empty), (201, calls.to_owned()));
+    }
+    assert_eq!(bench.cost(Delete, "/v2/b/manifests/v1", b""), (202, "get delete-prefix".to_owned()));
+}
+
+/// Only a request that has started an upload pays for those that nobody completes, once it is answered.
+#[test]
+fn purging_costs_no_other_request_anything() {
+    let bench = with_image();
+    let uploads = "/v2/a/blobs/uploads/";
+    let one = format!("{uploads}?digest={CONFIG}");
+    let requests = || {
+        [
+            (Get, "/v2/".to_owned(), &b""[..]),
+            (Head, format!("/v2/a/blobs/{CONFIG}"), b""),
+            (Get, format!("/v2/a/blobs/{CONFIG}"), b""),
+            (Get, "/v2/a/manifests/v1".to_owned(), b""),
+            (Get, "/v2/a/tags/list".to_owned(), b""),
+            (Post, one.clone(), b"{}"),
+            (Post, format!("{uploads}?mount={CONFIG}"), b""),
+            (Patch, bench.started(), b"abc"),
+            (Put, format!("{}&digest={CONFIG}", bench.started()), b"{}"),
+            (Put, "/v2/a/manifests/v1".to_owned(), manifest().leak().as_bytes()),
+            (Delete, bench.started(), b""),
+            (Get, bench.started(), b""),
+        ]
+    };
+    for (method, target, body) in requests() {
+        assert_eq!(bench.cost_after(method.clone(), &target, body), "", "{method} {target}");
+    }
+    // A round: what is kept of the one before, a repository, its three uploads, which are young, and nothing after it.
+    let after = bench.cost_after(Post, uploads, b"");
+    assert_eq!(after, "get list list get get get list list set");
+    assert_eq!(bench.cost_after(Post, uploads, b""), "get");
+    // An instance that knows when the next one begins asks for nothing.
+    let registry = Registry::new(bench.storage.clone(), &bench.config);
+    registry.purge();
+    bench.storage.take_calls();
+    registry.purge();
+    assert_eq!(bench.storage.take_calls(), [""; 0]);
 }
 
 /// docker's way, containerd's way, and many chunks: the bytes are read again in none.
@@ -102,7 +175,7 @@ fn a_push_costs_so_many_storage_calls() {
 
     let patched = location(&bench.send(Patch, &bench.started(), b"abc"));
     let (status, calls) = bench.cost(Patch, &patched, b"abc");
-    assert_eq!((status, calls.as_str()), (202, "open-upload get append suspend note received"));
+    assert_eq!((status, calls.as_str()), (202, "open-upload get append suspend received"));
     let patched =
         location(&bench.send(Patch, &location(&bench.send(Patch, &bench.started(), b"abc")), b"abc"));
     let (status, calls) = bench.cost(Put, &format!("{patched}&digest={name}"), b"");

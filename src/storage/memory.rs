@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::{Content, Error, Result, Storage, Upload, check_key};
+use super::{Content, Error, Note, Result, Storage, Upload, beyond_the_end, check_key};
+
+/// How long a writer holds its upload after the last time that it did something with it.
+const HOLD: Duration = Duration::from_secs(5);
 
 /// A store that lives as long as its clones do. They may be in several threads.
 #[derive(Clone, Default)]
@@ -14,7 +18,27 @@ struct State {
     values: BTreeMap<String, Vec<u8>>,
     blobs: BTreeMap<String, Vec<u8>>,
     uploads: BTreeMap<String, Vec<u8>>,
-    held: BTreeSet<String>,
+    holds: BTreeMap<String, Hold>,
+    /// How many writers there have been.
+    writers: u64,
+}
+
+/// That an upload has a writer.
+struct Hold {
+    writer: u64,
+    since: Instant,
+}
+
+impl State {
+    /// Gives an upload a writer, unless another holds it.
+    fn hold(&mut self, id: &str) -> Result<u64> {
+        if self.holds.get(id).is_some_and(|hold| hold.since.elapsed() < HOLD) {
+            return Err(Error::Busy);
+        }
+        self.writers += 1;
+        self.holds.insert(id.to_owned(), Hold { writer: self.writers, since: Instant::now() });
+        Ok(self.writers)
+    }
 }
 
 impl Memory {
@@ -36,8 +60,8 @@ impl Memory {
         check_key(key).map(|()| self.state())
     }
 
-    fn writer(&self, id: &str, offset: u64) -> MemoryUpload {
-        MemoryUpload { store: self.clone(), id: id.to_owned(), offset }
+    fn writer(&self, id: &str, number: u64, offset: u64) -> MemoryUpload {
+        MemoryUpload { store: self.clone(), id: id.to_owned(), number, offset }
     }
 }
 
@@ -87,6 +111,14 @@ impl Storage for Memory {
         Ok(after.take(limit as usize).map(str::to_owned).collect())
     }
 
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        let state = self.at(prefix)?;
+        let prefix = format!("{prefix}/");
+        let below = state.values.keys().filter_map(|key| key.strip_prefix(&prefix));
+        let names = below.filter(|name| !name.contains('/') && after.is_none_or(|after| *name > after));
+        Ok(names.take(limit as usize).map(str::to_owned).collect())
+    }
+
     fn stat(&self, key: &str) -> Result<Option<u64>> {
         Ok(self.at(key)?.blobs.get(key).map(|bytes| bytes.len() as u64))
     }
@@ -113,18 +145,16 @@ impl Storage for Memory {
 
     fn create_upload(&self, id: &str) -> Result<MemoryUpload> {
         let mut state = self.at(id)?;
+        let number = state.hold(id)?;
         state.uploads.insert(id.to_owned(), Vec::new());
-        state.held.insert(id.to_owned());
-        Ok(self.writer(id, 0))
+        Ok(self.writer(id, number, 0))
     }
 
     fn open_upload(&self, id: &str) -> Result<MemoryUpload> {
         let mut state = self.at(id)?;
         let offset = state.uploads.get(id).ok_or(Error::NotFound)?.len() as u64;
-        if !state.held.insert(id.to_owned()) {
-            return Err(Error::Busy);
-        }
-        Ok(self.writer(id, offset))
+        let number = state.hold(id)?;
+        Ok(self.writer(id, number, offset))
     }
 }
 
@@ -132,7 +162,20 @@ impl Storage for Memory {
 pub struct MemoryUpload {
     store: Memory,
     id: String,
+    number: u64,
     offset: u64,
+}
+
+impl MemoryUpload {
+    /// The state, to do something with the upload, which this writer holds from now on. `busy` if it has lost its hold.
+    fn held(&self) -> Result<MutexGuard<'_, State>> {
+        let mut state = self.store.state();
+        match state.holds.get_mut(&self.id) {
+            Some(hold) if hold.writer == self.number => hold.since = Instant::now(),
+            _ => return Err(Error::Busy),
+        }
+        Ok(state)
+    }
 }
 
 impl Upload for MemoryUpload {
@@ -141,9 +184,21 @@ impl Upload for MemoryUpload {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut state = self.store.state();
+        let mut state = self.held()?;
         state.uploads.get_mut(&self.id).ok_or(Error::NotFound)?.extend_from_slice(bytes);
+        drop(state);
         self.offset += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        if offset > self.offset {
+            return Err(beyond_the_end(offset, self.offset));
+        }
+        let mut state = self.held()?;
+        state.uploads.get_mut(&self.id).ok_or(Error::NotFound)?.truncate(offset as usize);
+        drop(state);
+        self.offset = offset;
         Ok(())
     }
 
@@ -152,25 +207,31 @@ impl Upload for MemoryUpload {
         state.uploads.get(&self.id).cloned().map(Content::Bytes).ok_or(Error::NotFound)
     }
 
-    fn suspend(self) -> Result<()> {
+    fn suspend(self, notes: &[Note]) -> Result<()> {
+        notes.iter().try_for_each(|(key, _)| check_key(key))?;
+        let mut state = self.held()?;
+        state.values.extend(notes.iter().cloned());
         Ok(())
     }
 
     fn commit(self, key: &str) -> Result<()> {
-        let mut state = self.store.at(key)?;
+        check_key(key)?;
+        let mut state = self.held()?;
         let bytes = state.uploads.remove(&self.id).ok_or(Error::NotFound)?;
         state.blobs.insert(key.to_owned(), bytes);
         Ok(())
     }
 
     fn abort(self) -> Result<()> {
-        self.store.state().uploads.remove(&self.id);
+        self.held()?.uploads.remove(&self.id);
         Ok(())
     }
 }
 
 impl Drop for MemoryUpload {
     fn drop(&mut self) {
-        self.store.state().held.remove(&self.id);
+        if let Ok(mut state) = self.held() {
+            state.holds.remove(&self.id);
+        }
     }
 }

@@ -4,12 +4,11 @@
 use core::fmt;
 
 mod content;
-mod mapping;
 pub mod memory;
 mod settings;
 
 pub use self::content::Content;
-pub use self::settings::{ReadFile, Settings};
+pub use self::settings::{Environment, ReadFile, Settings};
 
 /// Why a storage operation failed. The texts are for the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,6 +51,11 @@ pub fn check_key(key: &str) -> Result<()> {
     Err(Error::Other(format!("{key:?} is not a key")))
 }
 
+/// The error for an upload that is to be cut where it has no bytes.
+pub fn beyond_the_end(offset: u64, size: u64) -> Error {
+    Error::Other(format!("an upload of {size} bytes cannot be cut to {offset}"))
+}
+
 /// A store of values, blobs and uploads.
 pub trait Storage {
     /// The writer of an upload.
@@ -71,6 +75,8 @@ pub trait Storage {
     fn delete_prefix(&self, prefix: &str) -> Result<()>;
     /// Lists at most `limit` of the prefixes directly under a prefix, in byte order, after `after`.
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
+    /// Lists at most `limit` of the names of values directly under a prefix, in byte order, after `after`.
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
 
     /// Returns a blob's size in bytes, or none.
     fn stat(&self, key: &str) -> Result<Option<u64>>;
@@ -91,10 +97,16 @@ pub trait Storage {
 
 /// A store that settings lead to.
 pub trait Open: Storage + Sized {
+    /// The names of the variables that it reads.
+    const VARIABLES: &'static [&'static str];
+
     /// Opens it, once in the life of an instance. Errs, for the log, with the variable that is wrong. A store that
     /// cannot be reached is no such error: its operations report it.
     fn open(settings: &Settings) -> core::result::Result<Self, String>;
 }
+
+/// A key and the value that is stored under it.
+pub type Note = (String, Vec<u8>);
 
 /// The one writer of an upload. Dropping it keeps what was appended, but not durably.
 pub trait Upload {
@@ -102,10 +114,12 @@ pub trait Upload {
     fn offset(&self) -> u64;
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Drops the bytes after the first `offset` ones.
+    fn cut(&mut self, offset: u64) -> Result<()>;
     /// Opens the bytes from the first one on.
     fn read(&self) -> Result<Content>;
-    /// Makes the upload's bytes durable and lets go of it.
-    fn suspend(self) -> Result<()>;
+    /// Makes the upload's bytes durable, then stores the notes, and lets go of it.
+    fn suspend(self, notes: &[Note]) -> Result<()>;
     /// Publishes the upload as a blob.
     fn commit(self, key: &str) -> Result<()>;
     /// Ends the upload and removes its bytes.

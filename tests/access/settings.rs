@@ -78,6 +78,7 @@ fn a_user_without_bcrypt_is_left_out_and_the_others_log_in() {
 
 #[test]
 fn users_and_rules_may_be_in_files() {
+    over_files!();
     let options = with(&[
         ("REGISTRY_AUTH", "htpasswd"),
         ("REGISTRY_AUTH_HTPASSWD_PATH", "/var/lib/registry/htpasswd"),

@@ -10,8 +10,10 @@ use lighter::digest::Digest;
 use lighter::http::query::{decode, encode};
 use lighter::http::range::{Chunk, Wanted, wanted};
 use lighter::http::{Body, Method, Query, Request};
-use lighter::manifest::{Manifest, Referrer, index_entries, media_type};
+use lighter::manifest::{Manifest, index_entries, media_type_of};
+use lighter::media_type::UNKNOWN;
 use lighter::name::{Name, is_tag};
+use lighter::referrer::Referrer;
 use lighter::registry::Registry;
 use lighter::route::Route;
 use lighter::storage::memory::Memory;
@@ -253,12 +255,8 @@ pub(crate) fn session(data: &[u8]) {
     let mut input = Input(data);
     let controlled = input.byte().is_some_and(|byte| byte % 2 == 1);
     let storage = Memory::default();
-    let config = Config {
-        http_secret: Some("secret".to_owned()),
-        delete: true,
-        auth: controlled.then(auth),
-        ..Config::default()
-    };
+    let config =
+        Config { http_secret: Some("secret".to_owned()), auth: controlled.then(auth), ..Config::default() };
     let registry = Registry::new(storage.clone(), &config);
     let mut locations = Vec::new();
     for _ in 0..REQUESTS_MAX {
@@ -343,12 +341,11 @@ pub(crate) fn texts(text: &str) {
 
 /// Reads bytes as a manifest.
 pub(crate) fn manifests(content: &[u8]) {
-    let media_type = media_type(content);
+    let media_type = media_type_of(content);
     assert!(media_type.bytes().all(|b| (b' '..=b'~').contains(&b)), "{media_type:?} is no header");
     for content_type in [None, Some(media_type.as_str()), Some("application/vnd.oci.image.index.v1+json")] {
-        if let Ok(manifest) = Manifest::parse(content, content_type) {
-            assert!(serde_json::from_slice::<serde_json::Value>(content).is_ok(), "it is no JSON");
-            let _ = manifest.media_type();
+        if Manifest::parse(content, content_type).is_ok() {
+            assert_ne!(media_type, UNKNOWN, "it would be served as nothing that it is");
         }
     }
     let _ = (Referrer::of(content), index_entries(content));

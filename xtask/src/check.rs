@@ -1,47 +1,21 @@
 //! The checks of a change: tests and lints.
 
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::components::{Tested, WithDriver, packages};
-use crate::process::{capture, run, step};
+use crate::process::{capture, run, run_and_read, step};
 use crate::toolchain::{Toolchain, cargo};
 use crate::workspace;
 
 /// The test that kills the server.
 const CRASH: &str = "crash::what_was_acknowledged_outlives_the_server";
-
-/// The integration tests that look at what the filesystem driver has written, or write what it is to
-/// read. They say nothing of another driver.
-const OF_FILES: &[&str] = &[
-    "crash::",
-    "disk::",
-    "distribution::",
-    "faults::",
-    "healing::",
-    "instructions::",
-    "paging::",
-    "storage::",
-    "access::settings::users_and_rules_may_be_in_files",
-    "answers::a_fault_of_the_storage_stays_in_the_log",
-    "configuration::an_empty_variable_is_none",
-    "deletes::a_read_only_registry_refuses_everything_that_writes",
-    "host::the_storage_may_be_another_directory",
-    "host::without_storage_the_registry_says_so",
-    "names::no_path_leads_out_of_the_storage",
-    "referrers::what_another_registry_stored_is_found_when_first_asked_for",
-    "state::an_upload_that_distribution_began_is_finished",
-    "tables::every_code_has_a_request_that_it_answers",
-    "token_server::",
-    "tags::a_page_has_at_most_1000_tags",
-    "writers::a_hold_from_the_future_is_not_waited_for",
-    "writers::a_server_that_was_killed_goes_on_from_what_is_stored",
-    "writers::an_upload_that_was_removed_under_its_writer_is_unknown",
-    "writers::who_stood_still",
-];
 
 /// The integration tests that are run once more over a registry and a driver that were composed. They call
 /// each function of the contract, and need the environment that a driver gives.
@@ -50,34 +24,68 @@ const OF_COMPOSITION: [&str; 4] = ["blobs::", "deletes::", "uploads::", "variabl
 /// Runs every test. Those over HTTP start wasmtime with the component, and then once more with the
 /// key-value driver's; and where there is `spin`, it with the key-value driver's.
 pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[String]) -> Result<()> {
-    let selected = |driver: &WithDriver, selection: &[&str]| {
+    const INTEGRATION: &[&str] = &["--package", "lighter", "--test", "integration"];
+    let run = |driver: &WithDriver, selection: &[&str], variables: &[(&str, &str)]| {
         let mut tests = tests(wasmtime, &driver.registry);
-        tests.env("LIGHTER_CONTRACT", &driver.contract);
+        tests.env("LIGHTER_CONTRACT", &driver.contract).envs(variables.iter().copied());
         if long {
             tests.env("LIGHTER_LONG", "1");
         }
-        tests.args(selection).arg("--").args(arguments);
-        tests
+        // What has the name that is asked for may be no test of a driver.
+        let at_least = u64::from(arguments.is_empty() || selection != INTEGRATION);
+        counted(tests.args(selection).arg("--").args(arguments), at_least)
     };
-    step("running the tests", || run(&mut selected(&tested.default, &["--workspace", "--all-features"])))?;
-    eprintln!("xtask: left out of what follows, since it looks at files: {}", OF_FILES.join(" "));
-    let integration = ["--package", "lighter", "--test", "integration"];
-    let left_out = OF_FILES.iter().flat_map(|name| ["--skip", name]);
+    step("running the tests", || run(&tested.default, &["--workspace", "--all-features"], &[]))?;
     step("running the integration tests over the key-value driver", || {
-        run(selected(&tested.over_files, &integration).args(left_out.clone()))
+        run(&tested.over_files, INTEGRATION, &[])
     })?;
-    step("running some of them over the registry composed with that driver", || {
-        let mut tests = tests(wasmtime, &tested.composed);
-        run(tests.args(integration).arg("--").args(arguments).args(left_out.clone()).args(OF_COMPOSITION))
-    })?;
+    if arguments.is_empty() {
+        step("running some of them over the registry composed with that driver", || {
+            let mut tests = tests(wasmtime, &tested.composed);
+            let said = counted(tests.args(INTEGRATION).arg("--").args(OF_COMPOSITION), 1)?;
+            let ran = |suite: &&str| said.lines().any(|line| line.starts_with(&format!("test {suite}")));
+            let missing: Vec<_> = OF_COMPOSITION.into_iter().filter(|suite| !ran(suite)).collect();
+            ensure!(missing.is_empty(), "no test is named {}", missing.join(" or "));
+            Ok(said)
+        })?;
+    }
     if Command::new("spin").arg("--version").output().is_err() {
         eprintln!("xtask: there is no spin here: the integration tests are not run on it");
         return Ok(());
     }
     step("running the integration tests on Spin", || {
-        let mut tests = selected(&tested.key_value, &integration);
-        run(tests.env("LIGHTER_SPIN", "spin").args(left_out))
+        run(&tested.key_value, INTEGRATION, &[("LIGHTER_SPIN", "spin")])
     })
+    .map(drop)
+}
+
+/// Runs tests, and says how many passed, how many were skipped, and why. Fails if fewer ran than there must be: where
+/// none has the name that was asked for, libtest is content. Returns what they wrote.
+fn counted(tests: &mut Command, at_least: u64) -> Result<String> {
+    let notes = workspace("target/tmp/skipped");
+    fs::create_dir_all(workspace("target/tmp"))?;
+    fs::write(&notes, "").with_context(|| format!("cannot write {}", notes.display()))?;
+    let said = run_and_read(tests.env("LIGHTER_SKIPPED", &notes))?;
+    let Some(passed) = passed(&said) else { return Ok(said) };
+    ensure!(passed >= at_least, "no test ran: none has this name");
+    let mut skipped = BTreeMap::new();
+    for (_, why) in fs::read_to_string(&notes)?.lines().filter_map(|note| note.split_once(": ")) {
+        *skipped.entry(why.to_owned()).or_insert(0_u64) += 1;
+    }
+    let count: u64 = skipped.values().sum();
+    eprintln!("xtask: tests that passed: {}; that were skipped: {count}", passed.saturating_sub(count));
+    for (why, count) in skipped {
+        eprintln!("xtask:   {count} skipped: {why}");
+    }
+    Ok(said)
+}
+
+/// Returns how many tests passed, by lines such as `test result: ok. 3 passed; 0 failed; ...`; none if nothing was to
+/// be run.
+fn passed(said: &str) -> Option<u64> {
+    let results = said.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
+    let counts = results.filter_map(|result| result.split(' ').next()?.parse::<u64>().ok());
+    counts.reduce(|sum, count| sum + count)
 }
 
 /// Gives anything to everything that reads it, for about so many seconds: by libFuzzer, or, where that or a
@@ -111,7 +119,16 @@ pub(crate) fn crash(wasmtime: &Path, component: &Path, kills: u64, seed: u64) ->
     let mut tests = tests(wasmtime, component);
     tests.env("LIGHTER_KILLS", kills.to_string()).env("LIGHTER_SEED", seed.to_string());
     tests.args(["--test", "integration", "--", "--exact", CRASH]);
-    step(&format!("killing the server {kills} times while clients push"), || run(&mut tests))
+    step(&format!("killing the server {kills} times while clients push"), || counted(&mut tests, 1)).map(drop)
+}
+
+/// Measures the component beside other registries.
+pub(crate) fn bench(wasmtime: &Path, component: &Path, arguments: &[String]) -> Result<()> {
+    let mut bench = cargo();
+    bench.env("LIGHTER_WASMTIME", wasmtime).env("LIGHTER_COMPONENT", component);
+    bench.args(["run", "--package", "lighter-bench", "--manifest-path"]).arg(workspace("Cargo.toml"));
+    // Where the caller is: it may name a file there.
+    run(bench.current_dir(env::current_dir()?).arg("--").args(arguments))
 }
 
 fn tests(wasmtime: &Path, component: &Path) -> Command {
@@ -120,7 +137,7 @@ fn tests(wasmtime: &Path, component: &Path) -> Command {
     tests
 }
 
-/// Checks the format, and lints what runs here as well as what runs on a WebAssembly host.
+/// Checks the format, lints what runs here as well as what runs on a WebAssembly host, and checks the dependencies.
 pub(crate) fn lint(toolchain: &Toolchain) -> Result<()> {
     step("checking the format", || run(cargo().args(["fmt", "--all", "--check"])))?;
     step("linting for this machine", || {
@@ -130,5 +147,50 @@ pub(crate) fn lint(toolchain: &Toolchain) -> Result<()> {
         let mut clippy = toolchain.cargo("clippy");
         clippy.args(["--lib", "--all-features"]).args(packages().flat_map(|package| ["--package", package]));
         run(clippy.args(["--", "-Dwarnings"]))
-    })
+    })?;
+    step("checking the dependencies against deny.toml", deny)
+}
+
+/// Checks the licences and sources of all dependencies, and whether there are advisories about them, by cargo-deny.
+/// Without it that is said, and in CI it is a failure. The database of advisories comes over the network: where it
+/// cannot be had, that is said, too.
+fn deny() -> Result<()> {
+    let own = workspace("target/tools/bin/cargo-deny");
+    let deny = || {
+        let mut deny = Command::new(if own.exists() { own.as_os_str() } else { "cargo-deny".as_ref() });
+        deny.current_dir(workspace(""));
+        deny
+    };
+    if capture(deny().arg("--version")).is_err() {
+        let missing = "there is no cargo-deny here: licences, sources and advisories were not checked; \
+                       `cargo install --locked cargo-deny` installs it";
+        ensure!(env::var_os("LIGHTER_REQUIRE_PEERS").is_none_or(|value| value != "1"), missing);
+        eprintln!("xtask: {missing}");
+        return Ok(());
+    }
+    run(deny().args(["check", "licenses", "bans", "sources"]))?;
+    match capture(deny().args(["fetch", "db"])) {
+        Ok(_) => run(deny().args(["check", "advisories"])),
+        Err(error) => {
+            eprintln!(
+                "xtask: WARNING: advisories were not checked, since their database cannot be fetched: {error:#}"
+            );
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::passed;
+
+    #[test]
+    fn tests_that_passed_are_counted() {
+        let result = |count: u64| {
+            format!("running {count} tests\n\ntest result: ok. {count} passed; 0 failed; 9 filtered out\n")
+        };
+        assert_eq!(passed(&(result(3) + &result(0) + &result(12))), Some(15));
+        assert_eq!(passed(&result(0)), Some(0));
+        assert_eq!(passed("a: test\n\n1 test, 0 benchmarks\n"), None);
+    }
 }

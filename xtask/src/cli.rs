@@ -1,15 +1,11 @@
 //! The command line.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
-use crate::bench::Plan;
 use crate::serve::Site;
-use crate::toolchain::Way;
-use crate::workspace;
 
 /// What `cargo xtask help` prints.
 pub(crate) const HELP: &str = "\
@@ -43,14 +39,9 @@ Commands:
   fuzz    Give anything to everything that reads it: by cargo-fuzz where there is one with a nightly
           compiler, else by the property tests again and again.
             --seconds N       for about how long (60)
-  lint    Check the format, and lint for this machine and for WebAssembly.
+  lint    Check the format, lint for this machine and for WebAssembly, and check the licences and sources of
+          the dependencies, and the advisories about them, by cargo-deny.
   help    Print this text.
-
-Options of every command:
-  --toolchain NAME  Use only this way to a compiler for wasm32-wasip2: `installed` (what is there, or
-                    what rustup installs), `debian-source` (the installed compiler, and the standard
-                    library's source from Debian) or `debian-compiler` (Debian's own). Without it they
-                    are tried in that order.
 
 All that is fetched or made is kept under target/.
 ";
@@ -70,7 +61,10 @@ pub(crate) enum Task {
         arguments: Vec<String>,
     },
     /// Measure beside other registries.
-    Bench(Plan),
+    Bench {
+        /// What the benchmark is told.
+        arguments: Vec<String>,
+    },
     /// Kill the server while clients push.
     Crash {
         /// How often.
@@ -94,16 +88,7 @@ pub(crate) enum Task {
     Help,
 }
 
-/// A command line.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Arguments {
-    /// What to do.
-    pub(crate) task: Task,
-    /// The only toolchain to use, where that is not left to us.
-    pub(crate) toolchain: Option<Way>,
-}
-
-impl Arguments {
+impl Task {
     /// Reads what follows the program's name.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut words = words.into_iter();
@@ -112,43 +97,30 @@ impl Arguments {
             Some("build") => Task::Build,
             Some("serve") => Task::Serve(Site { listen: "127.0.0.1:5000".into(), data: "data".into() }),
             Some("test") => Task::Test { long: false, arguments: Vec::new() },
-            Some("bench") => {
-                Task::Bench(Plan { rounds: 5, size: 512, peers: Vec::new(), out: workspace("target/bench") })
-            }
+            Some("bench") => Task::Bench { arguments: Vec::new() },
             Some("crash") => Task::Crash { kills: 200, seed: 1 },
             Some("conformance") => Task::Conformance { suite: "conformance".into() },
             Some("fuzz") => Task::Fuzz { seconds: 60 },
             Some("lint") => Task::Lint,
             Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
         };
-        let mut toolchain = None;
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match (word.as_str(), &mut task) {
-                ("--help" | "-h", _) => return Ok(Self { task: Task::Help, toolchain }),
-                ("--toolchain", _) => {
-                    let name = value()?;
-                    let way = Way::named(&name);
-                    toolchain = Some(way.with_context(|| format!("there is no toolchain `{name}`"))?);
-                }
+                ("--help" | "-h", _) => return Ok(Self::Help),
                 ("--listen", Task::Serve(site)) => site.listen = value()?,
                 ("--data", Task::Serve(site)) => site.data = value()?.into(),
-                ("--rounds", Task::Bench(plan)) => {
-                    plan.rounds = number::<NonZeroUsize>(&word, &value()?)?.get()
-                }
-                ("--size", Task::Bench(plan)) => plan.size = number::<NonZeroUsize>(&word, &value()?)?.get(),
-                ("--peer", Task::Bench(plan)) => plan.peers.push(value()?),
-                ("--out", Task::Bench(plan)) => plan.out = value()?.into(),
                 ("--long", Task::Test { long, .. }) => *long = true,
                 ("--kills", Task::Crash { kills, .. }) => *kills = number(&word, &value()?)?,
                 ("--seed", Task::Crash { seed, .. }) => *seed = number(&word, &value()?)?,
                 ("--suite", Task::Conformance { suite }) => *suite = value()?.into(),
                 ("--seconds", Task::Fuzz { seconds }) => *seconds = number(&word, &value()?)?,
                 ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
+                (_, Task::Bench { arguments }) => arguments.extend([word].into_iter().chain(words.by_ref())),
                 _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
             }
         }
-        Ok(Self { task, toolchain })
+        Ok(task)
     }
 }
 
@@ -158,33 +130,25 @@ fn number<N: FromStr>(option: &str, value: &str) -> Result<N> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, Task};
+    use super::Task;
     use crate::serve::Site;
-    use crate::toolchain::Way;
 
-    fn parse(line: &str) -> Result<Arguments, String> {
-        Arguments::parse(line.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())
+    fn parse(line: &str) -> Result<Task, String> {
+        Task::parse(line.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())
     }
 
     #[test]
     fn no_command_asks_for_help() {
         for line in ["", "help", "--help", "build -h"] {
-            assert_eq!(parse(line).unwrap().task, Task::Help, "{line}");
+            assert_eq!(parse(line).unwrap(), Task::Help, "{line}");
         }
-    }
-
-    #[test]
-    fn a_toolchain_can_be_named() {
-        assert_eq!(parse("build").unwrap(), Arguments { task: Task::Build, toolchain: None });
-        let way = parse("build --toolchain debian-source").unwrap().toolchain;
-        assert_eq!(way, Some(Way::DebianSource));
     }
 
     #[test]
     fn where_to_serve_can_be_said() {
         let site = |listen: &str, data: &str| Task::Serve(Site { listen: listen.into(), data: data.into() });
-        assert_eq!(parse("serve").unwrap().task, site("127.0.0.1:5000", "data"));
-        assert_eq!(parse("serve --data /d --listen [::1]:0").unwrap().task, site("[::1]:0", "/d"));
+        assert_eq!(parse("serve").unwrap(), site("127.0.0.1:5000", "data"));
+        assert_eq!(parse("serve --data /d --listen [::1]:0").unwrap(), site("[::1]:0", "/d"));
     }
 
     #[test]
@@ -193,23 +157,27 @@ mod tests {
             long,
             arguments: words.iter().copied().map(str::to_owned).collect(),
         };
-        assert_eq!(parse("test").unwrap().task, told(false, &[]));
-        assert_eq!(
-            parse("test --long -- push --long --").unwrap().task,
-            told(true, &["push", "--long", "--"])
-        );
+        assert_eq!(parse("test").unwrap(), told(false, &[]));
+        assert_eq!(parse("test --long -- push --long --").unwrap(), told(true, &["push", "--long", "--"]));
+    }
+
+    #[test]
+    fn the_benchmark_reads_its_options() {
+        let arguments = ["--rounds", "3", "--fast"].map(str::to_owned).to_vec();
+        assert_eq!(parse("bench --rounds 3 --fast").unwrap(), Task::Bench { arguments });
+        assert_eq!(parse("bench --help").unwrap(), Task::Help);
     }
 
     #[test]
     fn kills_are_counted() {
-        assert_eq!(parse("crash").unwrap().task, Task::Crash { kills: 200, seed: 1 });
-        assert_eq!(parse("crash --seed 7 --kills 3").unwrap().task, Task::Crash { kills: 3, seed: 7 });
+        assert_eq!(parse("crash").unwrap(), Task::Crash { kills: 200, seed: 1 });
+        assert_eq!(parse("crash --seed 7 --kills 3").unwrap(), Task::Crash { kills: 3, seed: 7 });
         assert!(parse("crash --kills many").unwrap_err().contains("`many`"));
     }
 
     #[test]
     fn the_suite_can_be_anywhere() {
-        let suite = |line: &str| match parse(line).unwrap().task {
+        let suite = |line: &str| match parse(line).unwrap() {
             Task::Conformance { suite } => suite.display().to_string(),
             other => panic!("{other:?}"),
         };
@@ -219,8 +187,8 @@ mod tests {
 
     #[test]
     fn fuzzing_ends() {
-        assert_eq!(parse("fuzz").unwrap().task, Task::Fuzz { seconds: 60 });
-        assert_eq!(parse("fuzz --seconds 9").unwrap().task, Task::Fuzz { seconds: 9 });
+        assert_eq!(parse("fuzz").unwrap(), Task::Fuzz { seconds: 60 });
+        assert_eq!(parse("fuzz --seconds 9").unwrap(), Task::Fuzz { seconds: 9 });
     }
 
     #[test]
@@ -229,8 +197,6 @@ mod tests {
         assert!(parse("build --listen 127.0.0.1:0").unwrap_err().contains("`--listen`"));
         assert!(parse("lint -- x").unwrap_err().contains("`--`"));
         assert!(parse("build --fast").unwrap_err().contains("`--fast`"));
-        assert!(parse("build --toolchain").unwrap_err().contains("needs a value"));
-        assert!(parse("bench --rounds 0").unwrap_err().contains("`0`"));
-        assert!(parse("build --toolchain nightly").unwrap_err().contains("`nightly`"));
+        assert!(parse("serve --data").unwrap_err().contains("needs a value"));
     }
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use lighter_test_host::process::Process;
+use lighter_test_host::wasmtime::{DATA, READY, Serve, address_in};
 
-use crate::bench::peer::Peer;
 use crate::components::Tested;
 use crate::process::step;
 use crate::workspace;
@@ -75,12 +76,21 @@ pub(crate) fn conformance(wasmtime: &Path, tested: &Tested, suite: &Path) -> Res
 }
 
 fn one_run(wasmtime: &Path, component: &Path, suite: &Path, version: &str, results: &Path) -> Result<Counts> {
+    let data = results.join("data");
+    if data.exists() {
+        fs::remove_dir_all(&data)?;
+    }
+    fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
+    let serve = Serve::default().directory(&data, DATA).env("REGISTRY_LOG_ACCESSLOG_DISABLED=true");
     // The suite pushes manifests whose blobs it never pushes.
-    let peer = Peer::lighter(wasmtime, component).with_flags("--env=REGISTRY_VALIDATION_DISABLED=true");
-    let registry = peer.start(&results.join("data"))?;
+    let serve = serve.env("REGISTRY_VALIDATION_DISABLED=true");
+    let registry =
+        Process::spawn(&mut serve.command(wasmtime, component)).context("cannot start wasmtime")?;
+    let address = registry.try_wait_for(READY).and_then(|line| address_in(&line));
+    let address = address.with_context(|| format!("wasmtime does not serve:\n{}", registry.log()))?;
     let mut command = Command::new(suite);
     command.current_dir(results).env("OCI_VERSION", version).env("OCI_RESULTS_DIR", results);
-    command.env("OCI_REGISTRY", registry.address.to_string()).env("OCI_TLS", "disabled");
+    command.env("OCI_REGISTRY", address.to_string()).env("OCI_TLS", "disabled");
     command.envs(SETTINGS.map(|setting| (setting, "true")));
     // How it ends says no more than what it prints.
     let output = command.output().with_context(|| format!("cannot start {}", suite.display()))?;

@@ -1,12 +1,10 @@
 //! Builds, serves and tests Lighter.
 
-mod bench;
 mod check;
 mod cli;
 mod components;
 mod compose;
 mod conformance;
-mod debian;
 mod process;
 mod sections;
 mod serve;
@@ -19,9 +17,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use bench::bench;
-use check::{crash, fuzz, lint, test};
-use cli::{Arguments, HELP, Task};
+use check::{bench, crash, fuzz, lint, test};
+use cli::{HELP, Task};
 use components::{build, build_default, build_tested};
 use conformance::conformance;
 use serve::serve;
@@ -29,14 +26,14 @@ use toolchain::Toolchain;
 use tools::{wasm_opt, wasmtime};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse(env::args().skip(1)) {
-        Ok(arguments) => arguments,
+    let task = match Task::parse(env::args().skip(1)) {
+        Ok(task) => task,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             return ExitCode::from(2);
         }
     };
-    match run(arguments) {
+    match run(task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
@@ -45,34 +42,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<()> {
-    let toolchain = || Toolchain::find(arguments.toolchain);
-    match arguments.task {
+fn run(task: Task) -> Result<()> {
+    match task {
         Task::Help => print!("{HELP}"),
-        Task::Build => build(&toolchain()?, &wasm_opt()?)?,
+        Task::Build => build(&Toolchain::find()?, wasm_opt().as_deref())?,
         Task::Serve(site) => {
             let address = site.check()?;
-            let component = build_default(&toolchain()?, &wasm_opt()?)?;
+            let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
             serve(&wasmtime()?, &component, address, &site.data)?;
         }
         Task::Test { long, arguments } => {
-            let tested = build_tested(&toolchain()?, &wasm_opt()?)?;
+            let tested = build_tested(&Toolchain::find()?, wasm_opt().as_deref())?;
             test(&wasmtime()?, &tested, long, &arguments)?;
         }
         Task::Crash { kills, seed } => {
-            let component = build_default(&toolchain()?, &wasm_opt()?)?;
+            let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
             crash(&wasmtime()?, &component, kills, seed)?;
         }
-        Task::Bench(plan) => {
-            let component = build_default(&toolchain()?, &wasm_opt()?)?;
-            bench(&wasmtime()?, &component, &plan)?;
+        Task::Bench { arguments } => {
+            let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
+            bench(&wasmtime()?, &component, &arguments)?;
         }
         Task::Conformance { suite } => {
-            let tested = build_tested(&toolchain()?, &wasm_opt()?)?;
+            let tested = build_tested(&Toolchain::find()?, wasm_opt().as_deref())?;
             conformance(&wasmtime()?, &tested, &suite)?;
         }
         Task::Fuzz { seconds } => fuzz(seconds)?,
-        Task::Lint => lint(&toolchain()?)?,
+        Task::Lint => lint(&Toolchain::find()?)?,
     }
     Ok(())
 }

@@ -1,20 +1,52 @@
 //! Other programs: run them, and say in one sentence what went wrong.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// Does a long piece of work, saying what it is before and how long it took after.
+/// How often it is said of a long piece of work that it goes on.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Does a long piece of work. Says what it is before, every [`HEARTBEAT`] what it is and how long it has taken
+/// so far, and how long it took after.
 pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("xtask: {what} ...");
     let started = Instant::now();
-    let done = work()?;
-    eprintln!("xtask: done in {:.1} s", started.elapsed().as_secs_f64());
+    let done = with_heartbeat(HEARTBEAT, work, || {
+        // Over what cargo shows of its progress on a terminal; it shows it again.
+        let start_of_line = if io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
+        eprintln!("{start_of_line}xtask: {} so far: {what}", minutes(started.elapsed()));
+    })?;
+    eprintln!("xtask: done in {}", minutes(started.elapsed()));
     Ok(done)
+}
+
+/// Does some work, and something else again and again until the work is done.
+fn with_heartbeat<T>(every: Duration, work: impl FnOnce() -> T, mut beat: impl FnMut() + Send) -> T {
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while is_done.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                beat();
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
+
+/// Writes how long something took.
+fn minutes(time: Duration) -> String {
+    match time.as_secs() {
+        0..60 => format!("{:.1} s", time.as_secs_f64()),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
 }
 
 /// Runs a program whose output the user sees.
@@ -37,27 +69,42 @@ pub(crate) fn build(command: &mut Command) -> Result<()> {
     }
     let child = command.stderr(Stdio::piped()).spawn();
     let mut child = child.with_context(|| format!("cannot start {}", name(command)))?;
-    let mut said = Vec::new();
-    if let Some(stderr) = child.stderr.take() {
-        let mut stderr = BufReader::new(stderr);
-        loop {
-            let part = stderr.fill_buf()?;
-            let length = part.len();
-            if length == 0 {
-                break;
-            }
-            // Whether the user can be told or not, the program goes on.
-            let _ = errors.write_all(part);
-            said.extend_from_slice(part);
-            stderr.consume(length);
-        }
-    }
+    let said = child.stderr.take().map(|stderr| pass_on(stderr, &mut errors)).transpose()?;
     let status = child.wait()?;
     if !status.success() {
-        let lacks = lack(&String::from_utf8_lossy(&said)).map(|lack| format!(": {lack}"));
+        let lacks = lack(&said.unwrap_or_default()).map(|lack| format!(": {lack}"));
         bail!("{} failed ({status}){}", name(command), lacks.unwrap_or_default());
     }
     Ok(())
+}
+
+/// Runs a program whose output the user sees, and returns what it wrote to its standard output.
+pub(crate) fn run_and_read(command: &mut Command) -> Result<String> {
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| format!("cannot start {}", name(command)))?;
+    let said = child.stdout.take().map(|stdout| pass_on(stdout, &mut io::stdout())).transpose()?;
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} failed ({status})", name(command));
+    }
+    Ok(said.unwrap_or_default())
+}
+
+/// Shows the user what a program writes, as it writes it, and returns it.
+fn pass_on(output: impl Read, to: &mut impl Write) -> Result<String> {
+    let mut output = BufReader::new(output);
+    let mut said = Vec::new();
+    loop {
+        let part = output.fill_buf()?;
+        let length = part.len();
+        if length == 0 {
+            return Ok(String::from_utf8_lossy(&said).into_owned());
+        }
+        // Whether it can be shown or not, the program goes on.
+        let _ = to.write_all(part).and_then(|()| to.flush());
+        said.extend_from_slice(part);
+        output.consume(length);
+    }
 }
 
 /// Returns what a build lacked, by what it said.
@@ -88,31 +135,6 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a program with its output going to a file, and ends it when it takes longer than `limit`.
-pub(crate) fn run_bounded(command: &mut Command, limit: Duration, log: File) -> Result<()> {
-    let started = Instant::now();
-    let errors = log.try_clone().context("cannot share the log file")?;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(errors)
-        .spawn()
-        .with_context(|| format!("cannot start {}", name(command)))?;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            if !status.success() {
-                bail!("{} failed ({status})", name(command));
-            }
-            return Ok(());
-        }
-        if started.elapsed() > limit {
-            child.kill().and_then(|()| child.wait().map(drop)).context("cannot end a program")?;
-            bail!("{} took longer than {} s", name(command), limit.as_secs());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
 /// Returns the line in which a program says why it failed: the first error, or its last words.
 fn reason(said: &str) -> &str {
     let is_error = |line: &&str| line.starts_with("E: ") || line.starts_with("error");
@@ -132,11 +154,27 @@ fn name(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::process::Command;
-    use std::time::{Duration, Instant};
+    use std::sync::mpsc;
+    use std::time::Duration;
 
-    use super::{build, lack, name, reason, run_bounded};
+    use super::{build, lack, minutes, name, reason, with_heartbeat};
+
+    #[test]
+    fn work_that_takes_long_is_heard_of() {
+        let (beats, heard) = mpsc::channel();
+        let work = || (0..3).map(|_| heard.recv_timeout(Duration::from_secs(30)).unwrap()).count();
+        let done = with_heartbeat(Duration::from_millis(1), work, || _ = beats.send(()));
+        assert_eq!(done, 3);
+        assert_eq!(with_heartbeat(Duration::MAX, || "at once", || panic!("nothing takes long")), "at once");
+    }
+
+    #[test]
+    fn a_minute_is_written_as_one() {
+        assert_eq!(minutes(Duration::from_millis(1_250)), "1.2 s");
+        assert_eq!(minutes(Duration::from_secs(59)), "59.0 s");
+        assert_eq!(minutes(Duration::from_secs(671)), "11 min 11 s");
+    }
 
     #[test]
     fn what_a_build_lacked_is_told() {
@@ -182,15 +220,5 @@ mod tests {
             "`apt-get update`"
         );
         assert_eq!(name(Command::new("rustc").arg("--version")), "`rustc`");
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn what_takes_too_long_is_ended() {
-        let started = Instant::now();
-        let log = File::options().write(true).open("/dev/null").unwrap();
-        let ended = run_bounded(Command::new("sleep").arg("60"), Duration::from_millis(200), log);
-        assert!(ended.unwrap_err().to_string().contains("took longer"));
-        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }

@@ -1,42 +1,26 @@
 //! A registry on this machine: `wasmtime serve` with the component and a data directory.
 
+use std::env;
 use std::fs::{self, DirBuilder, File};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use lighter_test_host::client::Request;
+use lighter_test_host::process::Process;
+use lighter_test_host::wasmtime::{DATA, READY, Serve, address_in};
 
-/// Where the filesystem driver looks for its files, unless [`ROOT`] says otherwise.
-const GUEST_DATA: &str = "/var/lib/registry";
-
-/// The variable that says so.
+/// The variable that says where the filesystem driver looks for its files.
 const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 
 /// The variable that says how access is controlled.
 const AUTH: &str = "REGISTRY_AUTH";
-
-/// An instance that serves many requests spares most of them its start.
-pub(crate) const REUSE: &str = "128";
-
-/// wasmtime has a thread for each core, and one that waits for the disk answers nobody. With these, many can
-/// wait.
-pub(crate) const THREADS: &str = "16";
-
-/// The variable that says so.
-pub(crate) const THREADS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
-
-/// So many pieces of a blob are read while the one before is sent.
-pub(crate) const READ_AHEAD: &str = "-Shttp-outgoing-body-buffer-chunks=4";
-
-/// What wasmtime says when it accepts connections; the URL follows.
-const READY: &str = "Serving HTTP on ";
 
 /// How long wasmtime may take to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -71,14 +55,21 @@ pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data
     let told = Arc::clone(&stop);
     ctrlc::set_handler(move || told.store(true, Ordering::Relaxed)).context("cannot handle signals")?;
 
-    let mut server = Server::start(wasmtime, component, address, &data)?;
-    let ready = server.follow()?;
+    let (served, urls) = mpsc::channel();
+    let follow = move |line: String| match line.strip_prefix(READY) {
+        // Nothing receives it any more once we are stopping.
+        Some(_) => drop(served.send(line)),
+        None => eprintln!("{line}"),
+    };
+    let mut command = command(address, &data).command(wasmtime, component);
+    let mut server = Process::follow(&mut command, follow)
+        .with_context(|| format!("cannot start {}", wasmtime.display()))?;
     while !stop.load(Ordering::Relaxed) {
-        if let Some(status) = server.0.try_wait()? {
+        if let Some(status) = server.ended()? {
             bail!("wasmtime ended by itself ({status})");
         }
-        if let Ok(url) = ready.try_recv() {
-            let at = reachable(&url)?;
+        if let Ok(line) = urls.try_recv() {
+            let at = reachable(&line)?;
             ensure_answers(at)?;
             println!("{}", welcome(at, &data));
             if is_open() {
@@ -87,69 +78,22 @@ pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data
         }
         thread::sleep(Duration::from_millis(50));
     }
-    server.stop()
+    server.stop(GRACE).context("cannot stop wasmtime")
 }
 
-/// The wasmtime that serves. It ends when this is dropped.
-struct Server(Child);
-
-impl Server {
-    fn start(wasmtime: &Path, component: &Path, address: SocketAddr, data: &Path) -> Result<Self> {
-        let mut command = Command::new(wasmtime);
-        // With a prefix, which is a write of its own, the lines of two instances can meet.
-        command.args(["serve", "-Scli", "--no-logging-prefix", READ_AHEAD]);
-        command.args(["--max-instance-reuse-count", REUSE]);
-        if env::var_os(THREADS_VARIABLE).is_none() {
-            command.env(THREADS_VARIABLE, THREADS);
-        }
-        command.arg("--addr").arg(address.to_string());
-        let guest = env::var(ROOT).unwrap_or_else(|_| GUEST_DATA.to_owned());
-        command.arg("--dir").arg(format!("{}::{guest}", data.display()));
-        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REGISTRY_")) {
-            // The name alone: a secret's value does not belong on a command line.
-            command.arg("--env").arg(name);
-        }
-        if env::var_os(AUTH).is_none() {
-            // Nobody but this machine reaches it.
-            command.arg("--env").arg(format!("{AUTH}=none"));
-        }
-        let child = command.arg(component).stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
-        child.map(Self).with_context(|| format!("cannot start {}", wasmtime.display()))
+/// Returns how the registry is served, with what the environment says of it.
+fn command(address: SocketAddr, data: &Path) -> Serve {
+    let guest = env::var(ROOT).unwrap_or_else(|_| DATA.to_owned());
+    let mut serve = Serve::default().at(address).directory(data, &guest);
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REGISTRY_")) {
+        // The name alone: a secret's value does not belong on a command line.
+        serve = serve.env(name);
     }
-
-    /// Passes on what wasmtime says, and returns where its URL arrives.
-    fn follow(&mut self) -> Result<Receiver<String>> {
-        let stderr: ChildStderr = self.0.stderr.take().context("wasmtime has no standard error")?;
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                let line = String::from_utf8_lossy(&line);
-                match line.strip_prefix(READY) {
-                    // Nobody listens any more when we are stopping.
-                    Some(url) => drop(sender.send(url.to_owned())),
-                    None => eprintln!("{line}"),
-                }
-            }
-        });
-        Ok(receiver)
+    if env::var_os(AUTH).is_none() {
+        // Only this machine reaches it.
+        serve = serve.env(format!("{AUTH}=none"));
     }
-
-    /// Waits for wasmtime to finish what it serves: a Ctrl-C has reached it as well.
-    fn stop(mut self) -> Result<()> {
-        let asked = Instant::now();
-        while self.0.try_wait()?.is_none() && asked.elapsed() < GRACE {
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    serve
 }
 
 /// Returns the address to listen on, if it is free.
@@ -180,11 +124,9 @@ fn prepare_data(data: &Path) -> Result<()> {
         .with_context(|| format!("cannot write to the data directory {}", data.display()))
 }
 
-/// Returns the address in wasmtime's URL, as it is reached from this machine.
-fn reachable(url: &str) -> Result<SocketAddr> {
-    let authority = url.trim().trim_start_matches("http://").trim_end_matches('/');
-    let mut address: SocketAddr =
-        authority.parse().with_context(|| format!("wasmtime serves on {url}, which is no address"))?;
+/// Returns the address in the line in which wasmtime says where it serves, as it is reached from this machine.
+fn reachable(line: &str) -> Result<SocketAddr> {
+    let mut address = address_in(line).with_context(|| format!("wasmtime says no address: {line}"))?;
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
@@ -196,18 +138,9 @@ fn reachable(url: &str) -> Result<SocketAddr> {
 
 /// Fails unless a registry answers there.
 fn ensure_answers(address: SocketAddr) -> Result<()> {
-    let limit = Some(Duration::from_secs(30));
-    let mut answer = String::new();
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(limit)?;
-    write!(stream, "GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    stream.read_to_string(&mut answer).context("the registry does not answer")?;
-    let status = answer.lines().next().unwrap_or_default();
+    let answer = Request::new(address, "GET", "/v2/").try_send().context("the registry does not answer")?;
     // Where access is controlled, it asks for a token.
-    ensure!(
-        status.contains(" 200 ") || status.contains(" 401 "),
-        "the registry answers GET /v2/ with `{status}`"
-    );
+    ensure!([200, 401].contains(&answer.code()), "the registry answers GET /v2/ with `{}`", answer.status());
     Ok(())
 }
 

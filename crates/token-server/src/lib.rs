@@ -21,15 +21,18 @@ use serde::de::IgnoredAny;
 
 use certificate::Certificate;
 use jwk::Jwk;
-use lighter::auth::VerifyToken;
+use lighter::auth::{TokenServer, VerifyToken};
 use lighter::storage::Settings;
 use public_key::{Algorithm, PublicKey};
 
 const JWKS: &str = "REGISTRY_AUTH_TOKEN_JWKS";
 const CERTIFICATES: &str = "REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE";
 
-/// Reads the keys from the files that the settings name. Errs, for the log, with the variable that is wrong.
-pub fn open(settings: &Settings) -> Result<Box<dyn VerifyToken>, String> {
+/// The keys of a token server, to be handed to a registry.
+pub const TOKEN_SERVER: TokenServer = TokenServer { variables: &[JWKS, CERTIFICATES], open };
+
+/// Reads the keys from the files that the settings name.
+fn open(settings: &Settings) -> Result<Box<dyn VerifyToken>, String> {
     let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
     let jwks = settings.file(JWKS).map(|file| Keys::from_jwks(&file?).map_err(wrong(JWKS)));
     let certificates =

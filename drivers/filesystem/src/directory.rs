@@ -10,7 +10,7 @@ use wasi::filesystem::types::{
 };
 
 use crate::error::failed;
-use crate::path::nearest;
+use crate::path::{is_temporary, nearest};
 use lighter::storage::{Error, check_key};
 
 /// How often an operation is tried again after another request has removed the directory that it
@@ -265,6 +265,20 @@ impl Directory {
             }
         }
         Ok(least.into_sorted_vec())
+    }
+
+    /// Lists at most `limit` files in a directory, in byte order, after a name, but for temporary ones.
+    pub(crate) fn values(&self, path: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let mut names: Vec<String> = Vec::new();
+        for (name, kind) in self.entries(path, PathFlags::SYMLINK_FOLLOW)? {
+            let is_wanted = after.is_none_or(|after| name.as_str() > after) && !is_temporary(&name);
+            if is_wanted && !self.is_directory(path, &name, kind)? {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        names.truncate(limit);
+        Ok(names)
     }
 
     /// Whether an entry of a directory is one itself, or a link that leads to one.

@@ -28,6 +28,10 @@ mod upload;
 #[cfg(all(target_family = "wasm", feature = "registry", not(feature = "token-server")))]
 lighter::export_registry!(storage::Filesystem, lighter::component::environment);
 #[cfg(all(target_family = "wasm", feature = "token-server"))]
-lighter::export_registry!(storage::Filesystem, lighter::component::environment, lighter_token_server::open);
+lighter::export_registry!(
+    storage::Filesystem,
+    lighter::component::environment,
+    lighter_token_server::TOKEN_SERVER
+);
 #[cfg(all(target_family = "wasm", feature = "driver"))]
 lighter::export_storage!(storage::Filesystem, lighter::component::environment);

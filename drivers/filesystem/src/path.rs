@@ -13,9 +13,46 @@ pub(crate) fn nearest<'a>(given: impl Iterator<Item = &'a str>, root: &str) -> O
     Some((index, rest.trim_start_matches('/').to_owned()))
 }
 
+/// Whether a file's name is a temporary one, `<name>.<uuid>.tmp`, which distribution's driver uses too.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    /// The length of a UUID with its hyphens, and of the dot before it.
+    const UUID: usize = 1 + 36;
+    let stem = name.strip_suffix(".tmp").unwrap_or_default();
+    let uuid =
+        stem.len().checked_sub(UUID).and_then(|at| stem.get(at..)).and_then(|end| end.strip_prefix('.'));
+    uuid.is_some_and(|uuid| {
+        uuid.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn temporary_names_are_known() {
+        for name in
+            ["link.5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c11.tmp", "1.5FD6E8DD-7CF1-4B8D-9F34-1F2B1E9F6C11.tmp"]
+        {
+            assert!(is_temporary(name), "{name}");
+        }
+        for name in [
+            "",
+            "tmp",
+            ".tmp",
+            "link",
+            "link.tmp",
+            "5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c11.tmp",
+            "link.5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c11",
+            "link.5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c1x.tmp",
+            "ä.5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c1ä.tmp",
+        ] {
+            assert!(!is_temporary(name), "{name}");
+        }
+    }
 
     #[test]
     fn the_nearest_directory_is_taken() {

@@ -33,6 +33,8 @@ impl Filesystem {
 }
 
 impl Open for Filesystem {
+    const VARIABLES: &'static [&'static str] = &[ROOT_DIRECTORY];
+
     fn open(settings: &Settings) -> core::result::Result<Self, String> {
         let path = settings.get(ROOT_DIRECTORY).unwrap_or(DEFAULT_ROOT).to_owned();
         Ok(Self { path, root: OnceLock::new() })
@@ -75,6 +77,11 @@ impl Storage for Filesystem {
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         let root = self.root()?;
         root.directories(&root.path(prefix)?, after, limit as usize)
+    }
+
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        let root = self.root()?;
+        root.values(&root.path(prefix)?, after, limit as usize)
     }
 
     fn stat(&self, key: &str) -> Result<Option<u64>> {

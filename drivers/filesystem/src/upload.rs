@@ -1,6 +1,6 @@
 //! The writer of an upload: a file that is renamed to become a blob.
 
-use lighter::storage::{Content, Result, Upload};
+use lighter::storage::{Content, Note, Result, Upload, beyond_the_end};
 use wasi::filesystem::types::{Advice, Descriptor, DescriptorFlags, OpenFlags};
 
 use crate::claim::Claim;
@@ -18,6 +18,8 @@ pub(crate) struct Writer {
     offset: u64,
     /// From where on the disk was not told to write yet.
     unwritten: u64,
+    /// Whether bytes were dropped since the upload was opened.
+    is_cut: bool,
     /// None for an upload that nobody else knows of yet.
     claim: Option<Claim>,
 }
@@ -26,7 +28,7 @@ impl Writer {
     /// Begins an upload at a path that nobody else knows.
     pub(crate) fn create(root: &'static Directory, path: String) -> Result<Self> {
         let file = root.create(&path)?;
-        Ok(Self { root, path, file, offset: 0, unwritten: 0, claim: None })
+        Ok(Self { root, path, file, offset: 0, unwritten: 0, is_cut: false, claim: None })
     }
 
     /// Takes hold of the upload at a path.
@@ -35,7 +37,7 @@ impl Writer {
         let access = DescriptorFlags::READ | DescriptorFlags::WRITE;
         let file = root.open(&path, OpenFlags::empty(), access).map_err(absent_or_failed("open", &path))?;
         let offset = file.stat().map_err(failed("stat", &path))?.size;
-        Ok(Self { root, path, file, offset, unwritten: offset, claim })
+        Ok(Self { root, path, file, offset, unwritten: offset, is_cut: false, claim })
     }
 
     /// Makes what was appended durable.
@@ -73,16 +75,28 @@ impl Upload for Writer {
         Ok(())
     }
 
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        if offset > self.offset {
+            return Err(beyond_the_end(offset, self.offset));
+        }
+        self.renew()?;
+        // Even at the offset that it has: a write that failed may have left bytes behind it.
+        self.file.set_size(offset).map_err(failed("cut", &self.path))?;
+        (self.offset, self.unwritten, self.is_cut) = (offset, self.unwritten.min(offset), true);
+        Ok(())
+    }
+
     fn read(&self) -> Result<Content> {
         self.file.read_via_stream(0).map(Content::Host).map_err(failed("read", &self.path))
     }
 
-    fn suspend(self) -> Result<()> {
+    fn suspend(self, notes: &[Note]) -> Result<()> {
         // One without bytes is none that anybody would miss.
-        if self.offset > 0 {
+        if self.offset > 0 || self.is_cut {
             self.sync()?;
         }
-        self.renew()
+        self.renew()?;
+        notes.iter().try_for_each(|(key, value)| self.root.note(&self.root.path(key)?, value))
     }
 
     fn commit(self, key: &str) -> Result<()> {

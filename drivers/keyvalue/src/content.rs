@@ -70,6 +70,20 @@ impl Content {
         }
     }
 
+    /// Drops all bytes after the first ones, and returns the names of the chunks that have no others. Where
+    /// the end lies within a chunk, that stays as it is, longer than what counts of it.
+    pub(crate) fn cut(&mut self, mut bytes: u64) -> Vec<String> {
+        let mut chunks: Vec<String> = self.chunks().collect();
+        for run in &mut self.runs {
+            run.bytes = run.bytes.min(bytes);
+            bytes -= run.bytes;
+        }
+        self.runs.retain(|run| run.bytes > 0);
+        let kept = self.chunks().count();
+        chunks.drain(..kept);
+        chunks
+    }
+
     /// The name of the last chunk.
     pub(crate) fn last(&self) -> Option<String> {
         self.runs.last().map(|run| self.chunk(run.writer, run.chunks().saturating_sub(1)))
@@ -164,7 +178,11 @@ impl<B: Bucket> Reader<B> {
             (self.run, self.index) = (self.run + 1, 0);
         }
         match self.bucket.get(&key)? {
-            Some(bytes) if bytes.len() as u64 == expected => Ok(Some(bytes)),
+            // It is longer where content was cut.
+            Some(mut bytes) if bytes.len() as u64 >= expected => {
+                bytes.truncate(usize::try_from(expected).unwrap_or(usize::MAX));
+                Ok(Some(bytes))
+            }
             Some(_) => Err(Error::Other(format!("{key} has not the length that it was written with"))),
             None => Err(Error::Other(format!("{key} is missing"))),
         }

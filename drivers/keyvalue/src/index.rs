@@ -46,6 +46,20 @@ pub(crate) fn list(
     Ok(names.take(limit as usize).map(str::to_owned).collect())
 }
 
+/// Lists the names of values directly under a prefix, in byte order, after one. They are in the page that
+/// the prefix is in.
+pub(crate) fn values(
+    bucket: &impl Bucket,
+    prefix: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<String>> {
+    let (directory, name) = split(prefix);
+    let page = page(bucket, directory)?.unwrap_or_default();
+    let names = page.values(name).into_iter().filter(|name| after.is_none_or(|after| *name > after));
+    Ok(names.take(limit as usize).map(str::to_owned).collect())
+}
+
 /// Makes sure that a value which was just stored is found under every prefix of its key.
 pub(crate) fn add_value(bucket: &impl Bucket, key: &str) -> Result<()> {
     let (prefix, leaf) = split(key);

@@ -58,6 +58,6 @@ mod memory;
 mod tests;
 
 #[cfg(all(target_family = "wasm", feature = "registry"))]
-lighter::export_registry!(storage::KeyValue, environment::settings);
+lighter::export_registry!(storage::KeyValue, environment::environment);
 #[cfg(all(target_family = "wasm", feature = "driver"))]
-lighter::export_storage!(storage::KeyValue, environment::settings);
+lighter::export_storage!(storage::KeyValue, environment::environment);

@@ -56,6 +56,15 @@ impl Page {
         names
     }
 
+    /// The names of the values directly under a name, in byte order.
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
+        let below = self.live().filter_map(|line| line.strip_prefix(name)?.strip_prefix('/'));
+        let mut names: Vec<&str> = below.filter(|value| !value.is_empty()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     pub(crate) fn live(&self) -> impl Iterator<Item = &str> {
         self.0.lines().filter(|line| !line.starts_with(DELETED) && !line.starts_with(CLOSED))
     }
@@ -105,6 +114,7 @@ mod tests {
         let page = Page::default().with("b/").with("b-c/").with("link");
         assert!(page.has("b/") && !page.has("b") && !page.has("c"));
         assert_eq!(page.prefixes().into_iter().collect::<Vec<_>>(), ["b", "b-c"]);
+        assert_eq!(page.clone().with("b/y").with("b/x").with("b-c/z").values("b"), ["x", "y"]);
         let page = page.delete(|entry| entry == "b/");
         assert!(!page.has("b/") && page.has("link"));
         assert_eq!(page.deleted().collect::<Vec<_>>(), ["b/"]);

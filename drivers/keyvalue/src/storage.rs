@@ -33,6 +33,8 @@ impl KeyValue {
 }
 
 impl Open for KeyValue {
+    const VARIABLES: &'static [&'static str] = &[STORE, CHUNK];
+
     fn open(settings: &Settings) -> core::result::Result<Self, String> {
         let host = Host::new(settings.get(STORE).unwrap_or(DEFAULT_STORE));
         let chunk = match settings.get(CHUNK) {
@@ -75,6 +77,10 @@ impl Storage for KeyValue {
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         index::list(self.at(prefix)?, prefix, after, limit)
+    }
+
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        index::values(self.at(prefix)?, prefix, after, limit)
     }
 
     fn stat(&self, key: &str) -> Result<Option<u64>> {

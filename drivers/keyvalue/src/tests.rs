@@ -1,5 +1,7 @@
 //! What the contract promises, with many at once.
 
+mod cut;
+
 use std::thread;
 
 use lighter::storage::{Error, Upload as _};
@@ -206,7 +208,7 @@ fn an_upload_goes_on_and_becomes_a_blob() {
     for size in [0, 1, blob::FEW, blob::FEW + 1, CHUNK, CHUNK + 1, 5 * CHUNK, 5 * CHUNK + 7] {
         let store = Memory::default();
         let bytes = content(size, 1);
-        Writer::create(&store, "up/data", CHUNK).unwrap().suspend().unwrap();
+        Writer::create(&store, "up/data", CHUNK).unwrap().suspend(&[]).unwrap();
         for part in bytes.chunks(CHUNK * 3 / 2) {
             let mut writer = Writer::open(&store, "up/data", CHUNK).unwrap();
             part.chunks(33_333).for_each(|bytes| writer.append(bytes).unwrap());
@@ -214,7 +216,7 @@ fn an_upload_goes_on_and_becomes_a_blob() {
             let so_far: Vec<u8> = core::iter::from_fn(|| reader.next().unwrap()).flatten().collect();
             assert_eq!(so_far, bytes[..writer.offset() as usize]);
             let offset = writer.offset();
-            writer.suspend().unwrap();
+            writer.suspend(&[]).unwrap();
             assert_eq!(received(&store, "up/data"), Ok(Some(offset)));
         }
         assert_eq!(value::get(&store, "up/data").unwrap(), None);
@@ -255,7 +257,7 @@ fn an_abandoned_upload_leaves_no_chunk() {
 fn of_many_one_holds_an_upload() {
     for _ in 0..100 {
         let store = Memory::default();
-        Writer::create(&store, "up/data", CHUNK).unwrap().suspend().unwrap();
+        Writer::create(&store, "up/data", CHUNK).unwrap().suspend(&[]).unwrap();
         let held = at_once(4, |_| Writer::open(&store, "up/data", CHUNK));
         assert_eq!(held.iter().filter(|held| held.is_ok()).count(), 1);
         for held in &held {
@@ -289,7 +291,7 @@ fn a_writer_that_stood_still_until_the_upload_had_ended_does_not_bring_it_back()
         let store = Memory::default();
         let mut slow = Writer::create(&store, "up/data", CHUNK).unwrap();
         if robbed == 2 {
-            slow.suspend().unwrap();
+            slow.suspend(&[]).unwrap();
             slow = Writer::open(&store, "up/data", CHUNK).unwrap();
         }
         slow.append(&content(2 * CHUNK, 1)).unwrap();

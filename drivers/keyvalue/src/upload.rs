@@ -1,13 +1,13 @@
 //! The writer of an upload: chunks that become a blob by being named.
 
-use lighter::storage::{Content, Error, Result, Upload, check_key};
+use lighter::storage::{self, Error, Note, Result, Upload, beyond_the_end, check_key};
 
 use crate::blob::{self, Blob, FEW};
-use crate::bucket::Bucket;
-use crate::content::{Reader, Run};
-use crate::hold;
+use crate::bucket::{Bucket, delete_all};
+use crate::content::{Content, Reader, Run};
 use crate::state::State;
 use crate::time::now;
+use crate::{hold, value};
 
 /// A writer shows a sign of life before it does something, if the last one is so many seconds ago.
 const RENEWAL: u64 = 2;
@@ -130,6 +130,20 @@ impl<B: Bucket> Writer<B> {
         self.keep()
     }
 
+    /// Takes the end of content back into the tail, where this writer has stored it as a part of a chunk: the
+    /// next chunk will have the same name. What another writer has stored stays: that was perhaps
+    /// acknowledged, and this writer's own chunks have other names.
+    fn take_back(&self, content: &mut Content, dropped: &mut Vec<String>) -> Result<Vec<u8>> {
+        let own = content.runs.last().filter(|run| run.writer == self.number);
+        let rest = own.map_or(0, |run| run.bytes % run.chunk);
+        let Some(chunk) = content.last().filter(|_| rest > 0) else { return Ok(Vec::new()) };
+        let missing = || Error::Other(format!("{chunk} is missing"));
+        let mut tail = self.bucket.get(&chunk)?.ok_or_else(missing)?;
+        tail.truncate(usize::try_from(rest).unwrap_or(usize::MAX));
+        dropped.extend(content.cut(content.size() - rest));
+        Ok(tail)
+    }
+
     /// Removes all of the upload but the chunks.
     fn end(&mut self) -> Result<()> {
         self.open = false;
@@ -161,13 +175,46 @@ impl<B: Bucket> Upload for Writer<B> {
         self.renew()
     }
 
-    fn read(&self) -> Result<Content> {
-        let State { content, tail, .. } = &self.state;
-        let reader = Reader::new(&self.bucket, Some(content.clone()), tail.clone(), 0, u64::MAX);
-        Ok(Content::Chunks(Box::new(reader)))
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        let size = self.state.size();
+        if offset > size {
+            return Err(beyond_the_end(offset, size));
+        }
+        self.renew()?;
+        if let Some(tail) = offset.checked_sub(self.state.content.size()) {
+            self.state.tail.truncate(usize::try_from(tail).unwrap_or(usize::MAX));
+            return Ok(());
+        }
+        let mut content = self.state.content.clone();
+        let mut dropped = content.cut(offset);
+        let tail = self.take_back(&mut content, &mut dropped)?;
+        let state = State { content, tail, ..self.state.clone() };
+        let before = core::mem::replace(&mut self.state, state);
+        // The chunks go once no state that is stored names them.
+        if let Err(error) = self.keep() {
+            self.state = before;
+            return Err(error);
+        }
+        delete_all(&self.bucket, dropped.into_iter())
     }
 
-    fn suspend(mut self) -> Result<()> {
+    fn read(&self) -> Result<storage::Content> {
+        let State { content, tail, .. } = &self.state;
+        let reader = Reader::new(&self.bucket, Some(content.clone()), tail.clone(), 0, u64::MAX);
+        Ok(storage::Content::Chunks(Box::new(reader)))
+    }
+
+    fn suspend(mut self, notes: &[Note]) -> Result<()> {
+        notes.iter().try_for_each(|(key, _)| check_key(key))?;
+        if !notes.is_empty() {
+            // The bytes first, and the hold until the notes are there.
+            if self.state.tail.len() > FEW {
+                self.flush()?
+            } else {
+                self.keep()?
+            }
+            notes.iter().try_for_each(|(key, value)| value::set(&self.bucket, key, value))?;
+        }
         self.release()
     }
 

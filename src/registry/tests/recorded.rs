@@ -3,16 +3,27 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::storage::{Content, Result, Storage, Upload};
+use crate::storage::{Content, Error, Note, Result, Storage, Upload};
 
 /// Another storage, and the calls that were made to it since the last look.
 #[derive(Clone, Default)]
 pub(crate) struct Recorded<S> {
     storage: S,
     calls: Rc<RefCell<Vec<&'static str>>>,
+    failing: Rc<RefCell<Vec<&'static str>>>,
 }
 
-impl<S> Recorded<S> {
+impl<S: Storage> Recorded<S> {
+    /// Has the next call of an upload's writer fail by each of some names. Of what it appends, half is stored.
+    pub(crate) fn fail(&self, names: &[&'static str]) {
+        *self.failing.borrow_mut() = names.to_vec();
+    }
+
+    /// The other storage.
+    pub(crate) fn inner(&self) -> &S {
+        &self.storage
+    }
+
     /// Returns the calls since the last look, in their order.
     pub(crate) fn take_calls(&self) -> Vec<&'static str> {
         self.calls.take()
@@ -55,6 +66,10 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("list").list(prefix, after, limit)
     }
 
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        self.called("values").values(prefix, after, limit)
+    }
+
     fn stat(&self, key: &str) -> Result<Option<u64>> {
         self.called("stat").stat(key)
     }
@@ -77,12 +92,12 @@ impl<S: Storage> Storage for Recorded<S> {
 
     fn create_upload(&self, id: &str) -> Result<Self::Upload> {
         let upload = self.called("create-upload").create_upload(id)?;
-        Ok(RecordedUpload { upload, calls: Rc::clone(&self.calls) })
+        Ok(RecordedUpload { upload, calls: Rc::clone(&self.calls), failing: Rc::clone(&self.failing) })
     }
 
     fn open_upload(&self, id: &str) -> Result<Self::Upload> {
         let upload = self.called("open-upload").open_upload(id)?;
-        Ok(RecordedUpload { upload, calls: Rc::clone(&self.calls) })
+        Ok(RecordedUpload { upload, calls: Rc::clone(&self.calls), failing: Rc::clone(&self.failing) })
     }
 }
 
@@ -90,11 +105,17 @@ impl<S: Storage> Storage for Recorded<S> {
 pub(crate) struct RecordedUpload<U> {
     upload: U,
     calls: Rc<RefCell<Vec<&'static str>>>,
+    failing: Rc<RefCell<Vec<&'static str>>>,
 }
 
 impl<U> RecordedUpload<U> {
-    fn called(&self, name: &'static str) {
+    fn called(&self, name: &'static str) -> Result<()> {
         self.calls.borrow_mut().push(name);
+        let mut failing = self.failing.borrow_mut();
+        match failing.iter().position(|failing| *failing == name) {
+            Some(at) => Err(Error::NoSpace(format!("for a test of {}", failing.swap_remove(at)))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -104,27 +125,35 @@ impl<U: Upload> Upload for RecordedUpload<U> {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.called("append");
+        if let Err(error) = self.called("append") {
+            self.upload.append(&bytes[..bytes.len() / 2])?;
+            return Err(error);
+        }
         self.upload.append(bytes)
     }
 
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        self.called("cut")?;
+        self.upload.cut(offset)
+    }
+
     fn read(&self) -> Result<Content> {
-        self.called("read-upload");
+        self.called("read-upload")?;
         self.upload.read()
     }
 
-    fn suspend(self) -> Result<()> {
-        self.called("suspend");
-        self.upload.suspend()
+    fn suspend(self, notes: &[Note]) -> Result<()> {
+        self.called("suspend")?;
+        self.upload.suspend(notes)
     }
 
     fn commit(self, key: &str) -> Result<()> {
-        self.called("commit");
+        self.called("commit")?;
         self.upload.commit(key)
     }
 
     fn abort(self) -> Result<()> {
-        self.called("abort");
+        self.called("abort")?;
         self.upload.abort()
     }
 }

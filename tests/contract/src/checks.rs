@@ -1,6 +1,7 @@
 //! The checks, and the parties that run them.
 
 mod blobs;
+mod hash;
 mod together;
 mod uploads;
 mod values;
@@ -30,6 +31,7 @@ pub fn checks<S: Storage>() -> Vec<Check<S>> {
     checks.extend(blobs::checks());
     checks.extend(uploads::checks());
     checks.extend(together::checks());
+    checks.extend(hash::checks());
     checks
 }
 
@@ -113,14 +115,13 @@ fn bytes(length: usize) -> Vec<u8> {
 mod tests {
     use std::thread;
 
-    use super::together::STANDS_STILL;
     use super::{Party, checks};
     use lighter::storage::memory::Memory;
 
     #[test]
     fn memory_keeps_the_contract() {
         let storage = Memory::default();
-        for check in checks::<Memory>().iter().filter(|check| check.name != STANDS_STILL) {
+        for check in &checks::<Memory>() {
             let storage = &storage;
             // A panic of any of them is one of the scope.
             thread::scope(|scope| {

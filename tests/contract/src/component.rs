@@ -15,7 +15,7 @@ impl Guest for Component {
         let checks = checks::<Imported>();
         let answer = match target.trim_matches('/').split_once('/') {
             None => {
-                imported::settings().expect("a driver that is configured rightly");
+                imported::environment().expect("a driver that is configured rightly");
                 checks.iter().map(line).collect()
             }
             Some((name, party)) => {

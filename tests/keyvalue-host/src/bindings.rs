@@ -1,7 +1,12 @@
 //! What the component exports, made from WIT. The only file with unsafe code, all of it generated.
 #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::indexing_slicing, reason = "generated code")]
 
-wit_bindgen::generate!({ world: "host", path: "wit", generate_all });
+wit_bindgen::generate!({
+    world: "lighter:keyvalue-host/host",
+    // The interfaces are those that the driver imports.
+    path: ["../../drivers/keyvalue/wit/deps/keyvalue", "../../drivers/keyvalue/wit/deps/config", "wit"],
+    generate_all,
+});
 
 /// The store.
 pub struct Host;

@@ -5,10 +5,6 @@ use lighter::storage::{Error, Storage, Upload};
 
 const ROUNDS: usize = 20;
 
-/// Takes as long as a writer holds an upload that it does nothing with. Storage in memory has no
-/// writers that vanish, and they hold for ever.
-pub(super) const STANDS_STILL: &str = "a-writer-that-stands-still-loses-its-hold";
-
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
         Check { name: "of-many-that-create-one-does", parties: 6, run: of_many_that_create_one_does },
@@ -18,11 +14,17 @@ pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
         Check { name: "a-blob-is-never-half-there", parties: 4, run: a_blob_is_never_half_there },
         Check { name: "a-blob-appears-whole", parties: 3, run: a_blob_appears_whole },
         Check { name: "a-list-shows-no-value-on-its-way", parties: 3, run: a_list_shows_no_value_on_its_way },
+        Check { name: "values-shows-none-on-its-way", parties: 3, run: values_shows_none_on_its_way },
         Check { name: "values-come-while-their-prefix-goes", parties: 4, run: values_come_and_go },
         Check { name: "of-many-that-open-one-does", parties: 6, run: of_many_that_open_one_does },
         Check { name: "while-one-writes-others-are-refused", parties: 3, run: while_one_writes },
+        Check { name: "who-opens-an-upload-finds-its-notes", parties: 3, run: who_opens_finds_notes },
         Check { name: "of-many-that-commit-one-does", parties: 4, run: of_many_that_commit_one_does },
-        Check { name: STANDS_STILL, parties: 2, run: a_writer_that_stands_still },
+        Check {
+            name: "a-writer-that-stands-still-loses-its-hold",
+            parties: 2,
+            run: a_writer_that_stands_still,
+        },
     ]
 }
 
@@ -71,7 +73,7 @@ fn a_read_sees_the_removals_before<S: Storage>(party: &Party<S>) {
             storage.set(&format!("{list}/a/b/value"), b"value").unwrap();
             let mut upload = storage.create_upload(&id).unwrap();
             upload.append(b"bytes").unwrap();
-            upload.suspend().unwrap();
+            upload.suspend(&[]).unwrap();
             party.meet(&format!("written-{round}"));
             party.meet(&format!("read-{round}"));
             storage.delete(&value).unwrap();
@@ -189,6 +191,50 @@ fn a_list_shows_no_value_on_its_way<S: Storage>(party: &Party<S>) {
     });
 }
 
+fn values_shows_none_on_its_way<S: Storage>(party: &Party<S>) {
+    let (prefix, over) = (party.key("list"), party.key("over"));
+    party.meet("start");
+    if party.number == 0 {
+        for round in 0..ROUNDS * 2 {
+            party.storage.set(&format!("{prefix}/set"), &bytes(1_000)).unwrap();
+            party.storage.note(&format!("{prefix}/note"), &bytes(1_000)).unwrap();
+            party.storage.create(&format!("{prefix}/created-{round}"), &bytes(1_000)).unwrap();
+        }
+        let names = party.storage.values(&prefix, None, 1_000).unwrap();
+        assert_eq!(names.len(), ROUNDS * 2 + 2, "{names:?}");
+        party.storage.set(&over, b"").unwrap();
+        return;
+    }
+    party.look_until(&over, || {
+        for name in party.storage.values(&prefix, None, 1_000).unwrap() {
+            let round = name.strip_prefix("created-").and_then(|round| round.parse().ok());
+            let is_one = ["set", "note"].contains(&name.as_str());
+            assert!(is_one || round.is_some_and(|round: usize| round < ROUNDS * 2), "{name} is listed");
+            let value = party.storage.get(&format!("{prefix}/{name}")).unwrap();
+            assert_eq!(value.map(|value| value.len()), Some(1_000), "{name} is listed");
+        }
+    });
+}
+
+/// The note of a writer says how many bytes there are. It is there as soon as another can open the upload.
+fn who_opens_finds_notes<S: Storage>(party: &Party<S>) {
+    let (storage, id) = (party.storage, party.key("an/upload/data"));
+    let note = |offset: u64| party.key(&format!("an/upload/notes/{offset}"));
+    if party.number == 0 {
+        storage.create_upload(&id).unwrap().suspend(&[]).unwrap();
+    }
+    party.meet("start");
+    for _ in 0..ROUNDS {
+        let mut upload = party.wait("the upload", || storage.open_upload(&id).ok());
+        let offset = upload.offset();
+        if offset > 0 {
+            assert_eq!(storage.get(&note(offset)), Ok(Some(b"note".to_vec())), "after {offset} bytes");
+        }
+        upload.append(b"more").unwrap();
+        upload.suspend(&[(note(offset + 4), b"note".to_vec())]).unwrap();
+    }
+}
+
 fn values_come_and_go<S: Storage>(party: &Party<S>) {
     // Two write below a prefix that two others remove: nobody errs, and a last word is kept.
     let prefix = party.key("list/prefix");
@@ -212,7 +258,7 @@ fn values_come_and_go<S: Storage>(party: &Party<S>) {
 fn of_many_that_open_one_does<S: Storage>(party: &Party<S>) {
     let id = party.key("an/upload/data");
     if party.number == 0 {
-        party.storage.create_upload(&id).unwrap().suspend().unwrap();
+        party.storage.create_upload(&id).unwrap().suspend(&[]).unwrap();
     }
     let run = |round: usize| vec![(round * party.parties + party.number) as u8; 10_000];
     for round in 0..ROUNDS {
@@ -233,7 +279,7 @@ fn of_many_that_open_one_does<S: Storage>(party: &Party<S>) {
             for part in run(round).chunks(1_000) {
                 upload.append(part).unwrap();
             }
-            upload.suspend().unwrap();
+            upload.suspend(&[]).unwrap();
         }
     }
     party.meet("end");
@@ -254,14 +300,14 @@ fn of_many_that_open_one_does<S: Storage>(party: &Party<S>) {
 fn while_one_writes<S: Storage>(party: &Party<S>) {
     let id = party.key("an/upload/data");
     if party.number == 0 {
-        party.storage.create_upload(&id).unwrap().suspend().unwrap();
+        party.storage.create_upload(&id).unwrap().suspend(&[]).unwrap();
         let mut upload = party.storage.open_upload(&id).unwrap();
         for round in 0..ROUNDS {
             upload.append(&bytes(10_000)).unwrap();
             party.meet(&format!("written-{round}"));
             party.meet(&format!("asked-{round}"));
         }
-        upload.suspend().unwrap();
+        upload.suspend(&[]).unwrap();
         party.meet("end");
         return;
     }
@@ -288,7 +334,7 @@ fn of_many_that_commit_one_does<S: Storage>(party: &Party<S>) {
         if party.number == 0 {
             let mut upload = party.storage.create_upload(&id).unwrap();
             upload.append(&content).unwrap();
-            upload.suspend().unwrap();
+            upload.suspend(&[]).unwrap();
         }
         party.meet(&format!("before-{round}"));
         match party.storage.open_upload(&id) {
@@ -305,12 +351,13 @@ fn of_many_that_commit_one_does<S: Storage>(party: &Party<S>) {
     }
 }
 
+/// Takes as long as a writer holds an upload that it does nothing with.
 fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     let (id, blob) = (party.key("an/upload/data"), party.key("a/blob/data"));
     let (cancelled, left) = (party.key("a/cancelled/upload/data"), party.key("a/left/upload/data"));
     if party.number == 0 {
         for id in [&id, &cancelled, &left] {
-            party.storage.create_upload(id).unwrap().suspend().unwrap();
+            party.storage.create_upload(id).unwrap().suspend(&[]).unwrap();
         }
         let leaving = party.storage.open_upload(&left).unwrap();
         let mut upload = party.storage.open_upload(&id).unwrap();
@@ -319,8 +366,11 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
         party.meet("held");
         party.meet("taken");
         assert_eq!(upload.append(b"no"), Err(Error::Busy));
+        assert_eq!(upload.cut(1), Err(Error::Busy));
         assert_eq!(cancelling.abort(), Err(Error::Busy));
-        assert_eq!(leaving.suspend(), Err(Error::Busy));
+        let note = (party.key("a/note"), b"note".to_vec());
+        assert_eq!(leaving.suspend(core::slice::from_ref(&note)), Err(Error::Busy));
+        assert_eq!(party.storage.get(&note.0), Ok(None));
         assert_eq!(upload.commit(&party.key("another/blob/data")), Err(Error::Busy));
         assert_eq!(party.storage.stat(&party.key("another/blob/data")), Ok(None));
         party.meet("refused");
@@ -342,8 +392,8 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
     assert_eq!(party.blob(&blob, 0, 9), Ok(b"begun".to_vec()));
     assert_eq!(party.storage.open_upload(&cancelled).err(), Some(Error::Busy));
     other.append(b"not cancelled").unwrap();
-    other.suspend().unwrap();
+    other.suspend(&[]).unwrap();
     assert_eq!(party.storage.received(&cancelled), Ok(Some(13)));
     assert_eq!(party.storage.open_upload(&left).err(), Some(Error::Busy));
-    last.suspend().unwrap();
+    last.suspend(&[]).unwrap();
 }

@@ -6,6 +6,9 @@ use lighter::storage::{Error, Storage, Upload};
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
         Check { name: "an-upload-goes-on-after-its-writer", parties: 1, run: an_upload_goes_on },
+        Check { name: "a-cut-drops-the-end", parties: 1, run: a_cut_drops_the_end },
+        Check { name: "a-cut-within-what-was-just-appended", parties: 1, run: a_cut_of_what_was_appended },
+        Check { name: "a-suspended-upload-has-its-notes", parties: 1, run: a_suspended_upload_has_notes },
         Check { name: "an-upload-becomes-a-blob", parties: 1, run: an_upload_becomes_a_blob },
         Check { name: "a-commit-replaces-what-was-broken", parties: 1, run: a_commit_replaces },
         Check { name: "an-aborted-upload-is-gone", parties: 1, run: an_aborted_upload_is_gone },
@@ -25,7 +28,7 @@ fn an_upload_goes_on<S: Storage>(party: &Party<S>) {
     assert_eq!(all(upload.read().unwrap()), b"");
     upload.append(b"").unwrap();
     assert_eq!(upload.offset(), 0);
-    upload.suspend().unwrap();
+    upload.suspend(&[]).unwrap();
     assert_eq!(storage.received(&id), Ok(Some(0)));
     let mut offset = 0;
     for length in [1, 4_095, 1, 1_500_000, 0, 995_903] {
@@ -40,11 +43,105 @@ fn an_upload_goes_on<S: Storage>(party: &Party<S>) {
         let stored = storage.received(&id).unwrap().expect("an upload, while a writer holds it");
         assert!(stored <= offset as u64, "{stored} of {offset} bytes are stored");
         assert!(all(upload.read().unwrap()) == content[..offset], "the bytes are others");
-        upload.suspend().unwrap();
+        upload.suspend(&[]).unwrap();
         assert_eq!(storage.received(&id), Ok(Some(offset as u64)));
     }
     // It is no blob before it is committed.
     assert_eq!(storage.stat(&party.key("a/blob/data")), Ok(None));
+}
+
+/// At any place: in the bytes that one writer or another has appended, before all and after all.
+fn a_cut_drops_the_end<S: Storage>(party: &Party<S>) {
+    let content = bytes(2_200_000);
+    let other: Vec<u8> = content.iter().map(|byte| !byte).collect();
+    for offset in [0, 1, 10, 99_999, 100_000, 100_001, 524_288, 700_000, 1_100_000, 1_600_000, 2_199_999] {
+        let (storage, id) = (party.storage, party.key(&format!("{offset}/upload/data")));
+        storage.create_upload(&id).unwrap().suspend(&[]).unwrap();
+        for part in content.chunks(1_100_000) {
+            let mut upload = storage.open_upload(&id).unwrap();
+            part.chunks(300_000).for_each(|bytes| upload.append(bytes).unwrap());
+            upload.suspend(&[]).unwrap();
+        }
+        let mut upload = storage.open_upload(&id).unwrap();
+        let size = upload.offset();
+        assert!(matches!(upload.cut(size + 1), Err(Error::Other(_))), "{offset}: cut beyond the end");
+        assert_eq!(upload.offset(), size);
+        upload.cut(size).unwrap();
+        assert!(all(upload.read().unwrap()) == content, "{offset}: a cut at the end drops something");
+        upload.cut(offset as u64).unwrap();
+        assert_eq!(upload.offset(), offset as u64);
+        assert!(all(upload.read().unwrap()) == content[..offset], "{offset}: the bytes are others");
+        upload.suspend(&[]).unwrap();
+        assert_eq!(storage.received(&id), Ok(Some(offset as u64)));
+
+        // What comes after it is what is appended next, by this writer and by the one after.
+        let mut upload = storage.open_upload(&id).unwrap();
+        assert_eq!(upload.offset(), offset as u64);
+        upload.append(&other[offset..offset + 1]).unwrap();
+        upload.suspend(&[]).unwrap();
+        let mut upload = storage.open_upload(&id).unwrap();
+        upload.append(&other[offset + 1..]).unwrap();
+        let blob = party.key(&format!("{offset}/blob/data"));
+        upload.commit(&blob).unwrap();
+        let expected = [&content[..offset], &other[offset..]].concat();
+        assert_eq!(storage.stat(&blob), Ok(Some(expected.len() as u64)));
+        assert!(party.blob(&blob, 0, u64::MAX).unwrap() == expected, "{offset}: the blob is another");
+        let rest = party.blob(&blob, offset as u64, 10).unwrap();
+        assert!(
+            rest == expected[offset..].iter().take(10).copied().collect::<Vec<_>>(),
+            "{offset}: {rest:?}"
+        );
+    }
+}
+
+fn a_cut_of_what_was_appended<S: Storage>(party: &Party<S>) {
+    let (storage, content) = (party.storage, bytes(1_500_000));
+    let other: Vec<u8> = content.iter().map(|byte| !byte).collect();
+    for offset in [0, 3, 150_000, 524_288, 900_000, 1_250_000] {
+        let id = party.key(&format!("{offset}/upload/data"));
+        let mut upload = storage.create_upload(&id).unwrap();
+        upload.append(&content[..3]).unwrap();
+        upload.suspend(&[]).unwrap();
+        let mut upload = storage.open_upload(&id).unwrap();
+        upload.append(&content[3..]).unwrap();
+        upload.cut(offset as u64).unwrap();
+        upload.append(&other[offset..offset + 5]).unwrap();
+        // Again, and now at a place that it has passed before.
+        upload.append(&content[offset + 5..]).unwrap();
+        upload.cut(offset as u64 + 5).unwrap();
+        upload.append(&other[offset + 5..]).unwrap();
+        let expected = [&content[..offset], &other[offset..]].concat();
+        assert!(all(upload.read().unwrap()) == expected, "{offset}: the bytes are others");
+        upload.suspend(&[]).unwrap();
+        let upload = storage.open_upload(&id).unwrap();
+        assert!(all(upload.read().unwrap()) == expected, "{offset}: the bytes become others");
+        let blob = party.key(&format!("{offset}/blob/data"));
+        upload.commit(&blob).unwrap();
+        assert!(party.blob(&blob, 0, u64::MAX).unwrap() == expected, "{offset}: the blob is another");
+    }
+}
+
+fn a_suspended_upload_has_notes<S: Storage>(party: &Party<S>) {
+    let (storage, id) = (party.storage, party.key("an/upload/data"));
+    let note = |name: &str, value: &[u8]| (party.key(&format!("an/upload/notes/{name}")), value.to_vec());
+    let mut upload = storage.create_upload(&id).unwrap();
+    upload.append(b"bytes").unwrap();
+    upload.suspend(&[note("a", b"first"), note("b", b"")]).unwrap();
+    assert_eq!(storage.received(&id), Ok(Some(5)));
+    assert_eq!(storage.get(&note("a", b"").0), Ok(Some(b"first".to_vec())));
+    assert_eq!(storage.get(&note("b", b"").0), Ok(Some(Vec::new())));
+    assert_eq!(storage.values(&party.key("an/upload/notes"), None, 9).unwrap(), ["a", "b"]);
+    // One that is there is replaced.
+    let mut upload = storage.open_upload(&id).unwrap();
+    upload.append(&bytes(200_000)).unwrap();
+    upload.suspend(&[note("a", b"second")]).unwrap();
+    assert_eq!(storage.received(&id), Ok(Some(200_005)));
+    assert_eq!(storage.get(&note("a", b"").0), Ok(Some(b"second".to_vec())));
+    // What is no key is none of a note either. The bytes stay, and the upload is not held.
+    let mut upload = storage.open_upload(&id).unwrap();
+    upload.append(b"more").unwrap();
+    assert!(matches!(upload.suspend(&[("a//b".to_owned(), Vec::new())]), Err(Error::Other(_))));
+    assert_eq!(storage.open_upload(&id).unwrap().offset(), 200_009);
 }
 
 fn an_upload_becomes_a_blob<S: Storage>(party: &Party<S>) {
@@ -53,7 +150,7 @@ fn an_upload_becomes_a_blob<S: Storage>(party: &Party<S>) {
         let blob = party.key(&format!("{name}/blob/data"));
         let mut upload = storage.create_upload(&id).unwrap();
         upload.append(&content).unwrap();
-        upload.suspend().unwrap();
+        upload.suspend(&[]).unwrap();
         let upload = storage.open_upload(&id).unwrap();
         assert_eq!(storage.stat(&blob), Ok(None));
         upload.commit(&blob).unwrap();
@@ -78,7 +175,7 @@ fn an_aborted_upload_is_gone<S: Storage>(party: &Party<S>) {
     let (storage, id) = (party.storage, party.key("an/upload/data"));
     let mut upload = storage.create_upload(&id).unwrap();
     upload.append(b"bytes").unwrap();
-    upload.suspend().unwrap();
+    upload.suspend(&[]).unwrap();
     storage.open_upload(&id).unwrap().abort().unwrap();
     assert_eq!(storage.received(&id), Ok(None));
     assert_eq!(storage.open_upload(&id).err(), Some(Error::NotFound));
@@ -133,7 +230,7 @@ fn an_upload_that_is_not_there<S: Storage>(party: &Party<S>) {
 fn uploads_are_apart<S: Storage>(party: &Party<S>) {
     let (storage, ids) = (party.storage, ["uploads/1", "uploads/2"].map(|id| party.key(id)));
     for id in &ids {
-        storage.create_upload(id).unwrap().suspend().unwrap();
+        storage.create_upload(id).unwrap().suspend(&[]).unwrap();
     }
     let mut writers = ids.each_ref().map(|id| storage.open_upload(id).unwrap());
     for (writer, content) in writers.iter_mut().zip([b"one", b"two"]) {

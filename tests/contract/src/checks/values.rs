@@ -15,6 +15,8 @@ pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
         Check { name: "delete-prefix-removes-what-is-below", parties: 1, run: delete_prefix },
         Check { name: "list-gives-prefixes-in-order", parties: 1, run: list_gives_prefixes_in_order },
         Check { name: "list-gives-pages", parties: 1, run: list_gives_pages },
+        Check { name: "values-gives-names-in-order", parties: 1, run: values_gives_names_in_order },
+        Check { name: "values-gives-pages", parties: 1, run: values_gives_pages },
         Check { name: "what-is-no-key-is-refused", parties: 1, run: what_is_no_key_is_refused },
         Check { name: "every-key-is-taken", parties: 1, run: every_key_is_taken },
     ]
@@ -133,6 +135,54 @@ fn list_gives_pages<S: Storage>(party: &Party<S>) {
     assert_eq!(storage.list(&prefix, None, u32::MAX).unwrap(), names);
 }
 
+fn values_gives_names_in_order<S: Storage>(party: &Party<S>) {
+    let (storage, prefix) = (party.storage, party.key("list"));
+    assert_eq!(storage.values(&prefix, None, 10), Ok(Vec::new()));
+    for key in ["b/c", "b/d/e", "e", "9", "10", "Z", "a.tmp", "a-b", "_", "f"] {
+        storage.set(&party.key(&format!("list/{key}")), b"").unwrap();
+    }
+    storage.note(&party.key("list/noted"), b"").unwrap();
+    storage.create(&party.key("list/created"), b"").unwrap();
+    let sorted = ["10", "9", "Z", "_", "a-b", "a.tmp", "created", "e", "f", "noted"];
+    assert_eq!(storage.values(&prefix, None, 100).unwrap(), sorted);
+    assert_eq!(storage.values(&party.key("list/b"), None, 100).unwrap(), ["c"]);
+    for nothing in ["list/b/d/e", "list/e", "list/b/c", "lis", "li"] {
+        assert_eq!(storage.values(&party.key(nothing), None, 100), Ok(Vec::new()), "{nothing}");
+    }
+    // What was removed may go on showing, but no more than once when it is there again.
+    storage.delete(&party.key("list/f")).unwrap();
+    storage.set(&party.key("list/f"), b"again").unwrap();
+    assert_eq!(storage.values(&prefix, None, 100).unwrap(), sorted);
+    storage.delete_prefix(&prefix).unwrap();
+    assert_eq!(storage.values(&prefix, None, 100), Ok(Vec::new()));
+    storage.set(&party.key("list/e"), b"").unwrap();
+    assert_eq!(storage.values(&prefix, None, 100).unwrap(), ["e"]);
+}
+
+fn values_gives_pages<S: Storage>(party: &Party<S>) {
+    let (storage, prefix) = (party.storage, party.key("list"));
+    let names: Vec<String> = (0..25).map(|n| format!("n{n:02}")).collect();
+    for name in &names {
+        storage.set(&party.key(&format!("list/{name}")), b"").unwrap();
+    }
+    for limit in [1, 7, 25, 100] {
+        let mut listed: Vec<String> = Vec::new();
+        loop {
+            let page = storage.values(&prefix, listed.last().map(String::as_str), limit).unwrap();
+            assert!(page.len() <= limit as usize);
+            if page.is_empty() {
+                break;
+            }
+            listed.extend(page);
+        }
+        assert_eq!(listed, names, "in pages of {limit}");
+    }
+    assert_eq!(storage.values(&prefix, None, 0), Ok(Vec::new()));
+    assert_eq!(storage.values(&prefix, Some("n03x"), 1).unwrap(), ["n04"]);
+    assert_eq!(storage.values(&prefix, Some("z"), 9), Ok(Vec::new()));
+    assert_eq!(storage.values(&prefix, None, u32::MAX).unwrap(), names);
+}
+
 fn what_is_no_key_is_refused<S: Storage>(party: &Party<S>) {
     let storage = party.storage;
     for key in [
@@ -147,6 +197,7 @@ fn what_is_no_key_is_refused<S: Storage>(party: &Party<S>) {
         refused(key, storage.delete(key));
         refused(key, storage.delete_prefix(key));
         refused(key, storage.list(key, None, 1));
+        refused(key, storage.values(key, None, 1));
         refused(key, storage.stat(key));
         refused(key, storage.read(key, 0, 1));
         refused(key, storage.put(key, b""));

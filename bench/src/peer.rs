@@ -1,16 +1,16 @@
 //! The registries that are measured: ours, and those that people would use instead.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-
-use crate::serve::{READ_AHEAD, REUSE, THREADS, THREADS_VARIABLE};
+use lighter_test_host::process::Process;
+use lighter_test_host::wasmtime::{DATA, Serve};
 
 /// How long a registry may take to accept connections.
 const START: Duration = Duration::from_secs(30);
@@ -26,30 +26,57 @@ storage:
 http: {addr: \"127.0.0.1:{port}\", secret: bench}
 ";
 
-/// A registry and how it is started. `{port}` and `{data}` in the command become a free port and an
-/// empty directory, `{config}` a file with the configuration.
-#[derive(Clone, Debug, PartialEq)]
+/// Lighter, as `cargo xtask serve` runs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Lighter {
+    pub(crate) wasmtime: PathBuf,
+    pub(crate) component: PathBuf,
+    pub(crate) serve: Serve,
+}
+
+impl Lighter {
+    /// The one that `cargo xtask bench` has built.
+    pub(crate) fn from_environment() -> Result<Self> {
+        let path = |name| {
+            env::var_os(name)
+                .map(PathBuf::from)
+                .with_context(|| format!("{name} is not set: run `cargo xtask bench`"))
+        };
+        let serve = Serve::default().env("REGISTRY_LOG_ACCESSLOG_DISABLED=true");
+        Ok(Self { wasmtime: path("LIGHTER_WASMTIME")?, component: path("LIGHTER_COMPONENT")?, serve })
+    }
+
+    /// Another way to serve it.
+    pub(crate) fn with(&self, change: impl FnOnce(Serve) -> Serve) -> Self {
+        Self { serve: change(self.serve.clone()), ..self.clone() }
+    }
+}
+
+/// A registry and how it is started.
+#[derive(Clone, Debug)]
 pub(crate) struct Peer {
     /// Its name in the table.
     pub(crate) name: String,
-    command: Vec<String>,
-    variables: &'static [(&'static str, &'static str)],
-    config: &'static str,
+    start: Start,
     /// Whether it keeps distribution's layout, so that its directory can be filled by hand.
     pub(crate) is_compatible: bool,
 }
 
+#[derive(Clone, Debug)]
+enum Start {
+    Lighter(Lighter),
+    /// `{port}` and `{data}` in the command become a free port and the directory, `{config}` a file with the
+    /// configuration.
+    Other {
+        command: Vec<String>,
+        config: &'static str,
+    },
+}
+
 impl Peer {
-    /// Lighter, as `cargo xtask serve` runs it.
-    pub(crate) fn lighter(wasmtime: &Path, component: &Path) -> Self {
-        let (wasmtime, component) = (wasmtime.display(), component.display());
-        let command = format!(
-            "{wasmtime} serve -Scli --addr 127.0.0.1:{{port}} \
-             --dir {{data}}::/var/lib/registry --max-instance-reuse-count {REUSE} {READ_AHEAD} \
-             --env REGISTRY_LOG_ACCESSLOG_DISABLED=true {component}"
-        );
-        let (command, variables) = (words(&command), &[(THREADS_VARIABLE, THREADS)]);
-        Self { name: "lighter".into(), command, variables, config: "", is_compatible: true }
+    /// Lighter.
+    pub(crate) fn lighter(lighter: Lighter) -> Self {
+        Self { name: "lighter".into(), start: Start::Lighter(lighter), is_compatible: true }
     }
 
     /// The peers that are installed.
@@ -71,7 +98,11 @@ impl Peer {
             let command = words(&command);
             let is_new = installed.iter().all(|peer| peer.name != name);
             if is_new && command.first().is_some_and(|program| on_path(program)) {
-                installed.push(Self { name: name.into(), command, variables: &[], config, is_compatible });
+                installed.push(Self {
+                    name: name.into(),
+                    start: Start::Other { command, config },
+                    is_compatible,
+                });
             }
         }
         installed
@@ -83,19 +114,8 @@ impl Peer {
         if name.is_empty() || !command.contains("{port}") {
             bail!("--peer is NAME=COMMAND, and the command says where {{port}} goes");
         }
-        let command = words(command);
-        Ok(Self { name: name.into(), command, variables: &[], config: "", is_compatible: false })
-    }
-
-    /// Adds a flag to the first command that the program is given.
-    pub(crate) fn with_flags(mut self, flags: &str) -> Self {
-        self.command.insert(2.min(self.command.len()), flags.to_owned());
-        self
-    }
-
-    /// Sets no variable of the environment.
-    pub(crate) fn without_variables(self) -> Self {
-        Self { variables: &[], ..self }
+        let start = Start::Other { command: words(command), config: "" };
+        Ok(Self { name: name.into(), start, is_compatible: false })
     }
 
     /// Starts the registry on an empty directory, and waits until it accepts connections.
@@ -110,30 +130,37 @@ impl Peer {
     /// Starts the registry on the data of an earlier start.
     pub(crate) fn restart(&self, data: &Path) -> Result<Running> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let config = data.with_extension("yml");
-        let fill = |text: &str| {
-            let text =
-                text.replace("{port}", &port.to_string()).replace("{data}", &data.display().to_string());
-            text.replace("{config}", &config.display().to_string())
-        };
-        fs::write(&config, fill(self.config))?;
-        let mut words = self.command.iter().map(|word| fill(word));
-        let mut command = Command::new(words.next().context("a peer has no command")?);
-        command.args(words).envs(self.variables.iter().copied());
-        let log = data.with_extension("log");
-        let output = File::create(&log)?;
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let started = Instant::now();
-        let child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut running = Running { child, address };
+        let mut command = self.command(address, data)?;
+        let started = Instant::now();
+        let process = Process::spawn(&mut command).with_context(|| format!("cannot start {}", self.name))?;
+        let mut running = Running { process, address };
         while TcpStream::connect(address).is_err() {
-            if running.child.try_wait()?.is_some() || started.elapsed() > START {
-                bail!("{} does not start; see {}", self.name, log.display());
+            if running.process.ended()?.is_some() || started.elapsed() > START {
+                bail!("{} does not start:\n{}", self.name, running.process.log());
             }
             thread::sleep(Duration::from_millis(1));
         }
         Ok(running)
+    }
+
+    fn command(&self, address: SocketAddr, data: &Path) -> Result<Command> {
+        let (command, config) = match &self.start {
+            Start::Lighter(Lighter { wasmtime, component, serve }) => {
+                return Ok(serve.clone().at(address).directory(data, DATA).command(wasmtime, component));
+            }
+            Start::Other { command, config } => (command, config),
+        };
+        let (port, file) = (address.port().to_string(), data.with_extension("yml"));
+        let fill = |text: &str| {
+            let text = text.replace("{port}", &port).replace("{data}", &data.display().to_string());
+            text.replace("{config}", &file.display().to_string())
+        };
+        fs::write(&file, fill(config))?;
+        let mut words = command.iter().map(|word| fill(word));
+        let mut command = Command::new(words.next().context("a peer has no command")?);
+        command.args(words);
+        Ok(command)
     }
 }
 
@@ -149,7 +176,7 @@ pub(crate) struct Memory {
 
 /// A registry that runs. It ends when this is dropped.
 pub(crate) struct Running {
-    child: Child,
+    process: Process,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -157,25 +184,14 @@ pub(crate) struct Running {
 impl Running {
     /// The memory that it holds.
     pub(crate) fn memory(&self) -> Result<Memory> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .context("memory is only told by Linux")?;
         let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().trim_end_matches(" kB").parse::<f64>().ok().map(|kib| kib / 1024.0)
+            let kib = self
+                .process
+                .status(name)
+                .with_context(|| format!("there is no {name}, which only Linux has"))?;
+            anyhow::Ok(kib as f64 / 1024.0)
         };
-        Ok(Memory {
-            now: field("VmRSS:").context("no VmRSS")?,
-            peak: field("VmHWM:").context("no VmHWM")?,
-            own: field("RssAnon:").context("no RssAnon")?,
-        })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Ok(Memory { now: field("VmRSS")?, peak: field("VmHWM")?, own: field("RssAnon")? })
     }
 }
 
@@ -185,12 +201,15 @@ fn words(command: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::env;
+
     use super::Peer;
 
     #[test]
     fn a_peer_is_a_name_and_a_command() {
         let peer = Peer::parse("zot=zot serve --port={port} {data}").unwrap();
-        assert_eq!((peer.name.as_str(), peer.command.len()), ("zot", 4));
+        let command = peer.command("127.0.0.1:80".parse().unwrap(), &env::temp_dir().join("peer")).unwrap();
+        assert_eq!((peer.name.as_str(), command.get_args().count()), ("zot", 3));
         for wrong in ["zot", "=zot {port}", "zot=zot serve"] {
             assert!(Peer::parse(wrong).is_err(), "{wrong}");
         }

@@ -6,12 +6,12 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use lighter_test_host::client::Connection;
 use sha2::{Digest, Sha256};
 
-use super::client::{Connection, Content};
-use super::curve::Picture;
-use super::peer::Peer;
-use super::work::{Blob, MANIFEST, Way, hammer, hex, push, push_streamed};
+use crate::curve::Picture;
+use crate::peer::Peer;
+use crate::work::{Blob, MANIFEST, Repeated, Way, expect, hammer, hex, push, push_streamed};
 
 /// How many tags, repositories or referrers there are.
 const COUNTS: [usize; 3] = [10, 1_000, 100_000];
@@ -120,9 +120,9 @@ fn empty(peers: &[&Peer]) -> Curves {
 fn answer(peers: &[&Peer], data: &Path, count: usize, target: &str, mut curves: Curves) -> Result<Curves> {
     for (peer, (_, points)) in peers.iter().zip(&mut curves) {
         let registry = peer.restart(data)?;
-        let accept = format!("Accept: {MANIFEST}\r\n");
         let rate = hammer(&registry, 1, HAMMER, |connection| {
-            connection.ask("GET", target, &accept)?.expect(200, target).map(drop)
+            let request = connection.request("GET", target).header("Accept", MANIFEST);
+            expect(connection.send(request)?, 200, target).map(drop)
         })?;
         points.push((count as f64, rate.p50));
     }
@@ -159,8 +159,8 @@ fn sizes(peers: &[&Peer], data: &Path) -> Result<(Curves, Curves)> {
             for ((peer, least), most) in peers.iter().zip(&mut least).zip(&mut most) {
                 let registry = peer.start(data)?;
                 let start = Instant::now();
-                let content = Content::Repeated(&block.bytes, size);
-                push_streamed(&mut Connection::open(registry.address)?, "a", &content, &digest)?;
+                let content = Repeated::new(&block.bytes, size);
+                push_streamed(&mut Connection::open(registry.address)?, "a", content, &digest)?;
                 *least = start.elapsed().as_secs_f64().min(*least);
                 *most = registry.memory()?.peak.max(*most);
             }

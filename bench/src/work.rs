@@ -1,15 +1,16 @@
 //! What is done to each registry, as clients do it.
 
+use std::io::{self, Read, Write};
 use std::mem;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use lighter_test_host::client::{Connection, Request, Response};
 use sha2::{Digest, Sha256};
 
-use super::client::{Connection, Content};
-use super::peer::Running;
+use crate::peer::Running;
 
 /// How many connections a client pulls and pushes an image with.
 const PARALLEL: usize = 4;
@@ -73,25 +74,29 @@ pub(crate) enum Way {
     Chunks(usize),
 }
 
-/// Of what type the bytes of a blob are.
-const OCTETS: &str = "Content-Type: application/octet-stream\r\n";
+/// Fails unless an answer has a status.
+pub(crate) fn expect(answer: Response, code: u16, what: &str) -> Result<Response> {
+    ensure!(answer.code() == code, "{what} is answered {}, not {code}", answer.status());
+    Ok(answer)
+}
 
 /// Pushes a blob.
 pub(crate) fn push(to: &mut Connection, name: &str, blob: &Blob, way: Way) -> Result<()> {
     match way {
-        Way::Patch => push_streamed(to, name, &Content::Streamed(&blob.bytes), &blob.digest),
+        Way::Patch => push_streamed(to, name, blob.bytes.as_slice(), &blob.digest),
         Way::Put => {
             let location = start(to, name)?;
-            complete(to, &location, &blob.digest, &Content::Known(&blob.bytes))
+            complete(to, &location, &blob.digest, |request| request.borrowed(&blob.bytes))
         }
         Way::Chunks(size) => {
             let mut location = start(to, name)?;
             for (number, chunk) in blob.bytes.chunks(size).enumerate() {
                 let first = number * size;
-                let range = format!("{OCTETS}Content-Range: {first}-{}\r\n", first + chunk.len() - 1);
-                location = append(to, &location, &range, &Content::Known(chunk))?;
+                let range = format!("{first}-{}", first + chunk.len() - 1);
+                location =
+                    append(to, &location, |request| request.header("Content-Range", &range).borrowed(chunk))?;
             }
-            complete(to, &location, &blob.digest, &Content::None)
+            complete(to, &location, &blob.digest, |request| request)
         }
     }
 }
@@ -100,62 +105,140 @@ pub(crate) fn push(to: &mut Connection, name: &str, blob: &Blob, way: Way) -> Re
 pub(crate) fn push_streamed(
     to: &mut Connection,
     name: &str,
-    content: &Content<'_>,
+    content: impl Read + Send,
     digest: &str,
 ) -> Result<()> {
     let location = start(to, name)?;
-    let location = append(to, &location, OCTETS, content)?;
-    complete(to, &location, digest, &Content::None)
+    let location = append(to, &location, |request| request.chunked(content))?;
+    complete(to, &location, digest, |request| request)
 }
 
 /// Starts an upload and cancels it.
 pub(crate) fn start_and_cancel(to: &mut Connection, name: &str) -> Result<()> {
     let location = start(to, name)?;
-    to.ask("DELETE", &location, "")?.expect(204, "DELETE").map(drop)
+    expect(to.send(to.request("DELETE", &location))?, 204, "DELETE").map(drop)
 }
 
 /// Starts an upload, and returns where it is.
 fn start(to: &mut Connection, name: &str) -> Result<String> {
-    to.ask("POST", &format!("/v2/{name}/blobs/uploads/"), "")?.expect(202, "POST")?.location()
+    let request = to.request("POST", &format!("/v2/{name}/blobs/uploads/"));
+    location(&expect(to.send(request)?, 202, "POST")?)
 }
 
 /// Sends a part of an upload, and returns where it is from then on.
-fn append(to: &mut Connection, location: &str, headers: &str, content: &Content<'_>) -> Result<String> {
-    to.send("PATCH", location, headers, content, |_| {})?.expect(202, "PATCH")?.location()
+fn append<'a>(
+    to: &mut Connection,
+    target: &str,
+    with: impl FnOnce(Request<'a>) -> Request<'a>,
+) -> Result<String> {
+    let request = with(to.request("PATCH", target).header("Content-Type", OCTETS));
+    location(&expect(to.send(request)?, 202, "PATCH")?)
 }
 
 /// Completes an upload with what is left of it.
-fn complete(to: &mut Connection, location: &str, digest: &str, last: &Content<'_>) -> Result<()> {
+fn complete<'a>(
+    to: &mut Connection,
+    location: &str,
+    digest: &str,
+    with: impl FnOnce(Request<'a>) -> Request<'a>,
+) -> Result<()> {
     let separator = if location.contains('?') { '&' } else { '?' };
     let target = format!("{location}{separator}digest={digest}");
-    to.send("PUT", &target, OCTETS, last, |_| {})?.expect(201, "PUT").map(drop)
+    let request = with(to.request("PUT", &target).header("Content-Type", OCTETS));
+    expect(to.send(request)?, 201, "PUT").map(drop)
+}
+
+/// Of what type the bytes of a blob are.
+const OCTETS: &str = "application/octet-stream";
+
+/// Returns the target of the `Location`, which may be absolute.
+fn location(answer: &Response) -> Result<String> {
+    let location = answer.find("location").context("the answer has no Location")?;
+    match location.split_once("://") {
+        Some((_, rest)) => Ok(format!("/{}", rest.split_once('/').map_or("", |(_, path)| path))),
+        None => Ok(location.to_owned()),
+    }
+}
+
+/// The same bytes again and again.
+pub(crate) struct Repeated<'a> {
+    bytes: &'a [u8],
+    left: &'a [u8],
+    times: usize,
+}
+
+impl<'a> Repeated<'a> {
+    /// The bytes this many times over.
+    pub(crate) fn new(bytes: &'a [u8], times: usize) -> Self {
+        Self { bytes, left: &[], times }
+    }
+}
+
+impl Read for Repeated<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left.is_empty() && self.times > 0 {
+            (self.left, self.times) = (self.bytes, self.times - 1);
+        }
+        self.left.read(buffer)
+    }
+}
+
+/// What becomes of an answer's body: its hash, and the time that takes, which is no part of what the registry needs.
+#[derive(Default)]
+struct Hashed {
+    hash: Sha256,
+    spent: Duration,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let start = Instant::now();
+        self.hash.update(bytes);
+        self.spent += start.elapsed();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Pulls a blob, in one piece or by ranges of so many bytes, and checks its digest.
 pub(crate) fn pull(from: &mut Connection, name: &str, blob: &Blob, range: Option<usize>) -> Result<Duration> {
     let target = format!("/v2/{name}/blobs/{}", blob.digest);
-    let mut hash = Sha256::new();
-    let mut spent_hashing = Duration::ZERO;
-    // Hashing is ours, and no part of what the registry needs.
-    let mut sink = |bytes: &[u8]| {
-        let start = Instant::now();
-        hash.update(bytes);
-        spent_hashing += start.elapsed();
-    };
+    let mut hashed = Hashed::default();
     let start = Instant::now();
     match range {
-        None => _ = from.send("GET", &target, "", &Content::None, &mut sink)?.expect(200, "GET")?,
+        None => {
+            let request = from.request("GET", &target);
+            expect(from.send_into(request, &mut hashed)?, 200, "GET")?;
+        }
         Some(size) => {
             for first in (0..blob.bytes.len()).step_by(size) {
-                let range = format!("Range: bytes={first}-{}\r\n", first + size - 1);
-                from.send("GET", &target, &range, &Content::None, &mut sink)?
-                    .expect(206, "GET of a range")?;
+                let range = format!("bytes={first}-{}", first + size - 1);
+                let request = from.request("GET", &target).header("Range", &range);
+                expect(from.send_into(request, &mut hashed)?, 206, "GET of a range")?;
             }
         }
     }
     let took = start.elapsed();
-    ensure!(format!("sha256:{}", hex(&hash.finalize())) == blob.digest, "another blob came back");
-    Ok(took - spent_hashing)
+    ensure!(format!("sha256:{}", hex(&hashed.hash.finalize())) == blob.digest, "another blob came back");
+    Ok(took - hashed.spent)
+}
+
+/// Counts bytes.
+#[derive(Default)]
+struct Length(u64);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An image: its layers and config, and the manifest that names them.
@@ -199,31 +282,32 @@ impl Image {
     /// Pushes the image as docker does, with a few connections, and then its tags.
     pub(crate) fn push(&self, to: &Running, name: &str, tags: &[String]) -> Result<()> {
         self.each_blob(to, |connection, blob| {
-            let head = connection.ask("HEAD", &format!("/v2/{name}/blobs/{}", blob.digest), "")?;
-            if head.status == 404 { push(connection, name, blob, Way::Patch) } else { Ok(()) }
+            let head = connection.request("HEAD", &format!("/v2/{name}/blobs/{}", blob.digest));
+            if connection.send(head)?.code() == 404 {
+                push(connection, name, blob, Way::Patch)
+            } else {
+                Ok(())
+            }
         })?;
         let mut connection = Connection::open(to.address)?;
-        let content_type = format!("Content-Type: {MANIFEST}\r\n");
         for tag in tags {
-            let content = Content::Known(&self.manifest.bytes);
-            let target = format!("/v2/{name}/manifests/{tag}");
-            connection
-                .send("PUT", &target, &content_type, &content, |_| {})?
-                .expect(201, "PUT of a manifest")?;
+            let put = connection.request("PUT", &format!("/v2/{name}/manifests/{tag}"));
+            let put = put.header("Content-Type", MANIFEST).borrowed(&self.manifest.bytes);
+            expect(connection.send(put)?, 201, "PUT of a manifest")?;
         }
         Ok(())
     }
 
     /// Pulls the image by a tag, with a few connections.
     pub(crate) fn pull(&self, from: &Running, name: &str, tag: &str) -> Result<()> {
-        let accept = format!("Accept: {MANIFEST}\r\n");
         let mut connection = Connection::open(from.address)?;
-        connection
-            .ask("GET", &format!("/v2/{name}/manifests/{tag}"), &accept)?
-            .expect(200, "GET of a manifest")?;
+        let get = connection.request("GET", &format!("/v2/{name}/manifests/{tag}"));
+        expect(connection.send(get.header("Accept", MANIFEST))?, 200, "GET of a manifest")?;
         self.each_blob(from, |connection, blob| {
-            let get = connection.ask("GET", &format!("/v2/{name}/blobs/{}", blob.digest), "")?;
-            ensure!(get.length == blob.bytes.len() as u64, "a layer came back short");
+            let mut length = Length::default();
+            let get = connection.request("GET", &format!("/v2/{name}/blobs/{}", blob.digest));
+            connection.send_into(get, &mut length)?;
+            ensure!(length.0 == blob.bytes.len() as u64, "a layer came back short");
             Ok(())
         })
     }

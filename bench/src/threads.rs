@@ -4,20 +4,25 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use lighter_test_host::client::Connection;
+use lighter_test_host::wasmtime::Serve;
 
-use super::HAMMER;
-use super::client::Connection;
-use super::peer::Peer;
-use super::table::{Table, Unit};
-use super::work::{Blob, Image, Way, hammer, pull, push, start_and_cancel};
+use crate::HAMMER;
+use crate::peer::{Lighter, Peer};
+use crate::table::{Table, Unit};
+use crate::work::{Blob, Image, Way, expect, hammer, pull, push, start_and_cancel};
 
 /// Does the work that depends on them, in turn with as many threads as it is served with, and with as many as
 /// there are cores.
-pub(crate) fn threads(lighter: &Peer, blob: &Blob, rounds: usize, scratch: &Path) -> Result<String> {
+pub(crate) fn threads(lighter: &Lighter, blob: &Blob, rounds: usize, scratch: &Path) -> Result<String> {
     let data = scratch.join("threads");
-    push(&mut Connection::open(lighter.start(&data)?.address)?, "large", blob, Way::Put)?;
-    let mut variants =
-        [("as served", lighter.clone()), ("a thread for each core", lighter.clone().without_variables())];
+    let mut variants = [
+        ("as served", Peer::lighter(lighter.clone())),
+        ("a thread for each core", Peer::lighter(lighter.with(Serve::with_default_threads))),
+    ];
+    let stored = Peer::lighter(lighter.clone()).start(&data)?;
+    push(&mut Connection::open(stored.address)?, "large", blob, Way::Put)?;
+    drop(stored);
     let names = variants.each_ref().map(|(name, _)| (*name).to_owned());
     let mut table = Table::default();
     for _ in 0..rounds {
@@ -33,7 +38,8 @@ pub(crate) fn threads(lighter: &Peer, blob: &Blob, rounds: usize, scratch: &Path
             table.add("push of an image of 85 MiB, 4 connections", Unit::Seconds, name, pushed);
             let head = format!("/v2/large/blobs/{}", blob.digest);
             let rate = hammer(&registry, 8, HAMMER, |connection| {
-                connection.ask("HEAD", &head, "")?.expect(200, "HEAD of a blob").map(drop)
+                let answer = connection.send(connection.request("HEAD", &head))?;
+                expect(answer, 200, "HEAD of a blob").map(drop)
             })?;
             table.add("HEAD of a blob, 8 at once", Unit::Rate, name, rate.per_second);
             let rate = hammer(&registry, 8, HAMMER, |connection| start_and_cancel(connection, "image"))?;

@@ -2,24 +2,25 @@
 //! several rounds, so that a slow moment of the machine meets all of them.
 
 mod access;
-mod client;
 mod curve;
 mod growth;
-pub(crate) mod peer;
+mod peer;
 mod start;
 mod table;
 mod threads;
 mod work;
 
+use std::env;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use lighter_test_host::client::Connection;
 
-use crate::process::step;
-use crate::workspace;
-use peer::{Peer, Running};
+use peer::{Lighter, Peer, Running};
 use table::{Table, Unit};
 use work::{Blob, Image, Way, hammer, pull, push, start_and_cancel};
 
@@ -34,27 +35,71 @@ const CHUNK: usize = 1 << 20;
 
 /// What to measure.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Plan {
+struct Plan {
     /// How often everything is done.
-    pub(crate) rounds: usize,
+    rounds: usize,
     /// The size of the large blob, in MiB.
-    pub(crate) size: usize,
+    size: usize,
     /// Registries besides those that are known, as `NAME=COMMAND`.
-    pub(crate) peers: Vec<String>,
+    peers: Vec<String>,
     /// Where the report is written.
-    pub(crate) out: PathBuf,
+    out: PathBuf,
+}
+
+impl Plan {
+    /// Reads what follows the program's name; `cargo xtask help` describes it.
+    fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
+        let mut plan = Self { rounds: 5, size: 512, peers: Vec::new(), out: target("bench") };
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} needs a value"));
+            let number = |value: String| {
+                let number = value.parse().ok().map(NonZeroUsize::get);
+                number.with_context(|| format!("{word} needs a number from 1 on, not `{value}`"))
+            };
+            match word.as_str() {
+                "--rounds" => plan.rounds = number(value()?)?,
+                "--size" => plan.size = number(value()?)?,
+                "--peer" => plan.peers.push(value()?),
+                "--out" => plan.out = value()?.into(),
+                _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+fn main() -> ExitCode {
+    let done = Plan::parse(env::args().skip(1)).and_then(|plan| bench(&Lighter::from_environment()?, &plan));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns a path in the workspace's `target/`.
+fn target(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join(path)
+}
+
+/// Says what is done next.
+fn say(what: &str) {
+    eprintln!("bench: {what} ...");
 }
 
 /// Does all the work, prints the report and writes it with its pictures.
-pub(crate) fn bench(wasmtime: &Path, component: &Path, plan: &Plan) -> Result<()> {
-    let mut peers = vec![Peer::lighter(wasmtime, component)];
+fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
+    let mut peers = vec![Peer::lighter(lighter.clone())];
     peers.extend(Peer::installed());
     for peer in &plan.peers {
         peers.push(Peer::parse(peer)?);
     }
     let names: Vec<String> = peers.iter().map(|peer| peer.name.clone()).collect();
     println!("measuring {}, {} rounds; nothing else should run meanwhile", names.join(", "), plan.rounds);
-    let scratch = workspace("target/bench/scratch");
+    let scratch = target("bench/scratch");
 
     let mut table = Table::default();
     let mut blob = Blob::noise(1, plan.size << 20);
@@ -62,34 +107,20 @@ pub(crate) fn bench(wasmtime: &Path, component: &Path, plan: &Plan) -> Result<()
         for turn in 0..peers.len() {
             // Whoever is first in one round is last in the next.
             let Some(peer) = peers.get((turn + round) % peers.len()) else { continue };
-            step(&format!("round {} of {}: {}", round + 1, plan.rounds, peer.name), || {
-                one_round(peer, &scratch.join(&peer.name), &mut blob, round, &mut table)
-            })?;
+            say(&format!("round {} of {}: {}", round + 1, plan.rounds, peer.name));
+            one_round(peer, &scratch.join(&peer.name), &mut blob, round, &mut table)?;
         }
     }
-    let mut report = format!("{}\n{}", machine(component, plan)?, table.markdown(&names));
-    step("starting over and over", || {
-        report.push_str(&start::cold(wasmtime, component, &peers, plan.rounds, &scratch)?);
-        Ok(())
-    })?;
-    step("with access control", || {
-        report.push_str(&access::control(wasmtime, component, plan.rounds, &scratch)?);
-        Ok(())
-    })?;
-    step("with a thread for each core", || {
-        report.push_str(&threads::threads(
-            &Peer::lighter(wasmtime, component),
-            &blob,
-            plan.rounds,
-            &scratch,
-        )?);
-        Ok(())
-    })?;
+    let mut report = format!("{}\n{}", machine(&lighter.component, plan)?, table.markdown(&names));
+    say("starting over and over");
+    report.push_str(&start::cold(lighter, &peers, plan.rounds, &scratch)?);
+    say("with access control");
+    report.push_str(&access::control(lighter, plan.rounds, &scratch)?);
+    say("with a thread for each core");
+    report.push_str(&threads::threads(lighter, &blob, plan.rounds, &scratch)?);
     fs::create_dir_all(&plan.out).with_context(|| format!("cannot create {}", plan.out.display()))?;
-    step("growing", || {
-        report.push_str(&growth::grow(&peers, &scratch, &plan.out)?);
-        Ok(())
-    })?;
+    say("growing");
+    report.push_str(&growth::grow(&peers, &scratch, &plan.out)?);
     fs::remove_dir_all(&scratch)?;
     let path = plan.out.join("report.md");
     fs::write(&path, &report).with_context(|| format!("cannot write {}", path.display()))?;
@@ -125,7 +156,7 @@ fn one_round(peer: &Peer, data: &Path, blob: &mut Blob, round: usize, table: &mu
 }
 
 fn large_blob(registry: &Running, name: &str, blob: &mut Blob, table: &mut Table) -> Result<()> {
-    let mut connection = client::Connection::open(registry.address)?;
+    let mut connection = Connection::open(registry.address)?;
     let mib = blob.bytes.len() >> 20;
     for (how, way) in
         [("one streamed PATCH", Way::Patch), ("one PUT", Way::Put), ("chunks of 1 MiB", Way::Chunks(CHUNK))]
@@ -145,7 +176,6 @@ fn large_blob(registry: &Running, name: &str, blob: &mut Blob, table: &mut Table
 }
 
 fn requests(registry: &Running, name: &str, image: &Image, table: &mut Table) -> Result<()> {
-    let accept = format!("Accept: {}\r\n", work::MANIFEST);
     let by_digest = format!("/v2/image/manifests/{}", image.digest());
     let blob = format!("/v2/image/blobs/{}", image.small_blob()?);
     let asked = [
@@ -157,7 +187,8 @@ fn requests(registry: &Running, name: &str, image: &Image, table: &mut Table) ->
     for connections in [1, 8, 64] {
         for (what, method, target) in asked {
             let rate = hammer(registry, connections, HAMMER, |connection| {
-                connection.ask(method, target, &accept)?.expect(200, what).map(drop)
+                let request = connection.request(method, target).header("Accept", work::MANIFEST);
+                work::expect(connection.send(request)?, 200, what).map(drop)
             })?;
             add_rate(table, name, what, connections, &rate);
         }
@@ -187,4 +218,29 @@ fn machine(component: &Path, plan: &Plan) -> Result<String> {
          The last columns say how many times better Lighter is, as the median of the rounds' ratios.\n",
         plan.rounds
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Plan;
+
+    fn parse(line: &str) -> Result<Plan, String> {
+        Plan::parse(line.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_to_measure_can_be_said() {
+        let plan = parse("--rounds 3 --size 8 --peer a=b --peer c=d --out /o").unwrap();
+        assert_eq!((plan.rounds, plan.size, plan.peers.len()), (3, 8, 2));
+        assert_eq!(plan.out.to_str(), Some("/o"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_named() {
+        for (line, named) in
+            [("--rounds 0", "`0`"), ("--size x", "`x`"), ("--fast", "`--fast`"), ("--out", "--out")]
+        {
+            assert!(parse(line).unwrap_err().contains(named), "{line}");
+        }
+    }
 }

@@ -4,35 +4,39 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use lighter_test_host::client::Connection;
 
-use super::HAMMER;
-use super::client::{Connection, Content};
-use super::peer::{Peer, Running};
-use super::table::{Table, Unit};
-use super::work::{Blob, Way, hammer, push};
+use crate::HAMMER;
+use crate::peer::{Lighter, Peer, Running};
+use crate::table::{Table, Unit};
+use crate::work::{Blob, Way, expect, hammer, push};
 
 /// A user `bench` whose password is `pass`.
-const USER: &str = "--env=REGISTRY_AUTH_HTPASSWD_ENTRIES=\
+const USER: &str = "REGISTRY_AUTH_HTPASSWD_ENTRIES=\
                     bench:$2y$04$jsHUpgmJEStCPSPFeyKqPOvrORiYTO5dXMWhOPpYGehNY0/0XxIaW";
-const PASSWORD: &str = "Authorization: Basic YmVuY2g6cGFzcw==\r\n";
+const PASSWORD: &str = "Basic YmVuY2g6cGFzcw==";
 
 /// Asks for a blob over and over, in turn with a token and without.
-pub(crate) fn control(wasmtime: &Path, component: &Path, rounds: usize, scratch: &Path) -> Result<String> {
-    let lighter = || Peer::lighter(wasmtime, component);
-    let controlled = lighter().with_flags(USER).with_flags("--env=REGISTRY_AUTH=htpasswd");
+pub(crate) fn control(lighter: &Lighter, rounds: usize, scratch: &Path) -> Result<String> {
+    let controlled = Peer::lighter(lighter.with(|serve| serve.env("REGISTRY_AUTH=htpasswd").env(USER)));
+    let open = Peer::lighter(lighter.clone());
     let data = scratch.join("access");
     let blob = Blob::noise(3, 1000);
     let target = format!("/v2/a/blobs/{}", blob.digest);
-    push(&mut Connection::open(lighter().start(&data)?.address)?, "a", &blob, Way::Put)?;
+    push(&mut Connection::open(open.start(&data)?.address)?, "a", &blob, Way::Put)?;
     let names = ["with a token", "without"].map(str::to_owned);
     let mut table = Table::default();
     for _ in 0..rounds {
-        for (peer, name) in [controlled.clone(), lighter()].iter().zip(&names) {
+        for (peer, name) in [&controlled, &open].into_iter().zip(&names) {
             let registry = peer.restart(&data)?;
-            let headers = if name == "without" { String::new() } else { token(&registry)? };
+            let token = if name == "without" { None } else { Some(token(&registry)?) };
             for connections in [1, 8] {
                 let rate = hammer(&registry, connections, HAMMER, |connection| {
-                    connection.ask("HEAD", &target, &headers)?.expect(200, "HEAD of a blob").map(drop)
+                    let mut request = connection.request("HEAD", &target);
+                    if let Some(token) = &token {
+                        request = request.header("Authorization", token);
+                    }
+                    expect(connection.send(request)?, 200, "HEAD of a blob").map(drop)
                 })?;
                 table.add(
                     &format!("HEAD of a blob, {connections} at once"),
@@ -46,16 +50,13 @@ pub(crate) fn control(wasmtime: &Path, component: &Path, rounds: usize, scratch:
     Ok(format!("\n{}", table.markdown(&names)))
 }
 
-/// Gets a token, and returns the header that shows it.
+/// Gets a token, and returns the value of the header that shows it.
 fn token(registry: &Running) -> Result<String> {
-    let mut body = Vec::new();
     let target = "/token?service=lighter&scope=repository:a:pull";
     let mut connection = Connection::open(registry.address)?;
-    connection
-        .send("GET", target, PASSWORD, &Content::None, |bytes| body.extend_from_slice(bytes))?
-        .expect(200, "the token service")?;
-    let body = String::from_utf8(body)?;
+    let request = connection.request("GET", target).header("Authorization", PASSWORD);
+    let body = expect(connection.send(request)?, 200, "the token service")?.text();
     let (_, rest) = body.split_once("\"token\":\"").context("the token service gives no token")?;
     let (token, _) = rest.split_once('"').context("the token does not end")?;
-    Ok(format!("Authorization: Bearer {token}\r\n"))
+    Ok(format!("Bearer {token}"))
 }

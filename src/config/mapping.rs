@@ -1,0 +1,161 @@
+//! Variables whose value is a mapping: `REGISTRY_STORAGE_DELETE={"enabled":true}` is another spelling of
+//! `REGISTRY_STORAGE_DELETE_ENABLED=true`.
+//!
+//! distribution reads the value of a variable as YAML (`configuration/parser.go`), so a whole branch of its
+//! configuration fits into one. Lighter reads JSON, which every YAML reader takes too. Any other text is an
+//! error: a setting that is ignored may be the one that keeps others out.
+
+use serde_json::{Map, Value};
+
+/// The parent that may also be the name of a storage driver: the component has one, whatever it says.
+const STORAGE: &str = "REGISTRY_STORAGE";
+
+/// The parent that is a variable itself: the kind of access control.
+const AUTH: &str = "REGISTRY_AUTH";
+
+/// Flattens the variables of an environment: each mapping becomes the variables that it stands for. `known`
+/// has the names that can be set; a variable is read as a mapping if one of them begins with its name.
+///
+/// As in distribution, the longer name decides: a variable goes before a mapping that contains it, and a
+/// mapping before one that contains the mapping. Empty variables and members that are `null` count as not
+/// set.
+///
+/// Errs, for the log, with the variable that cannot be read. The text never contains its value, which may
+/// be a secret.
+pub(super) fn flatten(
+    variables: impl IntoIterator<Item = (String, String)>,
+    known: &[&str],
+) -> Result<Vec<(String, String)>, String> {
+    let mut flat = Vec::new();
+    let mut mappings = Vec::new();
+    for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
+        if !is_parent(&name, known) {
+            flat.push((name, value));
+            continue;
+        }
+        match read(&value) {
+            Some(Value::Object(mapping)) => mappings.push((name, mapping)),
+            Some(Value::String(_)) if [AUTH, STORAGE].contains(&&*name) => flat.push((name, value)),
+            _ => return Err(no_mapping(&name, known)),
+        }
+    }
+    mappings.sort_by_key(|(name, _)| core::cmp::Reverse(name.len()));
+    for (name, mapping) in mappings {
+        let mut members = Vec::new();
+        expand(&name, mapping, known, &mut members)?;
+        members.retain(|(name, _)| flat.iter().all(|(other, _)| other != name));
+        flat.extend(members);
+    }
+    Ok(flat)
+}
+
+/// Whether a variable is the parent of known ones. One that is known itself is none, but for the kind of
+/// access control.
+fn is_parent(name: &str, known: &[&str]) -> bool {
+    let is_above = |other: &&str| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+    name.starts_with("REGISTRY_") && known.iter().any(is_above) && (name == AUTH || !known.contains(&name))
+}
+
+fn no_mapping(name: &str, known: &[&str]) -> String {
+    let below = known.iter().find(|other| other.starts_with(&format!("{name}_"))).unwrap_or(&name);
+    format!("{name} is not a JSON object; write it as one, or set {below}")
+}
+
+/// Adds the variables that a mapping stands for.
+fn expand(
+    parent: &str,
+    mapping: Map<String, Value>,
+    known: &[&str],
+    flat: &mut Vec<(String, String)>,
+) -> Result<(), String> {
+    if parent == AUTH {
+        // Its one member is the kind of access control.
+        let mut kinds = mapping.keys();
+        let (Some(kind), None) = (kinds.next(), kinds.next()) else {
+            return Err(format!("{AUTH} has one member, the kind of access control, such as htpasswd"));
+        };
+        flat.push((AUTH.to_owned(), kind.clone()));
+    }
+    for (key, value) in mapping {
+        let name = format!("{parent}_{}", key.to_ascii_uppercase());
+        let is_known = known.contains(&&*name);
+        match value {
+            Value::Null => {}
+            Value::Object(mapping) if !is_known => expand(&name, mapping, known, flat)?,
+            _ if is_parent(&name, known) => return Err(no_mapping(&name, known)),
+            Value::Object(_) | Value::Array(_) if is_known => return Err(format!("{name} is a text")),
+            Value::String(text) if text.is_empty() => {}
+            Value::String(text) => flat.push((name, text)),
+            other => flat.push((name, other.to_string())),
+        }
+    }
+    Ok(())
+}
+
+/// Reads a value: JSON, or one word, such as `filesystem`.
+fn read(text: &str) -> Option<Value> {
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let word = || is_word(text).then(|| Value::String(text.to_owned()));
+    serde_json::from_slice(text.as_bytes()).ok().or_else(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KNOWN: [&str; 4] = ["REGISTRY_A_B_C", "REGISTRY_A_D", "REGISTRY_AUTH", "REGISTRY_AUTH_X_Y"];
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn flat(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut flat = flatten(pairs(variables), &KNOWN).unwrap();
+        flat.sort();
+        flat
+    }
+
+    #[test]
+    fn the_longer_name_decides() {
+        let all = [
+            ("REGISTRY_A", r#"{"b":{"c":1},"d":"x"}"#),
+            ("REGISTRY_A_B", r#"{"c":2}"#),
+            ("REGISTRY_A_B_C", "3"),
+        ];
+        for (set, c) in [(&all[..], "3"), (&all[..2], "2"), (&all[..1], "1")] {
+            let expected = pairs(&[("REGISTRY_A_B_C", c), ("REGISTRY_A_D", "x")]);
+            assert_eq!(flat(set), expected);
+            let reversed: Vec<_> = set.iter().rev().copied().collect();
+            assert_eq!(flat(&reversed), expected);
+        }
+    }
+
+    #[test]
+    fn other_variables_stay_as_they_are() {
+        let other = [("HOME", "{"), ("REGISTRY_AB", r#"{"c":1}"#), ("REGISTRY_A_D", r#"{"e":1}"#)];
+        assert_eq!(flat(&other), pairs(&other));
+        assert_eq!(flat(&[("REGISTRY_A", ""), ("REGISTRY_A_B", r#"{"c":null,"C":""}"#)]), []);
+        let auth = [("REGISTRY_AUTH", "x"), ("REGISTRY_AUTH_X_Y", "z")];
+        assert_eq!(flat(&[("REGISTRY_AUTH", r#"{"x":{"y":"z"}}"#)]), pairs(&auth));
+    }
+
+    #[test]
+    fn only_json_and_words_are_read() {
+        for (text, value) in [
+            (r#"{"enabled":true}"#, Some(json!({ "enabled": true }))),
+            (" {\"a\":\n{\"b\":null}} ", Some(json!({ "a": { "b": null } }))),
+            ("{}", Some(json!({}))),
+            ("filesystem", Some(json!("filesystem"))),
+            ("true", Some(json!(true))),
+            ("{enabled: true}", None),
+            ("enabled: true", None),
+            ("{\"a\":1", None),
+            ("a b", None),
+        ] {
+            assert_eq!(read(text), value, "{text}");
+        }
+        assert_eq!(read(&"{\"a\":".repeat(10_000)), None);
+    }
+}

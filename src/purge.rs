@@ -1,0 +1,397 @@
+//! Uploads that nobody completes, and how they are removed.
+//!
+//! distribution's server does that in a task of its own, all at once. There is none here: a component runs while
+//! it answers a request. So a round through all repositories is made in steps, each a bounded piece of work
+//! after the answer to a POST that has started an upload. No other request pays for it. What was done is
+//! kept in storage, under `lighter/purge`, for all instances: one takes the next step at the earliest
+//! [`PAUSE`] after the one before, and a round begins at the earliest an interval after the one before.
+//!
+//! An upload is removed if it was started longer ago than an age, by the date that distribution writes too,
+//! and has not grown since the round before, and no writer holds it. One without a date stays, as with distribution.
+
+use core::time::Duration;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock;
+use crate::keys;
+use crate::name::Name;
+use crate::storage::{Error, Result, Storage, Upload as _, check_key};
+
+/// Which uploads are removed, and how often they are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purging {
+    /// How long ago an upload must have been started.
+    pub age: Duration,
+    /// How long a round begins after the one before.
+    pub interval: Duration,
+    /// Whether it is only said what would be removed.
+    pub dry_run: bool,
+}
+
+impl Default for Purging {
+    /// distribution's: after a week, once a day.
+    fn default() -> Self {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        Self { age: hours(168), interval: hours(24), dry_run: false }
+    }
+}
+
+/// Seconds between two steps of a round, whichever instances take them.
+const PAUSE: u64 = 10;
+
+/// How many storage calls a step may make, about. A removal counts as [`REMOVAL`].
+const STEP: u32 = 64;
+const REMOVAL: u32 = 16;
+
+/// How many names are listed at a time. What a repository itself has is among the first ones.
+const LISTED: u32 = 16;
+
+/// The rounds, as one instance takes part in them.
+#[derive(Default)]
+pub struct Purge {
+    /// Before this time, in seconds since 1970, there is nothing to do.
+    next: AtomicU64,
+}
+
+/// How far the rounds are. It is kept as a line of words: both times, and then the place.
+#[derive(Debug, PartialEq, Eq)]
+struct Progress {
+    /// When the last round began, in seconds since 1970.
+    began: u64,
+    /// When the last step was taken.
+    stepped: u64,
+    /// Where it goes on, until the round is over.
+    at: Option<Place>,
+}
+
+/// A place in the order of a round: a repository, and an upload of it that was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Place {
+    repository: String,
+    upload: Option<String>,
+}
+
+impl Progress {
+    fn read(kept: &[u8]) -> Option<Self> {
+        let mut words = str::from_utf8(kept).ok()?.split(' ');
+        let began = words.next()?.parse().ok()?;
+        let stepped = words.next()?.parse().ok()?;
+        let mut word = || words.next().map(str::to_owned);
+        let at = word().map(|repository| Place { repository, upload: word() });
+        Some(Self { began, stepped, at })
+    }
+
+    fn write(&self) -> String {
+        let Self { began, stepped, at } = self;
+        let mut line = format!("{began} {stepped}");
+        if let Some(Place { repository, upload }) = at {
+            [Some(repository), upload.as_ref()]
+                .into_iter()
+                .flatten()
+                .for_each(|word| line.extend([" ", word]));
+        }
+        line
+    }
+}
+
+impl Purge {
+    /// Takes a step, if it is time for one. Returns what to log: what was removed, and what kept it from going on.
+    pub fn step<S: Storage>(&self, storage: &S, purging: &Purging, now: u64) -> Vec<String> {
+        if now < self.next.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.next.store(now + PAUSE, Ordering::Relaxed);
+        let mut step = Step { storage, purging, now, left: Cell::new(STEP), log: Vec::new() };
+        if let Err(error) = step.go_on(&self.next) {
+            step.log.push(format!("uploads that nobody completes cannot be purged: {error}"));
+        }
+        step.log
+    }
+}
+
+/// One step.
+struct Step<'a, S> {
+    storage: &'a S,
+    purging: &'a Purging,
+    now: u64,
+    /// How many storage calls are left to it.
+    left: Cell<u32>,
+    log: Vec<String>,
+}
+
+impl<S: Storage> Step<'_, S> {
+    fn go_on(&mut self, next: &AtomicU64) -> Result<()> {
+        let kept = self.storage.get(keys::PURGE)?.unwrap_or_default();
+        let interval = self.purging.interval.as_secs();
+        let (began, mut at) = match Progress::read(&kept) {
+            // Another instance has just taken one.
+            Some(Progress { at: Some(_), stepped, .. }) if self.now.abs_diff(stepped) < PAUSE => {
+                return Ok(());
+            }
+            Some(Progress { at: Some(at), began, .. }) => (began, at),
+            // A clock that was set back is no reason to wait for longer.
+            Some(Progress { began, .. }) if self.now.abs_diff(began) < interval => {
+                next.store(began.min(self.now) + interval, Ordering::Relaxed);
+                return Ok(());
+            }
+            _ => (self.now, Place::default()),
+        };
+        let is_over = self.walk(&mut at)?;
+        let progress = Progress { began, stepped: self.now, at: Some(at).filter(|_| !is_over) };
+        self.storage.set(keys::PURGE, progress.write().as_bytes())
+    }
+
+    /// Goes on from a place until so much was done as a step may, and returns whether the round is over.
+    fn walk(&mut self, at: &mut Place) -> Result<bool> {
+        // What was asked for last in the repository where the step before has stopped.
+        if let Ok(name) = Name::parse(&at.repository)
+            && !self.look_into(&name, at)?
+        {
+            return Ok(false);
+        }
+        while self.left.get() > 0 {
+            let Some(name) = self.after(&at.repository)? else { return Ok(true) };
+            *at = Place { repository: name.to_string(), upload: None };
+            if !self.look_into(&name, at)? {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Finds the repository after one, which may be empty: the first below it, or the next beside it or beside
+    /// one above it.
+    fn after(&self, repository: &str) -> Result<Option<Name>> {
+        let (mut path, mut last) = (repository, None);
+        loop {
+            if let Some(name) = self.first_below(path, last)? {
+                return Ok(Some(name));
+            }
+            if path.is_empty() {
+                return Ok(None);
+            }
+            (path, last) = path.rsplit_once('/').map_or(("", Some(path)), |(path, last)| (path, Some(last)));
+        }
+    }
+
+    /// Finds the first repository directly below a path, after a name. Whatever is no name is none.
+    fn first_below(&self, path: &str, after: Option<&str>) -> Result<Option<Name>> {
+        let mut after = after.map(str::to_owned);
+        loop {
+            self.count(1);
+            let names = self.storage.list(&keys::repositories(path), after.as_deref(), LISTED)?;
+            let slash = if path.is_empty() { "" } else { "/" };
+            let mut found = names.iter().filter_map(|name| Name::parse(&format!("{path}{slash}{name}")).ok());
+            if let Some(name) = found.next() {
+                return Ok(Some(name));
+            }
+            if names.len() < LISTED as usize {
+                return Ok(None);
+            }
+            after = names.last().cloned();
+        }
+    }
+
+    /// Looks at the uploads of a repository, after one. Returns whether it has looked at all.
+    fn look_into(&mut self, name: &Name, at: &mut Place) -> Result<bool> {
+        loop {
+            self.count(1);
+            let ids = self.storage.list(&keys::uploads(name), at.upload.as_deref(), LISTED)?;
+            for id in &ids {
+                if self.left.get() == 0 {
+                    return Ok(false);
+                }
+                // Whatever is no key was put there by another, and one that is broken holds up no others.
+                if check_key(id).is_ok()
+                    && let Err(error) = self.look_at(name, id)
+                {
+                    self.log.push(format!("the upload {id} of {name} cannot be purged: {error}"));
+                }
+                at.upload = Some(id.clone());
+            }
+            if ids.len() < LISTED as usize {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn look_at(&mut self, name: &Name, id: &str) -> Result<()> {
+        self.count(1);
+        let started_at = self.storage.get(&keys::upload_started_at(name, id))?.unwrap_or_default();
+        let Ok(started_at) = String::from_utf8(started_at) else { return Ok(()) };
+        let oldest = clock::rfc3339(self.now.saturating_sub(self.purging.age.as_secs()));
+        // Dates of this form are in the order of their letters.
+        if !clock::is_rfc3339(&started_at) || started_at >= oldest {
+            return Ok(());
+        }
+        self.count(2);
+        let data = keys::upload_data(name, id);
+        let size = self.storage.received(&data)?.unwrap_or(0).to_string();
+        let mark = keys::upload_purge_mark(name, id);
+        if self.storage.get(&mark)?.as_deref() != Some(size.as_bytes()) {
+            // Old, but perhaps in use: the next round tells.
+            self.count(1);
+            return self.storage.note(&mark, size.as_bytes());
+        }
+        let what = format!("abandoned upload {id} of {name}, started {started_at}, {size} bytes");
+        if self.purging.dry_run {
+            self.log.push(format!("would purge the {what}"));
+            return Ok(());
+        }
+        self.count(REMOVAL);
+        match self.storage.open_upload(&data) {
+            // It has grown just now.
+            Ok(writer) if writer.offset().to_string() != size => return Ok(()),
+            Ok(writer) => writer.abort()?,
+            // There are no bytes: a crash has kept them from coming, or going from being complete.
+            Err(Error::NotFound) => {}
+            Err(Error::Busy) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        self.storage.delete_prefix(&keys::upload(name, id))?;
+        self.log.push(format!("purged the {what}"));
+        Ok(())
+    }
+
+    fn count(&self, calls: u32) {
+        self.left.set(self.left.get().saturating_sub(calls));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::memory::Memory;
+
+    /// Some time in 2025.
+    const NOW: u64 = 1_762_829_850;
+    const DAY: u64 = 86_400;
+
+    fn upload(storage: &Memory, name: &str, id: &str, days_ago: u64) {
+        let name = Name::parse(name).unwrap();
+        let started_at = clock::rfc3339(NOW - days_ago * DAY);
+        storage.set(&keys::upload_started_at(&name, id), started_at.as_bytes()).unwrap();
+        let mut writer = storage.create_upload(&keys::upload_data(&name, id)).unwrap();
+        writer.append(b"bytes").unwrap();
+    }
+
+    fn progress(storage: &Memory) -> Progress {
+        Progress::read(&storage.get(keys::PURGE).unwrap().unwrap()).unwrap()
+    }
+
+    /// Takes steps, as often as that may be, until a round is over. Returns when that is, and what is logged.
+    fn round(storage: &Memory, purging: &Purging, mut now: u64) -> (u64, Vec<String>) {
+        let mut log = Vec::new();
+        loop {
+            log.extend(Purge::default().step(storage, purging, now));
+            if progress(storage).at.is_none() {
+                return (now, log);
+            }
+            now += PAUSE;
+        }
+    }
+
+    fn ids(storage: &Memory) -> Vec<String> {
+        let id = |key: String| Some(key.strip_suffix("/data")?.rsplit_once('/')?.1.to_owned());
+        storage.keys().into_iter().filter_map(id).collect()
+    }
+
+    #[test]
+    fn what_is_old_and_does_not_grow_is_removed_in_the_second_round() {
+        let (storage, purging) = (Memory::default(), Purging::default());
+        for (id, days_ago) in [("old", 8), ("young", 4), ("growing", 9), ("held", 10)] {
+            upload(&storage, "a/b", id, days_ago);
+        }
+        let key = |id: &str, file: &str| format!("docker/registry/v2/repositories/a/b/_uploads/{id}/{file}");
+        // Without bytes, as a crash leaves it; and without a date, or with one that is none.
+        storage.set(&key("empty", "startedat"), b"2020-01-01T00:00:00Z").unwrap();
+        upload(&storage, "a/b", "undated", 99);
+        storage.delete(&key("undated", "startedat")).unwrap();
+        storage.set(&key("undated", "hashstates/sha256/5"), b"").unwrap();
+        upload(&storage, "a/b", "oddly-dated", 99);
+        storage.set(&key("oddly-dated", "startedat"), b"once upon a time").unwrap();
+        let all = ids(&storage);
+
+        let (_, log) = round(&storage, &purging, NOW);
+        assert_eq!((ids(&storage), log.len()), (all.clone(), 0), "the first round removes nothing");
+        let grow = || storage.open_upload(&key("growing", "data")).unwrap().append(b"more").unwrap();
+        grow();
+        let held = storage.open_upload(&key("held", "data")).unwrap();
+        // Not before it is time.
+        round(&storage, &purging, NOW + DAY - 1);
+        assert_eq!((progress(&storage).began, ids(&storage)), (NOW, all.clone()));
+
+        let dry = Purging { dry_run: true, ..purging.clone() };
+        let (_, log) = round(&storage, &dry, NOW + DAY);
+        assert_eq!(ids(&storage), all, "a dry run removes nothing");
+        let would = "would purge the abandoned upload old of a/b, started 2025-11-03T02:57:30Z, 5 bytes";
+        assert!(log.iter().any(|line| line == would), "{log:?}");
+        let others = [" growing ", " young ", " undated ", " oddly-dated "];
+        assert!(!log.iter().any(|line| others.iter().any(|id| line.contains(id))), "{log:?}");
+
+        grow();
+        let (_, mut log) = round(&storage, &purging, NOW + 2 * DAY);
+        log.sort_unstable();
+        let empty = "purged the abandoned upload empty of a/b, started 2020-01-01T00:00:00Z, 0 bytes";
+        assert_eq!(log, [empty, &would.replace("would purge", "purged")]);
+        assert!(!storage.keys().iter().any(|key| key.contains("/old/") || key.contains("/empty/")));
+        assert_eq!(ids(&storage), ["growing", "held", "oddly-dated", "undated", "young"]);
+
+        drop(held);
+        round(&storage, &purging, NOW + 3 * DAY);
+        assert_eq!(ids(&storage), ["oddly-dated", "undated", "young"]);
+        // The young one becomes old, too.
+        round(&storage, &purging, NOW + 4 * DAY);
+        assert_eq!(ids(&storage), ["oddly-dated", "undated", "young"]);
+        round(&storage, &purging, NOW + 5 * DAY);
+        assert_eq!(ids(&storage), ["oddly-dated", "undated"]);
+    }
+
+    #[test]
+    fn a_round_comes_through_all_repositories_in_small_steps() {
+        let (storage, purging) = (Memory::default(), Purging::default());
+        let names = (0..30).flat_map(|n| [format!("r{n}"), format!("r{n}/x/y-{n}"), format!("0/{n}")]);
+        let names: Vec<String> = names.collect();
+        for name in &names {
+            let link = format!("docker/registry/v2/repositories/{name}/_layers/sha256/x/link");
+            storage.set(&link, b"").unwrap();
+            upload(&storage, name, "one", 8);
+        }
+        (0..100).for_each(|n| upload(&storage, "r7", &format!("u{n:02}"), if n % 3 == 0 { 8 } else { 1 }));
+        // What is no repository's name.
+        let odd = "docker/registry/v2/repositories/Odd/_uploads/x/startedat";
+        storage.set(odd, b"2020-01-01T00:00:00Z").unwrap();
+        let (end, _) = round(&storage, &purging, NOW);
+        assert!(end > NOW + 5 * PAUSE, "it takes more than one step");
+        let (_, log) = round(&storage, &purging, NOW + DAY);
+        assert_eq!(log.len(), names.len() + 34, "{log:?}");
+        assert_eq!(ids(&storage).len(), 66);
+        assert!(storage.get(odd).unwrap().is_some());
+    }
+
+    #[test]
+    fn steps_have_a_pause_between_them() {
+        let (storage, purging) = (Memory::default(), Purging::default());
+        for n in 0..50 {
+            upload(&storage, &format!("r{n:02}"), "one", 8);
+        }
+        let one = Purge::default();
+        one.step(&storage, &purging, NOW);
+        let first = progress(&storage);
+        assert!(first.at.is_some() && first.began == NOW, "{first:?}");
+        // Neither this instance nor another.
+        one.step(&storage, &purging, NOW + PAUSE - 1);
+        Purge::default().step(&storage, &purging, NOW + PAUSE - 1);
+        assert_eq!(progress(&storage), first);
+        Purge::default().step(&storage, &purging, NOW + PAUSE);
+        let second = progress(&storage);
+        assert!(second.at.clone().unwrap().repository > first.at.unwrap().repository, "{second:?}");
+        // What is damaged, or of a clock that was set back, begins anew.
+        for kept in [&b""[..], b"when?", b"1 x", b"\xff", b"9999999999 9999999999"] {
+            storage.set(keys::PURGE, kept).unwrap();
+            Purge::default().step(&storage, &purging, NOW + DAY);
+            assert_eq!(progress(&storage).began, NOW + DAY);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Tests that do not run: because they say nothing of the driver that is served, or because something is missing here.
+//! Each is noted, and `cargo xtask test` says how many there were, and why.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Write};
+use std::process::Command;
+use std::thread;
+
+/// Skips a test that looks at what the filesystem driver has written, or writes what it is to read, where another
+/// driver is served.
+macro_rules! over_files {
+    () => {
+        if !crate::server::is_over_files() {
+            return crate::skip::skip("it looks at files, and this driver has none");
+        }
+    };
+}
+
+/// Notes that the test is skipped.
+pub(crate) fn skip(why: &str) {
+    if let Some(path) = env::var_os("LIGHTER_SKIPPED") {
+        let mut notes = File::options().create(true).append(true).open(path).expect("a file of notes");
+        // In one write, since other tests write meanwhile. A test runs in a thread of its name.
+        let note = format!("{}: {why}\n", thread::current().name().unwrap_or("a test"));
+        notes.write_all(note.as_bytes()).expect("a note");
+    }
+}
+
+/// Skips a test that cannot run because something is missing on this machine. In CI, where `LIGHTER_REQUIRE_PEERS` is 1,
+/// that is a failure.
+pub(crate) fn missing(what: &str) {
+    assert!(env::var_os("LIGHTER_REQUIRE_PEERS").is_none_or(|value| value != "1"), "{what}");
+    // Not `eprintln!`: what that prints is not shown of a test that passes.
+    io::stderr().write_all(format!("skipped: {what}\n").as_bytes()).expect("a stderr");
+    skip(what);
+}
+
+/// Whether there is such a program. If not, the test is skipped.
+pub(crate) fn installed(program: &str) -> bool {
+    let installed = Command::new(program).arg("--version").output().is_ok();
+    if !installed {
+        missing(&format!("{program} is not installed"));
+    }
+    installed
+}
