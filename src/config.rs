@@ -362,9 +362,11 @@ mod tests {
     #[test]
     fn an_unknown_variable_is_told_with_the_nearest_name() {
         let unknown = |name| config(&[(name, "x"), ("REGISTRY_AUTH", "none")]).unwrap().notices.remove(0);
-        assert!(unknown("REGISTRY_HTTP_SECRETS").ends_with("is it REGISTRY_HTTP_SECRET?"));
-        assert!(unknown("REGISTRY_STORAGE_DELETES").ends_with("is it REGISTRY_STORAGE_DELETE_ENABLED?"));
-        assert!(unknown("REGISTRY_X").ends_with("means nothing here"));
+        assert!(unknown("REGISTRY_HTTP_SECRETS").ends_with("did you mean REGISTRY_HTTP_SECRET?"));
+        assert!(
+            unknown("REGISTRY_STORAGE_DELETES").ends_with("did you mean REGISTRY_STORAGE_DELETE_ENABLED?")
+        );
+        assert!(unknown("REGISTRY_X") == "unknown variable REGISTRY_X");
     }
 
     #[test]
@@ -472,8 +474,8 @@ mod tests {
                 "REGISTRY_AUTH_TOKEN_SERVICE is plain",
             ),
             (&[set[0], ("REGISTRY_AUTH_HTPASSWD_PATH", "/nowhere")], "cannot read /nowhere"),
-            (&[set[0], set[1], ("REGISTRY_AUTH_RULE", "{}")], "is it REGISTRY_AUTH_RULES?"),
-            (&[("REGISTRY_AUTHS", "htpasswd")], "is it REGISTRY_AUTH?"),
+            (&[set[0], set[1], ("REGISTRY_AUTH_RULE", "{}")], "did you mean REGISTRY_AUTH_RULES?"),
+            (&[("REGISTRY_AUTHS", "htpasswd")], "did you mean REGISTRY_AUTH?"),
             (
                 &[set[0], ("REGISTRY_AUTH_HTPASSWD_ENTRIES", "ann:x")],
                 "REGISTRY_AUTH_HTPASSWD_ENTRIES: line 1",

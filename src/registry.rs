@@ -243,7 +243,7 @@ fn stored_secret(secret: Vec<u8>) -> Result<Vec<u8>> {
 
 /// Answers any request to a registry that is configured wrongly. The reason is for the log.
 pub fn misconfigured(reason: &str, request: &Request) -> (Response, Entry) {
-    let error = Error::new(Code::Unavailable, "the registry is not configured rightly; its log says why");
+    let error = Error::new(Code::Unavailable, "the registry is misconfigured; see its log");
     complete(Err(error.log(reason)), request)
 }
 

@@ -9,14 +9,14 @@ fn a_registry_that_is_configured_wrongly_serves_nothing() {
     let server = Server::with_secret("s").env("REGISTRY_STORAGE_DELETE_ENABLED", "perhaps").start();
     assert_snapshot!(server.get("/v2/").send(), @r#"
     503 Service Unavailable
-    content-length: 136
+    content-length: 122
     content-type: application/json
 
-    {"errors":[{"code":"UNAVAILABLE","message":"service unavailable","detail":"the registry is not configured rightly; its log says why"}]}
+    {"errors":[{"code":"UNAVAILABLE","message":"service unavailable","detail":"the registry is misconfigured; see its log"}]}
     "#);
     assert_snapshot!(server.head("/v2/").send(), @"
     503 Service Unavailable
-    content-length: 136
+    content-length: 122
     content-type: application/json
     ");
     for (method, target) in
@@ -107,10 +107,11 @@ fn an_unknown_variable_is_told_with_the_nearest_name() {
         .start();
     // It serves all the same: what is meant for distribution does no harm.
     assert_eq!(server.get("/v2/").send().status(), "200 OK");
-    server.logged("REGISTRY_HTTP_SECRETS means nothing here; is it REGISTRY_HTTP_SECRET?");
-    server
-        .logged("REGISTRY_STORAGE_DELETE_ENABLE means nothing here; is it REGISTRY_STORAGE_DELETE_ENABLED?");
-    server.logged("REGISTRY_REDIS_ADDR means nothing here");
+    server.logged("unknown variable REGISTRY_HTTP_SECRETS; did you mean REGISTRY_HTTP_SECRET?");
+    server.logged(
+        "unknown variable REGISTRY_STORAGE_DELETE_ENABLE; did you mean REGISTRY_STORAGE_DELETE_ENABLED?",
+    );
+    server.logged("unknown variable REGISTRY_REDIS_ADDR");
     server.logged("GET /v2/ status=200");
     assert!(!server.log().contains("misspelt"), "{}", server.log());
 }

@@ -65,13 +65,13 @@ pub fn post(auth: &Auth, key: &Key, request: &mut Request) -> Result<Response> {
 
 fn issue(auth: &Auth, key: &Key, caller: &Caller, parameters: &Query) -> Result<Response> {
     if parameters.get("service").is_some_and(|service| service != auth.service) {
-        return Err(malformed(&format!("service is {:?} here", auth.service)));
+        return Err(malformed(&format!("unknown service; this registry is {:?}", auth.service)));
     }
     // OAuth2 puts several scopes into one parameter.
     let scopes = parameters.all("scope").flat_map(str::split_ascii_whitespace).map(scope);
     let scopes = scopes.take(SCOPES_MAX + 1).collect::<Result<Vec<Access>>>()?;
     if scopes.len() > SCOPES_MAX {
-        return Err(malformed(&format!("there may be {SCOPES_MAX} scopes")));
+        return Err(malformed(&format!("at most {SCOPES_MAX} scopes can be asked for")));
     }
     let claims = auth.grant(caller, &scopes);
     let token = &key.sign(&claims);

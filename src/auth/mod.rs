@@ -203,7 +203,9 @@ impl Auth {
                 Ok(Caller::of_token(*claims, rules))
             }
             Err(Refused::Expired(_)) => Err(unauthorized("the token has expired").log("an expired token")),
-            Err(Refused::Invalid(why)) => Err(unauthorized("the token is not good here").log(why)),
+            Err(Refused::Invalid(why)) => {
+                Err(unauthorized("the token is not valid for this registry").log(why))
+            }
         }
     }
 
@@ -228,7 +230,7 @@ impl Auth {
             return Ok(Caller::of_rules(rules, name));
         }
         std::thread::sleep(self.patience.saturating_sub(start.elapsed()));
-        Err(unauthorized("the name or the password is wrong").log(format!("{name:?} has not this password")))
+        Err(unauthorized("the name or the password is wrong").log(format!("login failed for {name:?}")))
     }
 
     /// Checks a token of the token server.
@@ -264,7 +266,7 @@ impl Auth {
             (By::TokenServer(_), _) => true,
         };
         if !could && !caller.name.is_empty() {
-            return Err(Error::new(Code::Denied, "another user may be allowed to"));
+            return Err(Error::new(Code::Denied, "you are not allowed to do this"));
         }
         let reason =
             if matches!(caller.may, May::Token(..)) && caller.is_known { "insufficient_scope" } else { "" };

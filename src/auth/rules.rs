@@ -96,7 +96,7 @@ impl Rules {
         let document = object(&document, "the document")?;
         for name in document.keys() {
             if !["groups", "catalog", "repositories"].contains(&name.as_str()) {
-                return Err(format!("{name:?} means nothing; there are groups, catalog and repositories"));
+                return Err(format!("unknown member {name:?}; expected groups, catalog or repositories"));
             }
         }
         let no_groups = Map::new();
@@ -147,12 +147,12 @@ fn who(text: &str, groups: &Map<String, Value>) -> Result<Who, String> {
             let members = groups.get(name).ok_or_else(|| format!("there is no group {name:?}"))?;
             Ok(Who::Named(texts(members, name)?.into_iter().map(str::to_owned).collect()))
         }
-        _ => Err(format!("{text:?} is nobody; there are anonymous, authenticated, user:NAME and group:NAME")),
+        _ => Err(format!("unknown subject {text:?}; use anonymous, authenticated, user:NAME or group:NAME")),
     }
 }
 
 fn action(name: &str) -> Result<Action, String> {
-    Action::parse(name).ok_or_else(|| format!("{name:?} is no action; there are pull, push, delete and *"))
+    Action::parse(name).ok_or_else(|| format!("unknown action {name:?}; use pull, push, delete or *"))
 }
 
 fn object<'a>(value: &'a Value, name: &str) -> Result<&'a Map<String, Value>, String> {
@@ -178,7 +178,7 @@ fn check(pattern: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{pattern:?} is no pattern: it is a repository's name, or the beginning of one and a `*`; {USER} stands \
+        "{pattern:?} is not a pattern: use the name of a repository, or its beginning and a `*`; {USER} must stand \
          between slashes"
     ))
 }
@@ -270,17 +270,17 @@ mod tests {
             ("", "EOF"),
             ("{}", "repositories"),
             (r#"{"repositories": {}, "repository": {}}"#, "repository"),
-            (r#"{"repositories": {"a": {"ann": ["pull"]}}}"#, "\"ann\" is nobody"),
-            (r#"{"repositories": {"a": {"user:": ["pull"]}}}"#, "\"user:\" is nobody"),
-            (r#"{"repositories": {"a": {"user:ann": ["pusg"]}}}"#, "\"pusg\" is no action"),
+            (r#"{"repositories": {"a": {"ann": ["pull"]}}}"#, "unknown subject \"ann\""),
+            (r#"{"repositories": {"a": {"user:": ["pull"]}}}"#, "unknown subject \"user:\""),
+            (r#"{"repositories": {"a": {"user:ann": ["pusg"]}}}"#, "unknown action \"pusg\""),
             (r#"{"repositories": {"a": {"user:ann": "pull"}}}"#, "user:ann is not a list of texts"),
             (r#"{"repositories": {"a": ["pull"]}}"#, "a is not an object"),
             ("[]", "the document is not an object"),
             (r#"{"groups": {"ci": 1}, "repositories": {}}"#, "ci is not a list of texts"),
-            (r#"{"repositories": {"a/*/b": {}}}"#, "\"a/*/b\" is no pattern"),
-            (r#"{"repositories": {"A": {}}}"#, "\"A\" is no pattern"),
-            (r#"{"repositories": {"home/{user}*": {}}}"#, "\"home/{user}*\" is no pattern"),
-            (r#"{"repositories": {"home/x{user}/*": {}}}"#, "\"home/x{user}/*\" is no pattern"),
+            (r#"{"repositories": {"a/*/b": {}}}"#, "\"a/*/b\" is not a pattern"),
+            (r#"{"repositories": {"A": {}}}"#, "\"A\" is not a pattern"),
+            (r#"{"repositories": {"home/{user}*": {}}}"#, "\"home/{user}*\" is not a pattern"),
+            (r#"{"repositories": {"home/x{user}/*": {}}}"#, "\"home/x{user}/*\" is not a pattern"),
             (r#"{"repositories": {"a": {"group:ci": ["pull"]}}}"#, "no group \"ci\""),
             (r#"{"repositories": {}, "catalog": ["group:ci"]}"#, "no group \"ci\""),
         ] {

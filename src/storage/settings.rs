@@ -73,9 +73,9 @@ impl Settings {
         let length = unknown.len().saturating_sub(PREFIX.len());
         match self.known.iter().min_by_key(|name| distance(name, unknown)) {
             Some(name) if distance(name, unknown) <= length * 3 / 5 => {
-                format!("{unknown} means nothing here; is it {name}?")
+                format!("unknown variable {unknown}; did you mean {name}?")
             }
-            _ => format!("{unknown} means nothing here"),
+            _ => format!("unknown variable {unknown}"),
         }
     }
 }
@@ -136,11 +136,13 @@ mod tests {
     #[test]
     fn the_nearest_known_name_is_guessed() {
         let settings = settings(&[]);
-        assert!(settings.guess("REGISTRY_HTTP_SECRETS").ends_with("is it REGISTRY_HTTP_SECRET?"));
+        assert!(settings.guess("REGISTRY_HTTP_SECRETS").ends_with("did you mean REGISTRY_HTTP_SECRET?"));
         assert!(
-            settings.guess("REGISTRY_STORAGE_DELETES").ends_with("is it REGISTRY_STORAGE_DELETE_ENABLED?")
+            settings
+                .guess("REGISTRY_STORAGE_DELETES")
+                .ends_with("did you mean REGISTRY_STORAGE_DELETE_ENABLED?")
         );
-        assert!(settings.guess("REGISTRY_XYZ_XYZ").ends_with("means nothing here"));
+        assert!(settings.guess("REGISTRY_XYZ_XYZ") == "unknown variable REGISTRY_XYZ_XYZ");
     }
 
     #[test]

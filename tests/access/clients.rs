@@ -50,7 +50,7 @@ fn oci_client_does_what_it_may() {
     let pushed = |name, auth: RegistryAuth| of(push(&image(name), &auth).map(|()| 0));
     let pulled = |name, auth: RegistryAuth| of(pull(&image(name), &auth));
     assert_snapshot!(pushed("public/app:v2", RegistryAuth::Anonymous), @r#"Server error: url http://<registry>/v2/public/app/blobs/uploads/, code: 401, message: {"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":"log in, or get a token with the scope of the challenge"}]}"#);
-    assert_snapshot!(pushed("team/app:v2", user("bob")), @r#"Server error: url http://<registry>/v2/team/app/blobs/uploads/, code: 403, message: {"errors":[{"code":"DENIED","message":"requested access to the resource is denied","detail":"another user may be allowed to"}]}"#);
+    assert_snapshot!(pushed("team/app:v2", user("bob")), @r#"Server error: url http://<registry>/v2/team/app/blobs/uploads/, code: 403, message: {"errors":[{"code":"DENIED","message":"requested access to the resource is denied","detail":"you are not allowed to do this"}]}"#);
     assert_snapshot!(pulled("team/app:v1", RegistryAuth::Anonymous), @"Not authorized: url http://<registry>/v2/team/app/manifests/v1");
     assert_snapshot!(pulled("team/app:v1", user("bob")), @"Registry error: url http://<registry>/v2/team/app/manifests/v1, envelope: OCI API errors: [OCI API error: requested access to the resource is denied]");
     assert_snapshot!(pulled("team/app:v1", wrong), @"Not authorized: url http://<registry>/v2/team/app/manifests/v1");

@@ -236,7 +236,7 @@ fn answers_say_no_more_than_that() {
     content-length: 128
     content-type: application/json
 
-    {"errors":[{"code":"DENIED","message":"requested access to the resource is denied","detail":"another user may be allowed to"}]}
+    {"errors":[{"code":"DENIED","message":"requested access to the resource is denied","detail":"you are not allowed to do this"}]}
     "#);
     assert_snapshot!(of(Caller::user(&server, "ann").with_token("")), @r#"
     401 Unauthorized
@@ -248,11 +248,11 @@ fn answers_say_no_more_than_that() {
     "#);
     assert_snapshot!(of(Caller::with(&server, "Bearer x")), @r#"
     401 Unauthorized
-    content-length: 111
+    content-length: 125
     content-type: application/json
     www-authenticate: Bearer realm="http://<registry>/token",service="lighter",scope="repository:team/app:pull",error="invalid_token"
 
-    {"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":"the token is not good here"}]}
+    {"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":"the token is not valid for this registry"}]}
     "#);
     // Whether there is such a repository makes no difference.
     let there = Caller::user(&server, "ann");

@@ -224,13 +224,13 @@ fn nonsense_is_refused_at_the_token_service() {
     let many = "scope=repository:public/a:pull&".repeat(100);
     expect(server.get(&format!("/token?{many}")).send(), "200 OK");
     for (query, detail) in [
-        ("service=another", "service is"),
-        ("service=", "service is"),
+        ("service=another", "unknown service; this registry is"),
+        ("service=", "unknown service; this registry is"),
         ("scope=repository", "is no scope"),
         ("scope=repository:a", "is no scope"),
         ("scope=:a:pull", "is no scope"),
         ("scope=repository::pull", "is no scope"),
-        (&*format!("{many}scope=registry:catalog:*"), "there may be 100 scopes"),
+        (&*format!("{many}scope=registry:catalog:*"), "at most 100 scopes"),
     ] {
         let answer = server.get(&format!("/token?{query}")).send();
         assert_eq!(answer.status(), "400 Bad Request", "{query}: {answer}");

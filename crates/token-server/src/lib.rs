@@ -90,7 +90,7 @@ impl Keys {
     /// sentence for the log if the text is broken or no key is left.
     fn from_jwks(json: &str) -> Result<Self, String> {
         let set: jwk::Set = serde_json::from_slice(json.as_bytes())
-            .map_err(|error| format!("this is no set of JSON Web Keys: {error}"))?;
+            .map_err(|error| format!("not a JSON Web Key Set: {error}"))?;
         let mut keys = Vec::new();
         for key in set.keys {
             let Some(public) = key.public_key()? else { continue };

@@ -87,7 +87,7 @@ impl PublicKey {
         // Not by way of an encoded point: that may be compressed, and opening it would be in the component.
         let point = coordinates.map(|(x, y)| AffinePoint::from_coordinates(&x.into(), &y.into()));
         let key = point.and_then(|point| VerifyingKey::from_affine(point.into_option()?).ok());
-        key.map(Self::P256).ok_or_else(|| "is no point on P-256".to_owned())
+        key.map(Self::P256).ok_or_else(|| "is not a point on P-256".to_owned())
     }
 
     /// Reads a `SubjectPublicKeyInfo` (RFC 5280, RFC 3279, RFC 5480), if it is of a kind that we know.

@@ -273,8 +273,8 @@ fn a_broken_key_is_told() {
         (with(rsa_key(), json!({ "e": "AQ" })), r#"the key "" is RSA with numbers that cannot be"#),
         (with(rsa_key(), json!({ "e": "AQAA" })), r#"the key "" is RSA with numbers that cannot be"#),
         (with(rsa_key(), json!({ "e": "AQAAAAE" })), r#"the key "" is RSA with numbers that cannot be"#),
-        (with(curve_key(), json!({ "x": CURVE_Y })), r#"the key "" is no point on P-256"#),
-        (with(curve_key(), json!({ "y": "AQAB" })), r#"the key "" is no point on P-256"#),
+        (with(curve_key(), json!({ "x": CURVE_Y })), r#"the key "" is not a point on P-256"#),
+        (with(curve_key(), json!({ "y": "AQAB" })), r#"the key "" is not a point on P-256"#),
     ] {
         assert_eq!(jwks_error(&[key]), why);
     }
@@ -282,7 +282,7 @@ fn a_broken_key_is_told() {
         ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[{}]}"#, r#"{"keys":[{"kty":1}]}"#, r#"{"keys":["#]
     {
         let error = Keys::from_jwks(text).unwrap_err();
-        assert!(error.starts_with("this is no set of JSON Web Keys: "), "{text}: {error}");
+        assert!(error.starts_with("not a JSON Web Key Set: "), "{text}: {error}");
     }
 }
 

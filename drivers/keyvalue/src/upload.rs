@@ -78,7 +78,7 @@ impl<B: Bucket> Writer<B> {
         if self.is_silent() {
             hold::check(&self.bucket, &self.upload, self.number)?;
         }
-        self.state.time = now();
+        let before = core::mem::replace(&mut self.state.time, now());
         let tail = core::mem::take(&mut self.state.tail);
         // At once, since on SQLite it is the writes that take the time, and not the bytes.
         let chunk = self.state.content.push(self.number, self.chunk as u64, tail.len() as u64);
@@ -88,11 +88,16 @@ impl<B: Bucket> Writer<B> {
         self.state.tail = core::mem::take(tail);
         if let Err(error) = stored {
             self.state.content.pop();
+            self.state.time = before;
             return Err(error);
         }
         // The memory is used again.
         self.state.tail.clear();
-        hold::confirm(&self.bucket, &self.upload, self.number)
+        let confirmed = hold::confirm(&self.bucket, &self.upload, self.number);
+        if confirmed.is_err() {
+            self.state.time = before;
+        }
+        confirmed
     }
 
     /// Shows a sign of life, if it is time for one, and fails if the upload was lost.
@@ -105,12 +110,17 @@ impl<B: Bucket> Writer<B> {
     }
 
     fn keep(&mut self) -> Result<()> {
-        self.state.time = now();
-        if self.state.tail.len() > FEW {
-            hold::check(&self.bucket, &self.upload, self.number)?;
-            return self.store(Vec::new());
+        let before = core::mem::replace(&mut self.state.time, now());
+        let kept = if self.state.tail.len() > FEW {
+            hold::check(&self.bucket, &self.upload, self.number).and_then(|()| self.store(Vec::new()))
+        } else {
+            hold::keep(&self.bucket, &self.upload, self.number, &self.state)
+        };
+        if kept.is_err() {
+            // It was no sign of life, and who has lost the upload is to find out again.
+            self.state.time = before;
         }
-        hold::keep(&self.bucket, &self.upload, self.number, &self.state)
+        kept
     }
 
     /// Stores the state with another tail.

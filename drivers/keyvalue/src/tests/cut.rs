@@ -162,7 +162,11 @@ fn who_lost_the_upload_cuts_nothing_and_leaves_no_note() {
     thread::sleep(Duration::from_secs(EXPIRY + 1));
     let writer = Writer::open(&store, UPLOAD, CHUNK).unwrap();
     let other = Writer::open(&store, "other/data", CHUNK).unwrap();
+    // However often it tries.
+    assert_eq!(slow.append(b"no"), Err(Error::Busy));
     assert_eq!(slow.cut(10), Err(Error::Busy));
+    assert_eq!(slow.cut(bytes.len() as u64), Err(Error::Busy));
+    assert_eq!(slow.append(b"no"), Err(Error::Busy));
     assert_eq!(leaving.suspend(&[("other/note".into(), Vec::new())]), Err(Error::Busy));
     assert_eq!(value::get(&store, "other/note").unwrap(), None);
     assert!(all(&writer) == bytes);
