@@ -6,12 +6,12 @@
 //! its other sizes counts: reading blobs costs.
 
 use crate::descriptor::Descriptor;
-use crate::digest::Digest;
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::media_type;
 use crate::repository::Repository;
-use crate::storage::Storage;
+use lighter_hash::Digest;
+use lighter_storage::Storage;
 
 /// What was found, and what was not.
 #[derive(Debug, Default)]

@@ -19,8 +19,8 @@ use crate::name::Name;
 use crate::purge::Purge;
 use crate::repository::Repository;
 use crate::route::Route;
-use crate::storage::{Environment, Open, Storage};
 use crate::upload_state::Secret;
+use lighter_storage::{Environment, Open, Storage};
 
 /// The length of a secret that the registry makes, in bytes.
 const SECRET_LENGTH: usize = 32;

@@ -3,14 +3,12 @@
 use uuid::Uuid;
 
 use crate::clock;
-use crate::digest::{Algorithm, Digest};
 use crate::error::{Code, Error, Result};
-use crate::hash::Hasher;
 use crate::keys;
 use crate::repository::Repository;
-use crate::storage::{self, Note, Storage, Upload as _};
-use crate::stream::{Stream, read_exactly};
 use crate::upload_proof::{self as proof, Proof};
+use lighter_hash::{Algorithm, Digest, Hasher};
+use lighter_storage::{self as storage, Note, Storage, Stream, Upload as _, read_exactly};
 
 /// An upload that this request holds: nobody else writes to it meanwhile.
 pub struct Upload<'a, S: Storage> {

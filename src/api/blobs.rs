@@ -5,7 +5,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::range::{Wanted, wanted};
 use crate::http::{Body, Method, Request, Response};
 use crate::repository::Repository;
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 /// `DELETE`: takes a blob from the repository (OCI Distribution Spec, end-10). Its bytes stay for the
 /// others, and for garbage collection.

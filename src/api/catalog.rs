@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::http::page::Page;
 use crate::http::response::json_body;
 use crate::http::{Request, Response};
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 /// How many repositories are listed where the client names no number (distribution's default).
 const PAGE: u32 = 100;

@@ -2,16 +2,14 @@
 
 use super::digest;
 use crate::config::Validation;
-use crate::digest::Algorithm;
 use crate::error::{Code, Detail, Error, Result};
-use crate::hash;
 use crate::http::{Request, Response};
 use crate::inventory::{self, Inventory, Missing};
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
-use crate::storage::Storage;
-use crate::stream::Stream;
+use lighter_hash::{self as hash, Algorithm};
+use lighter_storage::{Storage, Stream};
 
 /// `GET` and `HEAD`: a manifest (OCI Distribution Spec, end-3). It is served whatever `Accept` says:
 /// no client is helped by a 404 for something that is there.

@@ -10,8 +10,8 @@ pub mod tags;
 pub mod token;
 pub mod uploads;
 
-use crate::digest::Digest;
 use crate::error::{Code, Detail, Error, Result};
+use lighter_hash::Digest;
 
 /// Checks a digest from a path or query.
 fn digest(text: &str) -> Result<Digest> {

@@ -11,7 +11,7 @@ use crate::http::{Request, Response};
 use crate::media_type::OCI_INDEX;
 use crate::referrers;
 use crate::repository::Repository;
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,7 @@ use crate::http::page::Page;
 use crate::http::response::json_body;
 use crate::http::{Request, Response};
 use crate::repository::Repository;
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 #[derive(Serialize)]
 struct Tags<'a> {

@@ -9,7 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::query::Query;
 use crate::http::response::json_body;
 use crate::http::{Request, Response};
-use crate::stream::Stream;
+use lighter_storage::Stream;
 
 /// A longer form is not read.
 const FORM_MAX: usize = 16 * 1024;

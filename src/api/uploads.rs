@@ -7,19 +7,18 @@ use uuid::Uuid;
 
 use super::digest;
 use crate::auth::{Action, Caller};
-use crate::digest::{Algorithm, Digest};
 use crate::error::{Code, Error, Result};
-use crate::hash;
 use crate::http::query::encode;
 use crate::http::range::Chunk;
 use crate::http::{Request, Response};
 use crate::keys;
 use crate::name::Name;
 use crate::repository::Repository;
-use crate::storage::{self, Storage};
 use crate::upload::{Upload, next};
 use crate::upload_proof as proof;
 use crate::upload_state::{Secret, UploadState};
+use lighter_hash::{self as hash, Algorithm, Digest};
+use lighter_storage::{self as storage, Storage};
 
 /// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob at
 /// once (end-4b); with `mount`, takes it from another repository (end-11), from any one if `from` names none.

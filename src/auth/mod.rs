@@ -26,8 +26,8 @@ use crate::clock::rfc3339;
 use crate::error::{Code, Error, Result};
 use crate::http::Request;
 use crate::name::Name;
-use crate::storage::Settings;
 use crate::upload_state::UploadState;
+use lighter_storage::Settings;
 
 /// How long a token is good, in seconds. Docker takes none that is good for less than 60.
 pub const LIFETIME: u64 = 300;
