@@ -175,6 +175,27 @@ fn a_blob_that_was_cut_off_is_replaced() {
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{HELLO}")).send().text(), "hello");
 }
 
+/// As a disk leaves it that has failed: `HEAD` says that the blob is there, so the client must push it unasked.
+#[test]
+fn a_blob_of_the_right_length_with_other_bytes_is_replaced_by_a_push() {
+    let server = Server::start();
+    let digest = push_blob(&server, "a/b", b"hello");
+    let target = format!("/v2/a/b/blobs/{digest}");
+    for push in ["POST", "PATCH"] {
+        write(&blob(&server.root(), &digest), b"\0\0\0\0\0");
+        assert_eq!(server.get(&target).send().text(), "\0\0\0\0\0");
+        let pushed = if push == "POST" {
+            server.post(&format!("/v2/other/blobs/uploads/?digest={digest}")).body("hello").send()
+        } else {
+            let started = server.post("/v2/a/b/blobs/uploads/").send();
+            let patched = server.patch(&started.location()).body("hello").send();
+            server.put(&patched.completed_by(&digest)).send()
+        };
+        assert_eq!(pushed.status(), "201 Created", "{pushed}");
+        assert_eq!(server.get(&target).send().text(), "hello", "{push}");
+    }
+}
+
 #[test]
 fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
     over_files!();

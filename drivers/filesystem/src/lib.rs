@@ -13,25 +13,37 @@
 //! component and not by two.
 
 #[cfg(target_family = "wasm")]
-mod claim;
-#[cfg(target_family = "wasm")]
+mod host;
+
+#[cfg(any(target_family = "wasm", test))]
 mod directory;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
+mod disk;
+#[cfg(any(target_family = "wasm", test))]
 mod error;
 #[cfg(any(target_family = "wasm", test))]
+mod lease;
+#[cfg(any(target_family = "wasm", test))]
 mod path;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
+mod publish;
+#[cfg(any(target_family = "wasm", test))]
 mod storage;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
+mod tree;
+#[cfg(any(target_family = "wasm", test))]
 mod upload;
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(all(target_family = "wasm", feature = "registry", not(feature = "token-server")))]
-lighter::export_registry!(storage::Filesystem, lighter::component::environment);
+lighter::export_registry!(storage::Filesystem<host::Host>, lighter::component::environment);
 #[cfg(all(target_family = "wasm", feature = "token-server"))]
 lighter::export_registry!(
-    storage::Filesystem,
+    storage::Filesystem<host::Host>,
     lighter::component::environment,
     lighter_token_server::TOKEN_SERVER
 );
 #[cfg(all(target_family = "wasm", feature = "driver"))]
-lighter::export_storage!(storage::Filesystem, lighter::component::environment);
+lighter::export_storage!(storage::Filesystem<host::Host>, lighter::component::environment);

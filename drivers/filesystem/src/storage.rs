@@ -1,48 +1,37 @@
 //! The storage: a value is a file, and a blob is one, read by a stream of the host's.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
-use lighter::storage::{Content, Error, Open, Result, Settings, Storage};
-use wasi::filesystem::types::{DescriptorFlags, OpenFlags};
+use lighter::storage::{Content, Error, Result, Storage};
 
 use crate::directory::Directory;
+use crate::disk::{Disk, File, Open};
 use crate::error::absent_or_failed;
 use crate::upload::Writer;
 
-/// Where the directory is, as the component sees it.
-const ROOT_DIRECTORY: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
+/// Storage in a directory, or the reason why there is none.
+pub(crate) struct Filesystem<D>(core::result::Result<Arc<Directory<D>>, String>);
 
-/// Where it is unless that is set: distribution's default.
-const DEFAULT_ROOT: &str = "/var/lib/registry";
-
-/// Storage in the directory that the host gives.
-pub(crate) struct Filesystem {
-    path: String,
-    root: OnceLock<&'static Directory>,
-}
-
-impl Filesystem {
-    /// Returns the directory. It is found once, when it is first used: many requests need none.
-    fn root(&self) -> Result<&'static Directory> {
-        if let Some(root) = self.root.get() {
-            return Ok(root);
-        }
-        let root = Directory::find(&self.path).map_err(Error::AccessDenied)?;
-        Ok(self.root.get_or_init(|| Box::leak(Box::new(root))))
+/// Clones are of the same directory.
+impl<D> Clone for Filesystem<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
-impl Open for Filesystem {
-    const VARIABLES: &'static [&'static str] = &[ROOT_DIRECTORY];
+impl<D: Disk> Filesystem<D> {
+    /// Storage in a directory of a file system. Where there is no such directory, each call says why.
+    pub(crate) fn new(found: core::result::Result<(D, String), String>) -> Self {
+        Self(found.map(|(disk, inside)| Arc::new(Directory::new(disk, inside))))
+    }
 
-    fn open(settings: &Settings) -> core::result::Result<Self, String> {
-        let path = settings.get(ROOT_DIRECTORY).unwrap_or(DEFAULT_ROOT).to_owned();
-        Ok(Self { path, root: OnceLock::new() })
+    fn root(&self) -> Result<&Arc<Directory<D>>> {
+        self.0.as_ref().map_err(|missing| Error::AccessDenied(missing.clone()))
     }
 }
 
-impl Storage for Filesystem {
-    type Upload = Writer;
+impl<D: Disk> Storage for Filesystem<D> {
+    type Upload = Writer<D>;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let root = self.root()?;
@@ -92,9 +81,8 @@ impl Storage for Filesystem {
     fn read(&self, key: &str, offset: u64, _length: u64) -> Result<Content> {
         let root = self.root()?;
         let path = root.path(key)?;
-        let file = root.open(&path, OpenFlags::empty(), DescriptorFlags::READ);
-        let stream = file.and_then(|file| file.read_via_stream(offset));
-        stream.map(Content::Host).map_err(absent_or_failed("read", &path))
+        let file = root.open(&path, Open::Read);
+        file.and_then(|file| file.stream(offset)).map_err(absent_or_failed("read", &path))
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
@@ -109,13 +97,13 @@ impl Storage for Filesystem {
         self.stat(id)
     }
 
-    fn create_upload(&self, id: &str) -> Result<Writer> {
+    fn create_upload(&self, id: &str) -> Result<Writer<D>> {
         let root = self.root()?;
-        Writer::create(root, root.path(id)?)
+        Writer::create(root.clone(), root.path(id)?)
     }
 
-    fn open_upload(&self, id: &str) -> Result<Writer> {
+    fn open_upload(&self, id: &str) -> Result<Writer<D>> {
         let root = self.root()?;
-        Writer::open(root, root.path(id)?)
+        Writer::open(root.clone(), root.path(id)?)
     }
 }

@@ -1,75 +1,96 @@
 //! The writer of an upload: a file that is renamed to become a blob.
 
+use std::sync::Arc;
+
 use lighter::storage::{Content, Note, Result, Upload, beyond_the_end};
-use wasi::filesystem::types::{Advice, Descriptor, DescriptorFlags, OpenFlags};
 
-use crate::claim::Claim;
-use crate::directory::{Directory, write_all};
+use crate::directory::Directory;
+use crate::disk::{Disk, File, Open, write_all};
 use crate::error::{absent_or_failed, failed};
+use crate::lease::Lease;
 
-/// After so many bytes the disk is told to write, while further ones are received.
+/// After this many bytes the disk is told to write, while further ones are received.
 const WRITTEN_OUT: u64 = 4 * 1024 * 1024;
 
 /// An open upload.
-pub(crate) struct Writer {
-    root: &'static Directory,
+pub(crate) struct Writer<D: Disk> {
+    root: Arc<Directory<D>>,
     path: String,
-    file: Descriptor,
+    file: D::File,
     offset: u64,
+    /// How many bytes were there before this writer: what was synced, or proven by whoever cut the rest off.
+    durable: u64,
     /// From where on the disk was not told to write yet.
     unwritten: u64,
     /// Whether bytes were dropped since the upload was opened.
     is_cut: bool,
-    /// None for an upload that nobody else knows of yet.
-    claim: Option<Claim>,
+    /// None for an upload that no other request knows of yet.
+    lease: Option<Lease<D>>,
 }
 
-impl Writer {
-    /// Begins an upload at a path that nobody else knows.
-    pub(crate) fn create(root: &'static Directory, path: String) -> Result<Self> {
+impl<D: Disk> Writer<D> {
+    /// Begins an upload at a path that no other request knows.
+    pub(crate) fn create(root: Arc<Directory<D>>, path: String) -> Result<Self> {
         let file = root.create(&path)?;
-        Ok(Self { root, path, file, offset: 0, unwritten: 0, is_cut: false, claim: None })
+        Ok(Self { root, path, file, offset: 0, durable: 0, unwritten: 0, is_cut: false, lease: None })
     }
 
     /// Takes hold of the upload at a path.
-    pub(crate) fn open(root: &'static Directory, path: String) -> Result<Self> {
-        let claim = Some(Claim::take(root, &path)?);
-        let access = DescriptorFlags::READ | DescriptorFlags::WRITE;
-        let file = root.open(&path, OpenFlags::empty(), access).map_err(absent_or_failed("open", &path))?;
+    pub(crate) fn open(root: Arc<Directory<D>>, path: String) -> Result<Self> {
+        let lease = Some(Lease::acquire(root.clone(), &path)?);
+        let file = root.open(&path, Open::Write).map_err(absent_or_failed("open", &path))?;
         let offset = file.stat().map_err(failed("stat", &path))?.size;
-        Ok(Self { root, path, file, offset, unwritten: offset, is_cut: false, claim })
+        Ok(Self { root, path, file, offset, durable: offset, unwritten: offset, is_cut: false, lease })
     }
 
     /// Makes what was appended durable.
+    ///
+    /// Where that fails the bytes are lost, though they can be read, and though a later sync succeeds: the system
+    /// takes the pages for written. So they go. Unless the lease is lost, and the upload is another writer's, which
+    /// has cut off what it cannot prove.
     fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(failed("sync", &self.path))
+        let synced = self.file.sync_data();
+        if synced.is_err() && self.renew().is_ok() {
+            self.cut_back(self.durable);
+        }
+        synced.map_err(failed("sync", &self.path))
     }
 
-    /// Has the disk begin to write, so that there is little left to wait for when the upload is synced. On
-    /// Linux this is what the advice comes to; pages stay in memory until they are written. Elsewhere it
-    /// may do nothing.
+    /// Drops what comes after a number of bytes and must not be believed. If that fails, the whole upload goes.
+    fn cut_back(&self, size: u64) {
+        if self.file.set_size(size).is_err() {
+            // The error that is told is the first one.
+            let _ = self.root.unlink(&self.path);
+        }
+    }
+
+    /// Has the disk begin to write, so that there is little left to wait for when the upload is synced.
     fn write_out(&mut self) {
         let length = self.offset - self.unwritten;
         if length >= WRITTEN_OUT {
             // What fails is no loss: the sync waits.
-            let _ = self.file.advise(self.unwritten, length, Advice::DontNeed);
+            let _ = self.file.write_out(self.unwritten, length);
             self.unwritten = self.offset;
         }
     }
 
     fn renew(&self) -> Result<()> {
-        self.claim.as_ref().map_or(Ok(()), Claim::renew)
+        self.lease.as_ref().map_or(Ok(()), Lease::renew)
     }
 }
 
-impl Upload for Writer {
+impl<D: Disk> Upload for Writer<D> {
     fn offset(&self) -> u64 {
         self.offset
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.renew()?;
-        write_all(&self.file, bytes, self.offset).map_err(failed("write", &self.path))?;
+        if let Err(code) = write_all(&self.file, bytes, self.offset) {
+            // Some of them may be there, and this writer does not count them.
+            self.cut_back(self.offset);
+            return Err(failed("write", &self.path)(code));
+        }
         self.offset += bytes.len() as u64;
         self.write_out();
         Ok(())
@@ -82,16 +103,17 @@ impl Upload for Writer {
         self.renew()?;
         // Even at the offset that it has: a write that failed may have left bytes behind it.
         self.file.set_size(offset).map_err(failed("cut", &self.path))?;
-        (self.offset, self.unwritten, self.is_cut) = (offset, self.unwritten.min(offset), true);
+        (self.offset, self.is_cut) = (offset, true);
+        (self.durable, self.unwritten) = (self.durable.min(offset), self.unwritten.min(offset));
         Ok(())
     }
 
     fn read(&self) -> Result<Content> {
-        self.file.read_via_stream(0).map(Content::Host).map_err(failed("read", &self.path))
+        self.file.stream(0).map_err(failed("read", &self.path))
     }
 
     fn suspend(self, notes: &[Note]) -> Result<()> {
-        // One without bytes is none that anybody would miss.
+        // Nothing is lost with an upload that has no bytes.
         if self.offset > 0 || self.is_cut {
             self.sync()?;
         }
@@ -102,7 +124,7 @@ impl Upload for Writer {
     fn commit(self, key: &str) -> Result<()> {
         let target = self.root.path(key)?;
         self.sync()?;
-        // After the sync, which can take longer than a claim lasts.
+        // After the sync, which can take longer than a lease lasts.
         self.renew()?;
         self.root.publish(&self.path, &target)
     }

@@ -1,0 +1,8 @@
+//! The driver over a disk that loses power, and one whose calls fail.
+
+mod choices;
+mod client;
+mod cuts;
+mod faults;
+mod leases;
+mod model;

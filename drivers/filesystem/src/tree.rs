@@ -1,0 +1,141 @@
+//! How names go, and which ones there are.
+
+use std::collections::BinaryHeap;
+
+use crate::directory::{Directory, TRIES};
+use crate::disk::{Code, Disk, File, Kind, Links, Open, Result};
+use crate::error::failed;
+use crate::path::is_temporary;
+use lighter::storage::{self, Error};
+
+/// This many entries may be passed over while a directory is listed. It only ends what a host might repeat
+/// for ever.
+const PASSED_OVER_MAX: u32 = 1 << 20;
+
+impl<D: Disk> Directory<D> {
+    /// Removes a file, if it is there.
+    pub(crate) fn unlink(&self, path: &str) -> Result<()> {
+        match self.disk.unlink(path) {
+            Err(code) if code.is_absence() || code.is_of_directory() => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Removes a file, durably, if it is there.
+    pub(crate) fn remove(&self, path: &str) -> storage::Result<()> {
+        self.unlink(path).map_err(failed("remove", path))?;
+        self.sync_parent(path)
+    }
+
+    /// Removes a directory with all that is in it, durably, if it is there.
+    pub(crate) fn remove_tree(&self, path: &str) -> storage::Result<()> {
+        self.remove_children(path)?;
+        // Also if it was not there: it may be that its removal was not synced.
+        self.sync_parent(path)
+    }
+
+    /// Does what [`Self::remove_tree`] does, short of syncing. What others put into it meanwhile goes too.
+    fn remove_children(&self, path: &str) -> storage::Result<()> {
+        for _ in 0..TRIES {
+            for (name, kind) in self.entries(path, Links::Keep)? {
+                let child = format!("{path}/{name}");
+                if kind == Kind::Directory {
+                    self.remove_children(&child)?;
+                } else {
+                    self.unlink(&child).map_err(failed("remove", &child))?;
+                }
+            }
+            match self.disk.remove_directory(path) {
+                Ok(()) | Err(Code::NoEntry) => return Ok(()),
+                Err(Code::NotEmpty | Code::Exist) => {}
+                Err(Code::NotDirectory) => return self.remove_link(path),
+                Err(code) => return Err(failed("remove", path)(code)),
+            }
+        }
+        Err(Error::Other(format!("remove {path}: others keep writing to it")))
+    }
+
+    /// Removes a link to a directory, and not what it leads to.
+    fn remove_link(&self, path: &str) -> storage::Result<()> {
+        let link = self.disk.stat(path, Links::Keep);
+        if link.is_ok_and(|stat| stat.kind == Kind::Link) {
+            self.unlink(path).map_err(failed("remove", path))?;
+        }
+        Ok(())
+    }
+
+    /// Lists at most `limit` directories in a directory, in byte order, after a name.
+    pub(crate) fn directories(
+        &self,
+        path: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> storage::Result<Vec<String>> {
+        let mut least = BinaryHeap::new();
+        for (name, kind) in self.entries(path, Links::Follow)? {
+            if after.is_none_or(|after| name.as_str() > after) && self.is_directory(path, &name, kind)? {
+                least.push(name);
+                if least.len() > limit {
+                    least.pop();
+                }
+            }
+        }
+        Ok(least.into_sorted_vec())
+    }
+
+    /// Lists at most `limit` files in a directory, in byte order, after a name, but for temporary ones.
+    pub(crate) fn values(
+        &self,
+        path: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> storage::Result<Vec<String>> {
+        let mut names: Vec<String> = Vec::new();
+        for (name, kind) in self.entries(path, Links::Follow)? {
+            let is_wanted = after.is_none_or(|after| name.as_str() > after) && !is_temporary(&name);
+            if is_wanted && !self.is_directory(path, &name, kind)? {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        names.truncate(limit);
+        Ok(names)
+    }
+
+    /// Whether an entry of a directory is one itself, or a link that leads to one.
+    fn is_directory(&self, path: &str, name: &str, kind: Kind) -> storage::Result<bool> {
+        if kind != Kind::Link {
+            return Ok(kind == Kind::Directory);
+        }
+        let path = format!("{path}/{name}");
+        match self.stat(&path) {
+            Ok(stat) => Ok(stat.is_some_and(|stat| stat.kind == Kind::Directory)),
+            // It leads out of what the host gives.
+            Err(Code::NotPermitted) => Ok(false),
+            Err(code) => Err(failed("stat", &path)(code)),
+        }
+    }
+
+    /// The names in a directory, and what they are. None if it is not there.
+    fn entries(&self, path: &str, links: Links) -> storage::Result<Vec<(String, Kind)>> {
+        let listed = self.disk.open(path, links, Open::Directory).and_then(|directory| directory.entries());
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(code) if code.is_absence() => return Ok(Vec::new()),
+            Err(code) => return Err(failed("list", path)(code)),
+        };
+        let (mut entries, mut passed_over) = (Vec::new(), 0);
+        for entry in listed {
+            match entry {
+                Ok(entry) => entries.push(entry),
+                // The host looks at each, and this one went before it could, since others write and
+                // remove; or it has a name that is not text, and so not one of the registry's.
+                Err(Code::NoEntry | Code::IllegalByteSequence) if passed_over < PASSED_OVER_MAX => {
+                    passed_over += 1;
+                }
+                Err(code) => return Err(failed("list", path)(code)),
+            }
+        }
+        Ok(entries)
+    }
+}
