@@ -53,7 +53,7 @@ pub(super) fn flatten(
 /// access control.
 fn is_parent(name: &str, known: &[&str]) -> bool {
     let is_above = |other: &&str| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
-    name.starts_with("REGISTRY_") && known.iter().any(is_above) && (name == AUTH || !known.contains(&name))
+    name.starts_with("REGISTRY_") && (name == AUTH || !known.contains(&name)) && known.iter().any(is_above)
 }
 
 fn no_mapping(name: &str, known: &[&str]) -> String {

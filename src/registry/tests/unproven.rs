@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::storage::{Content, Upload};
+use crate::upload_state::Secret;
 use crate::upload_state::UploadState;
 
 const CONTENT: &[u8] = b"hello world";
