@@ -1,42 +1,30 @@
 //! A request on its way to its answer: route, check, dispatch, and the one place where an error
 //! becomes a response.
 
-use std::sync::OnceLock;
-
 use crate::access_log::{Entry, log};
 use crate::api::{base, blobs, catalog, manifests, referrers, tags, token, uploads};
-use crate::auth::token::Key;
-use crate::auth::{Action, Auth, Caller, Purpose, TokenServer};
+use crate::auth::{Auth, TokenServer};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::error::{Code, Error, Result};
+use crate::gate::Gate;
 use crate::http::Method::{self, Delete, Get, Head, Patch, Post, Put};
 use crate::http::query::decode;
 use crate::http::{Request, Response};
-use crate::keys;
 use crate::location;
 use crate::name::Name;
 use crate::purge::Purge;
 use crate::repository::Repository;
 use crate::route::Route;
-use crate::upload_state::Secret;
+use crate::signers::{LazySigners, Signers};
 use lighter_storage::{Environment, Open, Storage};
-
-/// The length of a secret that the registry makes, in bytes.
-const SECRET_LENGTH: usize = 32;
 
 /// A registry over some storage. It keeps nothing between requests but what signs.
 pub struct Registry<'a, S> {
     storage: S,
     config: &'a Config,
-    signers: OnceLock<Signers>,
+    signers: LazySigners,
     purge: Purge,
-}
-
-/// What signs, all by one secret.
-struct Signers {
-    states: Secret,
-    tokens: Key,
 }
 
 impl<S: Open> Registry<'static, S> {
@@ -59,7 +47,7 @@ impl<S: Open> Registry<'static, S> {
 impl<'a, S: Storage> Registry<'a, S> {
     /// Puts a registry together.
     pub fn new(storage: S, config: &'a Config) -> Self {
-        Self { storage, config, signers: OnceLock::new(), purge: Purge::default() }
+        Self { storage, config, signers: LazySigners::default(), purge: Purge::default() }
     }
 
     /// The configuration.
@@ -97,7 +85,7 @@ impl<'a, S: Storage> Registry<'a, S> {
         self.permit(&route, &request.method)?;
         let name = route.name().map(Name::parse).transpose();
         let name = name.map_err(|wrong| Error::new(Code::NameInvalid, wrong))?;
-        let caller = self.admit(&route, name.as_ref(), request)?;
+        let caller = self.gate().admit(&route, name.as_ref(), request)?;
         let Some(name) = name else {
             return match (&route, &request.method) {
                 (Route::Health, Get | Head) => Ok(base::health()),
@@ -147,98 +135,18 @@ impl<'a, S: Storage> Registry<'a, S> {
         Ok(())
     }
 
-    /// Finds out who sends a request, and fails unless they may.
-    fn admit(&self, route: &Route, name: Option<&Name>, request: &Request) -> Result<Caller<'_>> {
-        let Some(auth) = &self.config.auth else { return Ok(Caller::anyone()) };
-        if matches!(route, Route::Health | Route::Token) {
-            return Ok(Caller::anyone());
-        }
-        let action = match (route, &request.method) {
-            (Route::Uploads { .. } | Route::Upload { .. }, _) => Action::Push,
-            (_, Delete) => Action::Delete,
-            (_, Post | Put | Patch) => Action::Push,
-            _ => Action::Pull,
-        };
-        let purpose = match name {
-            Some(name) => Purpose::Repository(action, name.as_str()),
-            None if *route == Route::Catalog => Purpose::Catalog,
-            None => Purpose::Login,
-        };
-        let (realm, from) = (|| self.realm(auth, request), request.query.get("from"));
-        // An upload that began with a good token is finished with it.
-        let upload = || match (route, name) {
-            (Route::Upload { id, .. }, Some(name)) => {
-                uploads::state(&self.signers().ok()?.states, name, id, request)
-            }
-            _ => None,
-        };
-        let key = || self.signers().map(|signers| signers.tokens.clone());
-        let caller = auth.identify(request, key, upload).map_err(|error| match error.code() {
-            Code::Unauthorized => {
-                let challenge = auth.challenge(&realm(), purpose, from, "invalid_token");
-                error.with_header("WWW-Authenticate", challenge)
-            }
-            _ => error,
-        })?;
-        auth.permit(&caller, purpose, realm, from)?;
-        Ok(caller)
-    }
-
-    /// Where tokens are had: a whole URL, since clients take no other.
-    fn realm(&self, auth: &Auth, request: &Request) -> String {
-        let own = || location::absolute(self.config, request).unwrap_or_default() + "/token";
-        auth.realm.clone().unwrap_or_else(own)
-    }
-
     fn token_service(&self) -> Result<&Auth> {
         let auth = self.config.auth.as_ref().filter(|auth| auth.has_token_service());
         auth.ok_or_else(no_such_endpoint)
     }
 
-    /// What signs: by the configured secret, or the one that storage keeps. Whoever needs the first one
-    /// makes it; of several at once, all use the one that was stored.
+    fn gate(&self) -> Gate<'_, S> {
+        Gate { config: self.config, storage: &self.storage, signers: &self.signers }
+    }
+
     fn signers(&self) -> Result<&Signers> {
-        if let Some(signers) = self.signers.get() {
-            return Ok(signers);
-        }
-        let secret = match &self.config.http_secret {
-            Some(secret) => secret.clone().into_bytes(),
-            None => self.kept_secret()?,
-        };
-        let (states, tokens) = (Secret::new(&secret), Key::new(&secret));
-        Ok(self.signers.get_or_init(|| Signers { states, tokens }))
+        self.signers.get(&self.storage, self.config)
     }
-
-    fn kept_secret(&self) -> Result<Vec<u8>> {
-        if let Some(secret) = self.storage.get(keys::HTTP_SECRET)? {
-            return stored_secret(secret);
-        }
-        if self.config.read_only && self.config.auth.is_some() {
-            let source = "a read-only registry keeps no secret, and without one it can make no tokens; set \
-                          REGISTRY_HTTP_SECRET";
-            return Err(Error::from(Code::Unavailable).log(source));
-        }
-        let mut secret = [0; SECRET_LENGTH];
-        getrandom::fill(&mut secret).map_err(|error| Error::internal(error.to_string()))?;
-        // Nothing that is signed in a read-only registry can be used there, so that it need not be kept.
-        if self.config.read_only || self.storage.create(keys::HTTP_SECRET, &secret)? {
-            return Ok(secret.to_vec());
-        }
-        stored_secret(self.storage.get(keys::HTTP_SECRET)?.unwrap_or_default())
-    }
-}
-
-/// Takes a secret from storage. A short one was not made here, and signing with it would be no
-/// better than not signing.
-fn stored_secret(secret: Vec<u8>) -> Result<Vec<u8>> {
-    if secret.len() == SECRET_LENGTH {
-        return Ok(secret);
-    }
-    let source = format!(
-        "{} in storage is not {SECRET_LENGTH} bytes long; remove it to have a new one made",
-        keys::HTTP_SECRET
-    );
-    Err(Error::from(Code::Unavailable).log(source))
 }
 
 /// Answers any request to a registry that is configured wrongly. The reason is for the log.

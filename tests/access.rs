@@ -1,4 +1,4 @@
-//! Access control: who may do what, and how clients come to do it.
+//! ResourceActions control: who may do what, and how clients come to do it.
 
 mod clients;
 mod endpoints;
@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lighter::auth::token::{Access, Claims, Key};
+use lighter::auth::token::{Claims, ResourceActions, TokenKey};
 use serde_json::Value;
 
 use crate::client::{Request, Response};
@@ -157,11 +157,15 @@ fn claims(seconds_ago: u64, scope: &str) -> Claims {
         nbf: made,
         iat: made,
         jti: "1".into(),
-        access: vec![Access { kind, name, actions: actions.split(',').map(str::to_owned).collect() }],
+        access: vec![ResourceActions {
+            kind,
+            name,
+            actions: actions.split(',').map(str::to_owned).collect(),
+        }],
     }
 }
 
 /// A token, as the registry that has a secret signs it.
 fn signed(secret: &str, claims: &Claims) -> String {
-    format!("Bearer {}", Key::new(secret.as_bytes()).sign(claims))
+    format!("Bearer {}", TokenKey::new(secret.as_bytes()).sign(claims))
 }

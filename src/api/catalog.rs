@@ -26,7 +26,7 @@ pub fn list<S: Storage>(storage: &S, caller: &Caller, request: &Request) -> Resu
     let mut names = match n {
         0 => Vec::new(),
         // One more than asked for tells whether there is a next page.
-        n => catalog::list(storage, |name| caller.sees(name), last.as_deref(), n as usize + 1)?,
+        n => catalog::list(storage, |name| caller.may_see(name), last.as_deref(), n as usize + 1)?,
     };
     let mut link = Vec::new();
     if names.len() > n as usize {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::auth::token::{Access, Key};
+use crate::auth::token::{ResourceActions, TokenKey};
 use crate::auth::{Auth, Caller, LIFETIME, authorization, basic};
 use crate::clock::rfc3339;
 use crate::error::{Code, Error, Result};
@@ -28,16 +28,16 @@ struct Issued<'a> {
 
 /// `GET`: gives a token, for a name and a password that come as `Basic`, or without them for those
 /// without a name.
-pub fn get(auth: &Auth, key: &Key, request: &Request) -> Result<Response> {
+pub fn get(auth: &Auth, key: &TokenKey, request: &Request) -> Result<Response> {
     let caller = match authorization(request).map_err(|error| ask(auth, error))? {
-        None => auth.stranger(),
+        None => Ok(auth.anonymous()),
         Some(header) => {
             let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
             let credentials = basic(value).filter(|_| scheme.eq_ignore_ascii_case("basic"));
             let (name, password) =
                 credentials.ok_or_else(|| ask(auth, malformed("send Authorization: Basic")))?;
             if name.is_empty() && password.is_empty() {
-                auth.stranger()
+                Ok(auth.anonymous())
             } else {
                 auth.log_in(&name, &password)
             }
@@ -47,7 +47,7 @@ pub fn get(auth: &Auth, key: &Key, request: &Request) -> Result<Response> {
 }
 
 /// `POST`: the same, for a name and a password in a form (OAuth2, RFC 6749, 4.3).
-pub fn post(auth: &Auth, key: &Key, request: &mut Request) -> Result<Response> {
+pub fn post(auth: &Auth, key: &TokenKey, request: &mut Request) -> Result<Response> {
     let form = form(request)?;
     match form.get("grant_type") {
         Some("password") => {}
@@ -63,13 +63,13 @@ pub fn post(auth: &Auth, key: &Key, request: &mut Request) -> Result<Response> {
     issue(auth, key, &caller, &form)
 }
 
-fn issue(auth: &Auth, key: &Key, caller: &Caller, parameters: &Query) -> Result<Response> {
+fn issue(auth: &Auth, key: &TokenKey, caller: &Caller, parameters: &Query) -> Result<Response> {
     if parameters.get("service").is_some_and(|service| service != auth.service) {
         return Err(malformed(&format!("unknown service; this registry is {:?}", auth.service)));
     }
     // OAuth2 puts several scopes into one parameter.
     let scopes = parameters.all("scope").flat_map(str::split_ascii_whitespace).map(scope);
-    let scopes = scopes.take(SCOPES_MAX + 1).collect::<Result<Vec<Access>>>()?;
+    let scopes = scopes.take(SCOPES_MAX + 1).collect::<Result<Vec<ResourceActions>>>()?;
     if scopes.len() > SCOPES_MAX {
         return Err(malformed(&format!("at most {SCOPES_MAX} scopes can be asked for")));
     }
@@ -91,7 +91,7 @@ fn issue(auth: &Auth, key: &Key, caller: &Caller, parameters: &Query) -> Result<
 
 /// Reads `repository:NAME:ACTION,ACTION`. A type may have a class, `repository(plugin)`, that says nothing
 /// of rights.
-fn scope(text: &str) -> Result<Access> {
+fn scope(text: &str) -> Result<ResourceActions> {
     let wrong = || malformed(&format!("{text:?} is no scope, such as repository:a/b:pull,push"));
     let (kind, rest) = text.split_once(':').ok_or_else(wrong)?;
     let (name, actions) = rest.rsplit_once(':').ok_or_else(wrong)?;
@@ -100,7 +100,7 @@ fn scope(text: &str) -> Result<Access> {
         return Err(wrong());
     }
     let actions = actions.split(',').filter(|action| !action.is_empty()).map(str::to_owned).collect();
-    Ok(Access { kind: kind.to_owned(), name: name.to_owned(), actions })
+    Ok(ResourceActions { kind: kind.to_owned(), name: name.to_owned(), actions })
 }
 
 fn form(request: &mut Request) -> Result<Query> {

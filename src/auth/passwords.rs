@@ -9,10 +9,10 @@ const COST_MAX: u32 = 14;
 
 /// The users, and what their passwords are checked against.
 #[derive(Clone, Debug)]
-pub struct Passwords(Vec<Entry>);
+pub struct Passwords(Vec<User>);
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct User {
     name: String,
     hash: String,
     cost: u32,
@@ -26,7 +26,7 @@ impl Passwords {
     /// Errs, for the log, with the line that is not an entry, or if no user is left. Neither text contains
     /// a hash.
     pub fn parse(text: &str, notices: &mut Vec<String>) -> Result<Self, String> {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut users: Vec<User> = Vec::new();
         let mut left_out: Vec<String> = Vec::new();
         let mut names = Vec::new();
         for (index, line) in text.lines().map(str::trim).enumerate() {
@@ -44,16 +44,16 @@ impl Passwords {
             }
             names.push(name);
             match cost(hash) {
-                Ok(cost) => entries.push(Entry { name: name.to_owned(), hash: hash.to_owned(), cost }),
+                Ok(cost) => users.push(User { name: name.to_owned(), hash: hash.to_owned(), cost }),
                 Err(why) => left_out.push(format!("line {number}: the hash of {name:?} {why}")),
             }
         }
-        if entries.is_empty() {
+        if users.is_empty() {
             let none = || "the file has no entries, so nobody could log in".to_owned();
             return Err(left_out.first().map_or_else(none, |first| format!("{first}; no user is left")));
         }
         notices.extend(left_out.into_iter().map(|why| format!("{why}; this user cannot log in")));
-        Ok(Self(entries))
+        Ok(Self(users))
     }
 
     /// Whether a password is right. A wrong one is as much work for every name, whether or not somebody
@@ -71,7 +71,7 @@ impl Passwords {
 
     /// The costs of the hashes that are as much work as what is left after that of an entry, or of nobody.
     /// Each step of the cost doubles the work: from one cost up to another, all in between are what is missing.
-    fn makes_up_for(&self, entry: Option<&Entry>) -> impl Iterator<Item = u32> {
+    fn makes_up_for(&self, entry: Option<&User>) -> impl Iterator<Item = u32> {
         let most = self.0.iter().map(|entry| entry.cost).max().unwrap_or_default();
         entry.map_or(most..most + 1, |entry| entry.cost..most)
     }

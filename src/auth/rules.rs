@@ -52,7 +52,7 @@ impl Action {
 
 /// Whom a rule is about.
 #[derive(Clone, Debug)]
-enum Who {
+enum Subject {
     /// Everybody, with a name or without.
     Anonymous,
     /// Everybody with a name.
@@ -61,7 +61,7 @@ enum Who {
     Named(Vec<String>),
 }
 
-impl Who {
+impl Subject {
     fn includes(&self, user: Option<&str>) -> bool {
         match self {
             Self::Anonymous => true,
@@ -72,20 +72,20 @@ impl Who {
 }
 
 /// What of a repository is granted, and to whom.
-type Grants = Vec<(Who, Vec<Action>)>;
+type Grants = Vec<(Subject, Vec<Action>)>;
 
 /// Who may do what.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    catalog: Vec<Who>,
+    catalog: Vec<Subject>,
     repositories: Vec<(String, Grants)>,
 }
 
 impl Default for Rules {
     /// Whoever has a name may do everything, and nobody else anything: what distribution does.
     fn default() -> Self {
-        let everything = ("*".to_owned(), vec![(Who::Authenticated, vec![Action::All])]);
-        Self { catalog: vec![Who::Authenticated], repositories: vec![everything] }
+        let everything = ("*".to_owned(), vec![(Subject::Authenticated, vec![Action::All])]);
+        Self { catalog: vec![Subject::Authenticated], repositories: vec![everything] }
     }
 }
 
@@ -104,7 +104,7 @@ impl Rules {
         for (name, members) in groups {
             texts(members, name)?;
         }
-        let who = |text: &str| who(text, groups);
+        let subject = |text: &str| subject(text, groups);
         let catalog = document.get("catalog").map_or(Ok(Vec::new()), |catalog| texts(catalog, "catalog"))?;
         let mut repositories = Vec::new();
         let all = document.get("repositories").ok_or("repositories is missing")?;
@@ -113,39 +113,39 @@ impl Rules {
             let mut read = Vec::new();
             for (name, actions) in object(grants, pattern)? {
                 let actions = texts(actions, name)?.into_iter().map(action).collect::<Result<_, _>>()?;
-                read.push((who(name)?, actions));
+                read.push((subject(name)?, actions));
             }
             repositories.push((pattern.clone(), read));
         }
-        Ok(Self { catalog: catalog.into_iter().map(who).collect::<Result<_, _>>()?, repositories })
+        Ok(Self { catalog: catalog.into_iter().map(subject).collect::<Result<_, _>>()?, repositories })
     }
 
-    /// Whether someone may do something to a repository. Nobody has no name.
+    /// Whether someone may do something to a repository. `None` is an anonymous caller.
     pub fn allow(&self, user: Option<&str>, repository: &str, action: Action) -> bool {
         let matching = self
             .repositories
             .iter()
             .filter_map(|(pattern, grants)| Some((specificity(pattern, user, repository)?, grants)));
         let Some((_, grants)) = matching.max_by_key(|(specificity, _)| *specificity) else { return false };
-        grants.iter().any(|(who, actions)| {
-            who.includes(user) && (actions.contains(&action) || actions.contains(&Action::All))
+        grants.iter().any(|(subject, actions)| {
+            subject.includes(user) && (actions.contains(&action) || actions.contains(&Action::All))
         })
     }
 
     /// Whether someone may list the repositories. What is listed is what they may pull.
     pub fn allow_catalog(&self, user: Option<&str>) -> bool {
-        self.catalog.iter().any(|who| who.includes(user))
+        self.catalog.iter().any(|subject| subject.includes(user))
     }
 }
 
-fn who(text: &str, groups: &Map<String, Value>) -> Result<Who, String> {
+fn subject(text: &str, groups: &Map<String, Value>) -> Result<Subject, String> {
     match text.split_once(':') {
-        None if text == "anonymous" => Ok(Who::Anonymous),
-        None if text == "authenticated" => Ok(Who::Authenticated),
-        Some(("user", name)) if !name.is_empty() => Ok(Who::Named(vec![name.to_owned()])),
+        None if text == "anonymous" => Ok(Subject::Anonymous),
+        None if text == "authenticated" => Ok(Subject::Authenticated),
+        Some(("user", name)) if !name.is_empty() => Ok(Subject::Named(vec![name.to_owned()])),
         Some(("group", name)) => {
             let members = groups.get(name).ok_or_else(|| format!("there is no group {name:?}"))?;
-            Ok(Who::Named(texts(members, name)?.into_iter().map(str::to_owned).collect()))
+            Ok(Subject::Named(texts(members, name)?.into_iter().map(str::to_owned).collect()))
         }
         _ => Err(format!("unknown subject {text:?}; use anonymous, authenticated, user:NAME or group:NAME")),
     }

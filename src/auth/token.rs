@@ -21,7 +21,7 @@ const LENGTH_MAX: usize = 16 * 1024;
 
 /// What a token may be used for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Access {
+pub struct ResourceActions {
     /// `repository`, or `registry`.
     #[serde(rename = "type")]
     pub kind: String,
@@ -31,7 +31,7 @@ pub struct Access {
     pub actions: Vec<String>,
 }
 
-impl Access {
+impl ResourceActions {
     fn read(access: &Value) -> Option<Self> {
         let kind = text(access.get("type")?)?;
         Some(Self { kind, name: text(access.get("name")?)?, actions: texts(access.get("actions")?)? })
@@ -62,7 +62,7 @@ pub struct Claims {
     /// Its own name.
     pub jti: String,
     /// What it may be used for.
-    pub access: Vec<Access>,
+    pub access: Vec<ResourceActions>,
 }
 
 impl Claims {
@@ -85,7 +85,9 @@ impl Claims {
             jti: text("jti")?,
             access: match claims.get("access") {
                 None | Some(Value::Null) => Vec::new(),
-                Some(access) => access.as_array()?.iter().map(Access::read).collect::<Option<_>>()?,
+                Some(access) => {
+                    access.as_array()?.iter().map(ResourceActions::read).collect::<Option<_>>()?
+                }
             },
         })
     }
@@ -101,7 +103,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 
 /// Why a token is refused.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum TokenError {
     /// It has never been good here. The reason is for the log.
     Invalid(&'static str),
     /// It was good, until it expired.
@@ -121,11 +123,11 @@ pub struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// Takes a token apart.
-    pub fn of(token: &'a str) -> Result<Self, Refused> {
+    pub fn of(token: &'a str) -> Result<Self, TokenError> {
         if token.len() > LENGTH_MAX {
-            return Err(Refused::Invalid("the token is too long"));
+            return Err(TokenError::Invalid("the token is too long"));
         }
-        let malformed = || Refused::Invalid("the token is not three parts in base64url");
+        let malformed = || TokenError::Invalid("the token is not three parts in base64url");
         let (message, signature) = token.rsplit_once('.').ok_or_else(malformed)?;
         let (header, payload) = message.split_once('.').ok_or_else(malformed)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
@@ -138,21 +140,21 @@ impl<'a> Parts<'a> {
     }
 
     /// Reads the claims, once the signature was found to be right, and checks them.
-    pub fn claims(&self, issuer: &str, service: &str, now: u64) -> Result<Claims, Refused> {
+    pub fn claims(&self, issuer: &str, service: &str, now: u64) -> Result<Claims, TokenError> {
         let payload = URL_SAFE_NO_PAD.decode(self.payload).ok();
         let claims = payload.and_then(|json| Claims::read(&json));
-        let claims = claims.ok_or(Refused::Invalid("the token's claims cannot be read"))?;
+        let claims = claims.ok_or(TokenError::Invalid("the token's claims cannot be read"))?;
         if claims.iss != issuer {
-            return Err(Refused::Invalid("the token is of another issuer"));
+            return Err(TokenError::Invalid("the token is of another issuer"));
         }
         if !claims.aud.iter().any(|aud| aud == service) {
-            return Err(Refused::Invalid("the token is for another service"));
+            return Err(TokenError::Invalid("the token is for another service"));
         }
         if claims.nbf.max(claims.iat) > now.saturating_add(LEEWAY) {
-            return Err(Refused::Invalid("the token is not good yet"));
+            return Err(TokenError::Invalid("the token is not good yet"));
         }
         if claims.exp.saturating_add(LEEWAY) < now {
-            return Err(Refused::Expired(Box::new(claims)));
+            return Err(TokenError::Expired(Box::new(claims)));
         }
         Ok(claims)
     }
@@ -160,9 +162,9 @@ impl<'a> Parts<'a> {
 
 /// What signs this registry's own tokens: HS256 (RFC 7518, 3.2).
 #[derive(Clone)]
-pub struct Key(Hmac<Sha256>);
+pub struct TokenKey(Hmac<Sha256>);
 
-impl Key {
+impl TokenKey {
     /// Derives the key from the registry's secret, so that nothing that is signed with the secret
     /// itself is ever a token.
     #[expect(clippy::expect_used, reason = "an HMAC key may have any length")]
@@ -181,14 +183,14 @@ impl Key {
     }
 
     /// Checks a token that [`Self::sign`] has made.
-    pub fn verify(&self, token: &str, issuer: &str, service: &str, now: u64) -> Result<Claims, Refused> {
+    pub fn verify(&self, token: &str, issuer: &str, service: &str, now: u64) -> Result<Claims, TokenError> {
         let parts = Parts::of(token)?;
         // There is one way to sign, so that a token cannot choose another.
         if parts.header != HEADER {
-            return Err(Refused::Invalid("the token is not signed as tokens are here"));
+            return Err(TokenError::Invalid("the token is not signed as tokens are here"));
         }
         let signed = self.0.clone().chain_update(parts.message).verify_slice(&parts.signature);
-        signed.map_err(|_| Refused::Invalid("the token is not signed with this registry's key"))?;
+        signed.map_err(|_| TokenError::Invalid("the token is not signed with this registry's key"))?;
         parts.claims(issuer, service, now)
     }
 }
@@ -198,7 +200,8 @@ mod tests {
     use super::*;
 
     fn claims() -> Claims {
-        let access = Access { kind: "repository".into(), name: "a/b".into(), actions: vec!["pull".into()] };
+        let access =
+            ResourceActions { kind: "repository".into(), name: "a/b".into(), actions: vec!["pull".into()] };
         Claims {
             iss: "lighter".into(),
             sub: "ann".into(),
@@ -211,12 +214,12 @@ mod tests {
         }
     }
 
-    fn verify(token: &str, now: u64) -> Result<Claims, Refused> {
-        Key::new(b"secret").verify(token, "lighter", "registry", now)
+    fn verify(token: &str, now: u64) -> Result<Claims, TokenError> {
+        TokenKey::new(b"secret").verify(token, "lighter", "registry", now)
     }
 
     fn signed(claims: &Claims) -> String {
-        Key::new(b"secret").sign(claims)
+        TokenKey::new(b"secret").sign(claims)
     }
 
     #[test]
@@ -225,16 +228,16 @@ mod tests {
         for now in [940, 1000, 1300, 1360] {
             assert_eq!(verify(&token, now), Ok(claims()), "{now}");
         }
-        assert_eq!(verify(&token, 939), Err(Refused::Invalid("the token is not good yet")));
-        assert_eq!(verify(&token, 1361), Err(Refused::Expired(Box::new(claims()))));
+        assert_eq!(verify(&token, 939), Err(TokenError::Invalid("the token is not good yet")));
+        assert_eq!(verify(&token, 1361), Err(TokenError::Expired(Box::new(claims()))));
     }
 
     #[test]
     fn tokens_from_elsewhere_are_refused() {
-        let other = Key::new(b"another").sign(&claims());
+        let other = TokenKey::new(b"another").sign(&claims());
         assert_eq!(
             verify(&other, 1000),
-            Err(Refused::Invalid("the token is not signed with this registry's key"))
+            Err(TokenError::Invalid("the token is not signed with this registry's key"))
         );
         for (wrong, reason) in [
             (Claims { iss: "x".into(), ..claims() }, "the token is of another issuer"),
@@ -243,7 +246,7 @@ mod tests {
             (Claims { nbf: 2000, ..claims() }, "the token is not good yet"),
             (Claims { iat: 2000, nbf: 0, ..claims() }, "the token is not good yet"),
         ] {
-            assert_eq!(verify(&signed(&wrong), 1000), Err(Refused::Invalid(reason)));
+            assert_eq!(verify(&signed(&wrong), 1000), Err(TokenError::Invalid(reason)));
         }
         let several = Claims { aud: vec!["x".into(), "registry".into()], ..claims() };
         assert_eq!(verify(&signed(&several), 1000), Ok(several));
@@ -256,7 +259,7 @@ mod tests {
         for alg in ["none", "None", "HS512", "RS256", "hs256"] {
             let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","typ":"JWT"}}"#));
             let unsigned = format!("{header}.{}.", rest.split_once('.').unwrap().0);
-            let reason = Refused::Invalid("the token is not signed as tokens are here");
+            let reason = TokenError::Invalid("the token is not signed as tokens are here");
             assert_eq!(verify(&format!("{header}.{rest}"), 1000), Err(reason));
             assert!(verify(&unsigned, 1000).is_err());
         }

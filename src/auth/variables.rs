@@ -1,6 +1,6 @@
 //! The variables of access control.
 
-use super::{Auth, By, PATIENCE, Passwords, Rules, TokenServer};
+use super::{Auth, Backend, PATIENCE, Passwords, Rules, TokenServer};
 use lighter_storage::Settings;
 
 pub(crate) const AUTH: &str = "REGISTRY_AUTH";
@@ -25,8 +25,8 @@ pub(crate) fn read(
     server: Option<&TokenServer>,
     notices: &mut Vec<String>,
 ) -> Result<Option<Auth>, String> {
-    let by = match settings.get(AUTH) {
-        Some("htpasswd") => By::Rules(passwords(settings, notices)?, rules(settings)?),
+    let backend = match settings.get(AUTH) {
+        Some("htpasswd") => Backend::Rules(passwords(settings, notices)?, rules(settings)?),
         Some("token") => token_server(settings, server)?,
         Some("none") | None => return without(settings),
         Some(other) => return Err(format!("{AUTH} is `htpasswd`, `token` or `none`, not {other:?}")),
@@ -38,7 +38,7 @@ pub(crate) fn read(
         realm: settings.get(REALM).map(str::to_owned),
         basic_realm: text(BASIC_REALM, "Lighter"),
         patience: PATIENCE,
-        by,
+        backend,
     };
     let quoted = [
         (SERVICE, Some(&auth.service)),
@@ -90,12 +90,12 @@ fn rules(settings: &Settings) -> Result<Rules, String> {
     }
 }
 
-fn token_server(settings: &Settings, server: Option<&TokenServer>) -> Result<By, String> {
+fn token_server(settings: &Settings, server: Option<&TokenServer>) -> Result<Backend, String> {
     let server = server.ok_or_else(|| {
         format!("{AUTH} is token, and this component has passwords only; use the one for token servers")
     })?;
     for name in [ISSUER, REALM, SERVICE] {
         settings.get(name).ok_or_else(|| format!("{AUTH} is token, and {name} is not set"))?;
     }
-    (server.open)(settings).map(By::TokenServer)
+    (server.open)(settings).map(Backend::TokenServer)
 }

@@ -54,7 +54,7 @@ pub(super) fn flatten(
 fn is_parent(name: &str, known: &[&str]) -> bool {
     // Few have `_` there, and this is done for every instance.
     let is_above = |other: &&str| other.as_bytes().get(name.len()) == Some(&b'_') && other.starts_with(name);
-    name.starts_with("REGISTRY_") && known.iter().any(is_above) && (name == AUTH || !known.contains(&name))
+    name.starts_with("REGISTRY_") && (name == AUTH || !known.contains(&name)) && known.iter().any(is_above)
 }
 
 fn no_mapping(name: &str, known: &[&str]) -> String {

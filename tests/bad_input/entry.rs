@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use lighter::auth::token::{Access, Claims, Key};
-use lighter::auth::{Auth, By, Passwords, Rules, basic};
+use lighter::auth::token::{Claims, ResourceActions, TokenKey};
+use lighter::auth::{Auth, Backend, Passwords, Rules, basic};
 use lighter::config::Config;
 use lighter::http::query::{decode, encode};
 use lighter::http::range::{Chunk, Wanted, wanted};
@@ -203,7 +203,8 @@ impl<'a> Input<'a> {
 /// A token for a repository that never expires.
 fn token() -> String {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    let access = Access { kind: "repository".into(), name: "a".into(), actions: names(&["pull", "push"]) };
+    let access =
+        ResourceActions { kind: "repository".into(), name: "a".into(), actions: names(&["pull", "push"]) };
     let claims = Claims {
         iss: "lighter".into(),
         sub: "ann".into(),
@@ -214,10 +215,10 @@ fn token() -> String {
         jti: String::new(),
         access: vec![access],
     };
-    format!("Bearer {}", Key::new(b"secret").sign(&claims))
+    format!("Bearer {}", TokenKey::new(b"secret").sign(&claims))
 }
 
-/// Access control, under which those without a name may only pull.
+/// ResourceActions control, under which those without a name may only pull.
 fn auth() -> Auth {
     let rules = r#"{"repositories": {"*": {"anonymous": ["pull"], "user:ann": ["*"]}}}"#;
     Auth {
@@ -226,7 +227,7 @@ fn auth() -> Auth {
         realm: None,
         basic_realm: "Lighter".into(),
         patience: Duration::ZERO,
-        by: By::Rules(
+        backend: Backend::Rules(
             Passwords::parse(USERS, &mut Vec::new()).expect("users"),
             Rules::parse(rules).expect("rules"),
         ),
@@ -327,7 +328,7 @@ pub(crate) fn texts(text: &str) {
         }
     }
     assert!(Secret::new(b"secret").open(text).is_err(), "{text:?} is signed");
-    assert!(Key::new(b"secret").verify(text, "lighter", "lighter", 1).is_err(), "{text:?} is a token");
+    assert!(TokenKey::new(b"secret").verify(text, "lighter", "lighter", 1).is_err(), "{text:?} is a token");
     for read in
         [Rules::parse(text).err(), Passwords::parse(text, &mut Vec::new()).err()].into_iter().flatten()
     {

@@ -50,13 +50,13 @@ fn open(settings: &Settings) -> Result<Box<dyn VerifyToken>, String> {
 /// The keys of an outside token server.
 #[derive(Debug)]
 struct Keys {
-    keys: Vec<Key>,
+    keys: Vec<TrustedKey>,
     certificates: Vec<Certificate>,
 }
 
 /// A key and what it is called.
 #[derive(Debug)]
-struct Key {
+struct TrustedKey {
     public: PublicKey,
     names: Vec<String>,
 }
@@ -95,7 +95,7 @@ impl Keys {
         for key in set.keys {
             let Some(public) = key.public_key()? else { continue };
             let names = key.kid.into_iter().chain([public.thumbprint()]).collect();
-            keys.push(Key { public, names });
+            keys.push(TrustedKey { public, names });
         }
         Self::some(keys, Vec::new())
     }
@@ -116,12 +116,12 @@ impl Keys {
             }
             let Some(public) = PublicKey::from_info(&info).map_err(wrong)? else { continue };
             let names = vec![public_key::fingerprint(&info), public.thumbprint()];
-            keys.push(Key { public, names });
+            keys.push(TrustedKey { public, names });
         }
         Self::some(keys, certificates)
     }
 
-    fn some(keys: Vec<Key>, certificates: Vec<Certificate>) -> Result<Self, String> {
+    fn some(keys: Vec<TrustedKey>, certificates: Vec<Certificate>) -> Result<Self, String> {
         if keys.is_empty() {
             return Err("there is no key of RSA or P-256 that verifies signatures".to_owned());
         }

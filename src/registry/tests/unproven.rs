@@ -2,6 +2,7 @@
 //! leaves, a sync that failed, and a request that is still at work.
 
 use super::*;
+use crate::upload_state::Secret;
 use crate::upload_state::UploadState;
 use lighter_storage::{Content, Upload};
 

@@ -1,0 +1,39 @@
+//! What a client is asked for: `WWW-Authenticate` (RFC 6750, 3).
+
+use super::caller::Requirement;
+use super::rules::Action;
+use crate::name::Name;
+
+/// Writes the challenge of a service whose tokens are had at a realm. Many clients take the scope of the token to
+/// ask for from here alone, also where the token that they have is not valid. `from` is the repository that a blob is
+/// to be mounted from, if any; `error` is what is wrong with the token, or empty.
+pub fn challenge(
+    realm: &str,
+    service: &str,
+    requirement: Requirement,
+    from: Option<&str>,
+    error: &str,
+) -> String {
+    let mut challenge = format!("Bearer realm=\"{realm}\",service=\"{service}\"");
+    for (name, value) in [("scope", &*scope(requirement, from)), ("error", error)] {
+        if !value.is_empty() {
+            challenge.push_str(&format!(",{name}=\"{value}\""));
+        }
+    }
+    challenge
+}
+
+/// The scope of a token that would do.
+fn scope(requirement: Requirement, from: Option<&str>) -> String {
+    let (repository, actions) = match requirement {
+        Requirement::Login => return String::new(),
+        Requirement::Catalog => return "registry:catalog:*".to_owned(),
+        Requirement::Repository(Action::Push, repository) => (repository, "pull,push"),
+        Requirement::Repository(action, repository) => (repository, action.as_str()),
+    };
+    let scope = format!("repository:{repository}:{actions}");
+    match from.map(Name::parse) {
+        Some(Ok(from)) if from.as_str() != repository => format!("{scope} repository:{from}:pull"),
+        _ => scope,
+    }
+}
