@@ -28,8 +28,8 @@ const PRODUCTS: [Product; 3] = [
 ];
 
 /// What is said of a component that was built without wasm-opt.
-const UNOPTIMISED: &str = "built without wasm-opt, it is about a sixth larger than the one that is shipped, and its size is \
-                           not checked against the budget; the package that has wasm-opt is mostly called binaryen";
+const UNOPTIMISED: &str = "this component was built without wasm-opt: it is about a sixth larger than a shipped one, and its \
+                           size is not checked against the budget; most systems package wasm-opt as binaryen";
 
 /// The one that is served.
 const DEFAULT: &str = "lighter-filesystem";
@@ -87,7 +87,7 @@ pub(crate) fn build_default(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> R
 /// Builds all components that are shipped, and the parts that can be composed.
 pub(crate) fn build(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Result<()> {
     make(toolchain, wasm_opt, &PRODUCTS)?;
-    step("compiling the registry and the storage drivers, each alone", || {
+    step("compiling the registry and the storage drivers separately", || {
         COMPOSABLE.iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
     })
 }
@@ -100,7 +100,7 @@ fn make(toolchain: &Toolchain, wasm_opt: Option<&Path>, products: &[Product]) ->
     for Product { name, part, budget } in products {
         let component = ship(&read(part)?).with_context(|| format!("cannot ship {name}"))?;
         let path = write(&component, &product(name))?;
-        println!("{}: {} bytes, imports only WASI", path.display(), component.len());
+        println!("{}: {} bytes; imports only WASI", path.display(), component.len());
         if !is_optimised(part) {
             eprintln!("xtask: {UNOPTIMISED}");
             continue;
@@ -118,7 +118,7 @@ fn make(toolchain: &Toolchain, wasm_opt: Option<&Path>, products: &[Product]) ->
 /// registry with one, and what is over the key-value driver with a store over files.
 pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Result<Tested> {
     build(toolchain, wasm_opt)?;
-    step("compiling what the drivers are tested with", || {
+    step("compiling the components that test the drivers", || {
         [CONTRACT, KEY_VALUE_HOST].iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
     })?;
     let with = |part: &str, driver: &str, path: PathBuf| {
