@@ -33,13 +33,6 @@ pub(crate) enum Next<C, T> {
     Panicked(String),
 }
 
-/// Of two points, by what is asked for.
-impl<C: PartialEq, T> PartialEq for Next<C, T> {
-    fn eq(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Event(one), Self::Event(two)) if one == two)
-    }
-}
-
 /// An actor that is only run again to find out where it goes on: every further call fails. Whatever it does on
 /// its way out, when its values are dropped, is not done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,29 +103,24 @@ pub(crate) struct Actor<'a, W: World, T> {
     tree: RefCell<Vec<Rc<Node<W, T>>>>,
 }
 
-struct Node<W: World, T> {
-    /// What it has got so far.
-    replies: Vec<Reply<W>>,
-    next: Next<W::Call, T>,
+/// A point.
+pub(crate) struct Node<W: World, T> {
+    /// The point before, and the reply that led from there.
+    before: Option<(Rc<Node<W, T>>, Reply<W>)>,
+    /// What is done there.
+    pub(crate) next: Next<W::Call, T>,
     /// What it has looked at since its last pause.
-    watched: BTreeSet<String>,
+    pub(crate) watched: Rc<BTreeSet<String>>,
+    /// How often it has waited.
+    pub(crate) waits: u32,
     after: RefCell<HashMap<Reply<W>, usize>>,
 }
 
 impl<'a, W: World, T: Clone> Actor<'a, W, T> {
     pub(crate) fn new(name: &'static str, run: Run<'a, W, T>) -> Self {
         let actor = Self { name, run, tree: RefCell::default() };
-        actor.grow(Vec::new(), BTreeSet::new());
+        actor.grow(None, Rc::default());
         actor
-    }
-
-    /// What is done at a point.
-    pub(crate) fn next(&self, node: usize) -> Next<W::Call, T> {
-        self.node(node).next.clone()
-    }
-
-    pub(crate) fn watched(&self, node: usize) -> BTreeSet<String> {
-        self.node(node).watched.clone()
     }
 
     /// The point that a reply leads to.
@@ -141,25 +129,36 @@ impl<'a, W: World, T: Clone> Actor<'a, W, T> {
         if let Some(known) = from.after.borrow().get(&reply) {
             return *known;
         }
-        let mut watched = from.watched.clone();
+        let mut watched = Rc::clone(&from.watched);
         match &from.next {
-            Next::Event(Event::Call(call)) => watched.extend(W::touches(call)),
-            Next::Event(Event::Pause) => watched.clear(),
+            Next::Event(Event::Call(call)) => {
+                let touched = W::touches(call);
+                if touched.iter().any(|name| !watched.contains(name)) {
+                    Rc::make_mut(&mut watched).extend(touched);
+                }
+            }
+            Next::Event(Event::Pause) => watched = Rc::default(),
             _ => {}
         }
-        let mut replies = from.replies.clone();
-        replies.push(reply.clone());
-        let new = self.grow(replies, watched);
+        let new = self.grow(Some((Rc::clone(&from), reply.clone())), watched);
         from.after.borrow_mut().insert(reply, new);
         new
     }
 
-    fn node(&self, node: usize) -> Rc<Node<W, T>> {
+    /// A point.
+    pub(crate) fn node(&self, node: usize) -> Rc<Node<W, T>> {
         Rc::clone(&self.tree.borrow()[node])
     }
 
     /// Runs the actor again, up to the point after some replies.
-    fn grow(&self, replies: Vec<Reply<W>>, watched: BTreeSet<String>) -> usize {
+    fn grow(&self, before: Option<(Rc<Node<W, T>>, Reply<W>)>, watched: Rc<BTreeSet<String>>) -> usize {
+        let mut replies = Vec::new();
+        let mut at = &before;
+        while let Some((node, reply)) = at {
+            replies.push(reply.clone());
+            at = &node.before;
+        }
+        replies.reverse();
         let handle = Handle { replies: &replies, taken: Cell::new(0), next: RefCell::new(None) };
         let ran = catch_unwind(AssertUnwindSafe(|| (self.run)(&handle)));
         let (taken, asked) = (handle.taken.get(), handle.next.take());
@@ -173,7 +172,9 @@ impl<'a, W: World, T: Clone> Actor<'a, W, T> {
             (Ok(_), Some(_)) => Next::Panicked("it caught what stops it".into()),
         };
         let mut tree = self.tree.borrow_mut();
-        tree.push(Rc::new(Node { replies, next, watched, after: RefCell::default() }));
+        let waits = replies.iter().filter(|reply| matches!(reply, Reply::Paused)).count();
+        let waits = u32::try_from(waits).unwrap_or(u32::MAX);
+        tree.push(Rc::new(Node { waits, before, next, watched, after: RefCell::default() }));
         tree.len() - 1
     }
 }
