@@ -5,17 +5,14 @@ use lighter::storage::{Error, Result, Upload, check_key};
 use crate::blob::{self, Blob, FEW};
 use crate::bucket::Bucket;
 use crate::content::{Reader, Run};
-use crate::hold;
-use crate::state::State;
-use crate::time::now;
-
-/// A writer shows a sign of life before it does something, if the last one is so many seconds ago.
-const RENEWAL: u64 = 2;
+use crate::lease;
+use crate::state::{ABORTED, State};
+use crate::time::RENEWAL;
 
 /// Returns how many bytes of an upload are stored, or none.
 pub(crate) fn received(bucket: &impl Bucket, id: &str) -> Result<Option<u64>> {
-    match hold::look(bucket, id)? {
-        Some(state) if !is_published(bucket, &state)? => Ok(Some(state.size())),
+    match lease::look(bucket, id)? {
+        Some(state) if !state.is_aborted() && !is_published(bucket, &state)? => Ok(Some(state.size())),
         _ => Ok(None),
     }
 }
@@ -29,25 +26,34 @@ pub(crate) struct Writer<'a, B: Bucket> {
     chunk: usize,
     /// What is stored. The tail is what is not, once something was appended.
     state: State,
+    /// Whether the tail begins with bytes that an earlier writer has made durable, in the state alone.
+    has_durable_tail: bool,
     open: bool,
 }
 
 impl<'a, B: Bucket> Writer<'a, B> {
     pub(crate) fn create(bucket: &'a B, id: &str, chunk: usize) -> Result<Self> {
-        let state = State::new(now());
-        let number = hold::begin(bucket, id, &state)?;
-        Ok(Self { bucket, upload: id.to_owned(), number, chunk, state, open: true })
+        let state = State::new(bucket.now(), bucket.fresh_name());
+        let number = lease::begin(bucket, id, &state)?;
+        Ok(Self { bucket, upload: id.to_owned(), number, chunk, state, has_durable_tail: false, open: true })
     }
 
     pub(crate) fn open(bucket: &'a B, id: &str, chunk: usize) -> Result<Self> {
-        let (number, state) = hold::take(bucket, id)?;
-        let mut writer = Self { bucket, upload: id.to_owned(), number, chunk, state, open: true };
+        let (number, state) = lease::acquire(bucket, id)?;
+        let has_durable_tail = !state.tail.is_empty();
+        let mut writer =
+            Self { bucket, upload: id.to_owned(), number, chunk, state, has_durable_tail, open: true };
+        if writer.state.is_aborted() {
+            // By one who stands still or has crashed, and whose chunks may be half gone.
+            writer.remove()?;
+            return Err(Error::NotFound);
+        }
         if is_published(bucket, &writer.state)? {
             // By one who then crashed.
             writer.end()?;
             return Err(Error::NotFound);
         }
-        if let Some(target) = writer.state.target.clone().filter(|_| !writer.state.robbed.is_empty()) {
+        if let Some(target) = writer.state.target.clone().filter(|_| !writer.state.superseded.is_empty()) {
             // One who stands still may be about to publish it, and then no chunk of it may be touched. So
             // this is done in its place, whether it goes on or not.
             writer.publish(&target)?;
@@ -75,23 +81,29 @@ impl<'a, B: Bucket> Writer<'a, B> {
             return Ok(());
         }
         if self.is_silent() {
-            hold::check(self.bucket, &self.upload, self.number)?;
+            lease::check(self.bucket, &self.upload, self.number)?;
         }
-        self.state.time = now();
+        self.state.time = self.bucket.now();
         let tail = core::mem::take(&mut self.state.tail);
-        // At once, since on SQLite it is the writes that take the time, and not the bytes.
         let chunk = self.state.content.push(self.number, self.chunk as u64, tail.len() as u64);
-        let mut values = [(chunk, tail), (hold::place(&self.upload, self.number), self.state.write())];
-        let stored = self.bucket.set_many(&values);
+        let mut values = [(chunk, tail), (lease::place(&self.upload, self.number), self.state.write())];
+        let stored = match self.has_durable_tail {
+            // The state has nothing else of these bytes, so the chunk must be there before it.
+            true => values.iter().try_for_each(|(key, value)| self.bucket.set(key, value)),
+            // At once, since on SQLite it is the writes that take the time, and not the bytes. A crash may leave
+            // the state alone, and then these bytes are lost: no client was told that they are durable.
+            false => self.bucket.set_many(&values),
+        };
         let [(_, tail), _] = &mut values;
         self.state.tail = core::mem::take(tail);
         if let Err(error) = stored {
             self.state.content.pop();
             return Err(error);
         }
+        self.has_durable_tail = false;
         // The memory is used again.
         self.state.tail.clear();
-        hold::confirm(self.bucket, &self.upload, self.number)
+        lease::confirm(self.bucket, &self.upload, self.number)
     }
 
     /// Shows a sign of life, if it is time for one, and fails if the upload was lost.
@@ -100,22 +112,22 @@ impl<'a, B: Bucket> Writer<'a, B> {
     }
 
     fn is_silent(&self) -> bool {
-        now().abs_diff(self.state.time) >= RENEWAL
+        self.bucket.now().abs_diff(self.state.time) >= RENEWAL
     }
 
     fn keep(&mut self) -> Result<()> {
-        self.state.time = now();
+        self.state.time = self.bucket.now();
         if self.state.tail.len() > FEW {
-            hold::check(self.bucket, &self.upload, self.number)?;
+            lease::check(self.bucket, &self.upload, self.number)?;
             return self.store(Vec::new());
         }
-        hold::keep(self.bucket, &self.upload, self.number, &self.state)
+        lease::keep(self.bucket, &self.upload, self.number, &self.state)
     }
 
     /// Stores the state with another tail.
     fn store(&mut self, tail: Vec<u8>) -> Result<()> {
         let own = core::mem::replace(&mut self.state.tail, tail);
-        let stored = hold::write(self.bucket, &self.upload, self.number, &self.state);
+        let stored = lease::write(self.bucket, &self.upload, self.number, &self.state);
         self.state.tail = own;
         stored
     }
@@ -129,6 +141,12 @@ impl<'a, B: Bucket> Writer<'a, B> {
         self.keep()
     }
 
+    /// Removes all of the upload.
+    fn remove(&mut self) -> Result<()> {
+        self.end()?;
+        self.state.content.delete(self.bucket)
+    }
+
     /// Removes all of the upload but the chunks.
     fn end(&mut self) -> Result<()> {
         self.open = false;
@@ -138,7 +156,7 @@ impl<'a, B: Bucket> Writer<'a, B> {
             let run = content.runs.iter().find(|run| run.writer == number);
             content.chunk(number, run.map_or(0, Run::chunks))
         });
-        hold::end(self.bucket, &self.upload, self.number, &self.state.robbed, stray)
+        lease::end(self.bucket, &self.upload, self.number, &self.state.superseded, stray)
     }
 }
 
@@ -184,9 +202,11 @@ impl<'a, B: Bucket> Upload for Writer<'a, B> {
     }
 
     fn abort(mut self) -> Result<()> {
-        hold::check(self.bucket, &self.upload, self.number)?;
-        self.end()?;
-        self.state.content.delete(self.bucket)
+        // From here on, who goes on in its place removes the upload. Otherwise one that stands still now could
+        // remove the chunks of what another has made of them meanwhile.
+        self.state.target = Some(ABORTED.to_owned());
+        self.keep()?;
+        self.remove()
     }
 }
 

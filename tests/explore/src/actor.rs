@@ -103,10 +103,12 @@ pub(crate) struct Actor<'a, W: World, T> {
     tree: RefCell<Vec<Rc<Node<W, T>>>>,
 }
 
+/// The point before another, and the reply that led from there.
+type Before<W, T> = Option<(Rc<Node<W, T>>, Reply<W>)>;
+
 /// A point.
 pub(crate) struct Node<W: World, T> {
-    /// The point before, and the reply that led from there.
-    before: Option<(Rc<Node<W, T>>, Reply<W>)>,
+    before: Before<W, T>,
     /// What is done there.
     pub(crate) next: Next<W::Call, T>,
     /// What it has looked at since its last pause.
@@ -151,7 +153,7 @@ impl<'a, W: World, T: Clone> Actor<'a, W, T> {
     }
 
     /// Runs the actor again, up to the point after some replies.
-    fn grow(&self, before: Option<(Rc<Node<W, T>>, Reply<W>)>, watched: Rc<BTreeSet<String>>) -> usize {
+    fn grow(&self, before: Before<W, T>, watched: Rc<BTreeSet<String>>) -> usize {
         let mut replies = Vec::new();
         let mut at = &before;
         while let Some((node, reply)) = at {
