@@ -25,6 +25,8 @@
 //! came with an older one after a crash that took the states. It is believed again once the upload is that
 //! long. Its bytes are then those that the client sent last, and the digest decides.
 
+use std::collections::BinaryHeap;
+
 use crate::keys;
 use crate::repository::Repository;
 use lighter_hash::{Algorithm, Hasher};
@@ -57,8 +59,8 @@ pub fn find<S: Storage>(
     if signed < size {
         let mut offsets = kept_offsets(repository, id, Algorithm::Sha256)?;
         offsets.retain(|offset| (signed..size).contains(offset));
-        offsets.sort_unstable();
-        for offset in offsets.into_iter().rev() {
+        let mut offsets = BinaryHeap::from(offsets);
+        while let Some(offset) = offsets.pop() {
             if let Some(sha256) = kept_hash(repository, id, Algorithm::Sha256, offset)? {
                 return Ok(Proof { offset, sha256: Some(sha256) });
             }
