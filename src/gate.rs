@@ -1,6 +1,6 @@
 //! The one check before every endpoint: who sends a request, and whether they may.
 
-use crate::api::uploads;
+use crate::api::upload_session;
 use crate::auth::{
     Action, Auth, Backend, Caller, Credentials, Requirement, challenge, may_finish, token::TokenError,
     unauthorized,
@@ -72,7 +72,7 @@ impl<'a, S: Storage> Gate<'a, S> {
             // An upload that began with a valid token is finished with it.
             Err(TokenError::Expired(claims)) => match (route, name, self.signers()) {
                 (Route::Upload { id, .. }, Some(name), Ok(signers))
-                    if uploads::state(&signers.states, name, id, request)
+                    if upload_session::state(&signers.states, name, id, request)
                         .is_some_and(|upload| may_finish(&upload, &claims)) =>
                 {
                     Ok(auth.bearer(*claims))

@@ -7,11 +7,10 @@
 
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
-use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::media_type;
 use crate::repository::Repository;
-use crate::storage::Storage;
+use crate::storage::{Result, Storage};
 
 /// What was found, and what was not.
 #[derive(Debug, Default)]

@@ -11,13 +11,12 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::clock;
 use crate::descriptor::Descriptor;
 use crate::digest::{Algorithm, Digest};
-use crate::error::{Error, Result};
 use crate::keys;
 use crate::manifest::{MANIFEST_MAX, index_entries, media_type_of};
 use crate::media_type;
 use crate::referrer::Referrer;
 use crate::repository::{Reference, Repository};
-use crate::storage::Storage;
+use crate::storage::{Result, Storage};
 
 /// How many manifests are listed at a time where all of them are looked at.
 const BATCH: u32 = 1000;
@@ -79,7 +78,7 @@ pub fn list<S: Storage>(
                 let Some(descriptor) = describe(repository, &digest, subject)?.filter(wanted) else {
                     continue;
                 };
-                if !page.takes(&descriptor, limit)? {
+                if !page.takes(&descriptor, limit) {
                     return Ok(Page { last, ..page });
                 }
                 last = Some(descriptor.digest.to_string());
@@ -93,15 +92,16 @@ pub fn list<S: Storage>(
 
 impl Page {
     /// Adds a descriptor, unless the page is full. There is always room for one.
-    fn takes(&mut self, descriptor: &Descriptor, limit: usize) -> Result<bool> {
-        let descriptor = to_raw_value(descriptor).map_err(|error| Error::internal(error.to_string()))?;
+    #[expect(clippy::expect_used, reason = "a descriptor has string keys and can always be written as JSON")]
+    fn takes(&mut self, descriptor: &Descriptor, limit: usize) -> bool {
+        let descriptor = to_raw_value(descriptor).expect("serializable");
         let bytes = self.bytes + descriptor.get().len() + 1;
         if self.descriptors.len() == limit || (bytes > PAGE_BYTES && !self.descriptors.is_empty()) {
-            return Ok(false);
+            return false;
         }
         self.bytes = bytes;
         self.descriptors.push(descriptor);
-        Ok(true)
+        true
     }
 }
 

@@ -2,12 +2,11 @@
 //! all repositories; a repository sees what it has a link to.
 
 use crate::digest::{Algorithm, Digest};
-use crate::error;
 use crate::hash::{self, Hasher};
 use crate::keys;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
-use crate::storage::{Content, Result, Storage};
+use crate::storage::{Content, Error, Result, Storage};
 use crate::stream::read_exactly;
 
 /// Stored content that a repository may see.
@@ -96,7 +95,7 @@ impl<'a, S: Storage> Repository<'a, S> {
     }
 
     /// Reads a manifest that was found. None if it is not what its digest says, which counts as absent.
-    pub fn content(&self, manifest: &Blob) -> error::Result<Option<Vec<u8>>> {
+    pub fn content(&self, manifest: &Blob) -> Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
         self.read(manifest, |bytes| content.extend_from_slice(bytes))?;
         Ok(Some(content).filter(|content| hash::digest(Algorithm::Sha256, content) == manifest.canonical))
@@ -104,7 +103,7 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Removes content, for all repositories, if it is not what its digest says, and returns whether it did.
     /// All of it is read for that.
-    pub fn remove_if_broken(&self, blob: &Blob) -> error::Result<bool> {
+    pub fn remove_if_broken(&self, blob: &Blob) -> Result<bool> {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         self.read(blob, |bytes| hasher.update(bytes))?;
         let key = keys::blob(&blob.canonical);
@@ -122,13 +121,13 @@ impl<'a, S: Storage> Repository<'a, S> {
     }
 
     /// Reads content to its end.
-    fn read(&self, blob: &Blob, mut take: impl FnMut(&[u8])) -> error::Result<()> {
+    fn read(&self, blob: &Blob, mut take: impl FnMut(&[u8])) -> Result<()> {
         let mut stored = self.open(blob, 0, blob.size)?;
         let read = read_exactly(&mut stored, blob.size, "stored content ends early", |bytes| {
             take(bytes);
             Ok(())
         });
-        read.map_err(error::Error::internal)
+        read.map_err(Error::Other)
     }
 
     /// Whether the repository has a manifest.
@@ -187,7 +186,7 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Takes a manifest from the repository, under all its digests and tags, and returns whether it had it. The
     /// tags go first: none is ever seen to point to nothing. Its content may be lost already.
-    pub fn delete_manifest(&self, digest: &Digest) -> error::Result<bool> {
+    pub fn delete_manifest(&self, digest: &Digest) -> Result<bool> {
         let Some(canonical) = self.link(&keys::revision_link(self.name, digest))? else { return Ok(false) };
         let content = match self.content_of(&canonical)? {
             Some(blob) => self.content(&blob)?,

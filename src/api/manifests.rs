@@ -10,7 +10,7 @@ use crate::inventory::{self, Inventory, Missing};
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
-use crate::storage::Storage;
+use crate::storage::{self, Storage};
 use crate::stream::Stream;
 
 /// `GET` and `HEAD`: a manifest (OCI Distribution Spec, end-3). It is served whatever `Accept` says:
@@ -123,7 +123,7 @@ fn take_stock<S: Storage>(
     repository: &Repository<S>,
     manifest: &Manifest,
     validation: Validation,
-) -> Result<Inventory> {
+) -> storage::Result<Inventory> {
     if validation.images && !manifest.blobs.is_empty() {
         return inventory::heal_and_find_blobs(repository, manifest);
     }

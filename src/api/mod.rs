@@ -8,6 +8,7 @@ pub mod manifests;
 pub mod referrers;
 pub mod tags;
 pub mod token;
+pub mod upload_session;
 pub mod uploads;
 
 use crate::digest::Digest;
