@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
-use crypto_bigint::{Odd, U64, U4096};
+use crypto_bigint::{Odd, U64, U2048, U4096, Uint};
 use p256::AffinePoint;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
@@ -27,9 +27,50 @@ const DIGEST_INFO: [u8; 19] = [
 /// How many bytes a number of P-256 has.
 const P256_LENGTH: usize = 32;
 
-/// What powers modulo a number are computed with. All numbers have the length of the largest: code for each
-/// length, or for any, is 40 KB more.
-type Parameters = FixedMontyParams<{ U4096::LIMBS }>;
+/// What powers modulo a number are computed with, in the length of nearly all keys, or of the longest. Code for any
+/// length is 40 KB more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Modulus {
+    Bits2048(FixedMontyParams<{ U2048::LIMBS }>),
+    Bits4096(FixedMontyParams<{ U4096::LIMBS }>),
+}
+
+impl Modulus {
+    /// Takes a big-endian number of at most 4096 bits. Returns `None` for an even one.
+    fn new(bytes: &[u8]) -> Option<Self> {
+        Some(if bytes.len() <= U2048::BYTES {
+            Self::Bits2048(FixedMontyParams::new_vartime(Odd::new(number(bytes)).into_option()?))
+        } else {
+            Self::Bits4096(FixedMontyParams::new_vartime(Odd::new(number(bytes)).into_option()?))
+        })
+    }
+
+    /// Whether a power of a number is another number. It is not if the number is not less than the modulus.
+    fn has_power(&self, base: &[u8], exponent: u32, expected: &[u8]) -> bool {
+        match self {
+            Self::Bits2048(parameters) => has_power(parameters, base, exponent, expected),
+            Self::Bits4096(parameters) => has_power(parameters, base, exponent, expected),
+        }
+    }
+}
+
+/// All numbers are public, so the time may depend on them.
+fn has_power<const LIMBS: usize>(
+    parameters: &FixedMontyParams<LIMBS>,
+    base: &[u8],
+    exponent: u32,
+    expected: &[u8],
+) -> bool {
+    let base = number(base);
+    base < *parameters.modulus().as_ref()
+        && FixedMontyForm::new(&base, parameters).pow_vartime(&U64::from_u32(exponent)).retrieve()
+            == number(expected)
+}
+
+/// Reads a big-endian number of at most as many bits as the type has.
+fn number<const LIMBS: usize>(bytes: &[u8]) -> Uint<LIMBS> {
+    Uint::from_be_slice_truncated(bytes, Uint::<LIMBS>::BITS)
+}
 
 /// How a token is signed (RFC 7518, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +95,8 @@ impl Algorithm {
 /// A public key. It serves one algorithm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PublicKey {
-    /// A modulus of 2048 to 4096 bits, big-endian, what is computed from it once, and an exponent.
-    Rsa { modulus: Vec<u8>, parameters: Box<Parameters>, exponent: u32 },
+    /// A modulus of 2048 to 4096 bits, big-endian and as powers are computed with it, and an exponent.
+    Rsa { bytes: Vec<u8>, modulus: Box<Modulus>, exponent: u32 },
     /// A point on the curve.
     P256(VerifyingKey),
 }
@@ -70,13 +111,10 @@ impl PublicKey {
         }
         let exponent = trim(exponent);
         let value = exponent.iter().fold(0, |value: u32, byte| value << 8 | u32::from(*byte));
-        let odd = Odd::new(number(modulus)).into_option();
-        match odd.filter(|_| exponent.len() <= 4 && value >= 3 && value % 2 == 1) {
-            Some(odd) => Ok(Self::Rsa {
-                modulus: modulus.to_vec(),
-                parameters: Box::new(Parameters::new_vartime(odd)),
-                exponent: value,
-            }),
+        match Modulus::new(modulus).filter(|_| exponent.len() <= 4 && value >= 3 && value % 2 == 1) {
+            Some(number) => {
+                Ok(Self::Rsa { bytes: modulus.to_vec(), modulus: Box::new(number), exponent: value })
+            }
             None => Err("is RSA with numbers that cannot be".to_owned()),
         }
     }
@@ -125,10 +163,9 @@ impl PublicKey {
         let hash: [u8; 32] = Sha256::digest(message).into();
         match self {
             // What was signed must be known down to the last byte: nothing of it is parsed.
-            Self::Rsa { modulus, parameters, exponent } => {
-                let padded = padded(&hash, modulus.len());
-                signature.len() == modulus.len()
-                    && signed(parameters, *exponent, signature) == Some(number(&padded))
+            Self::Rsa { bytes, modulus, exponent } => {
+                signature.len() == bytes.len()
+                    && modulus.has_power(signature, *exponent, &padded(&hash, bytes.len()))
             }
             Self::P256(key) => Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_prehash(&hash, &signature).is_ok()),
@@ -138,8 +175,8 @@ impl PublicKey {
     /// The name that everybody can give to it (RFC 7638).
     pub(crate) fn thumbprint(&self) -> String {
         let json = match self {
-            Self::Rsa { modulus, exponent, .. } => {
-                let (e, n) = (base64url(trim(&exponent.to_be_bytes())), base64url(modulus));
+            Self::Rsa { bytes, exponent, .. } => {
+                let (e, n) = (base64url(trim(&exponent.to_be_bytes())), base64url(bytes));
                 format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)
             }
             Self::P256(key) => {
@@ -197,20 +234,6 @@ fn pair(der: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(numbers)
 }
 
-/// Returns what an RSA signature was made of (RFC 8017, 5.2.2): its power modulo the key's number. `None`
-/// if it is not less than that. All numbers are public, so the time may depend on them.
-fn signed(parameters: &Parameters, exponent: u32, signature: &[u8]) -> Option<U4096> {
-    let signature = number(signature);
-    let is_less = signature < *parameters.modulus().as_ref();
-    let power = || FixedMontyForm::new(&signature, parameters).pow_vartime(&U64::from_u32(exponent));
-    is_less.then(|| power().retrieve())
-}
-
-/// Reads a big-endian number of at most 4096 bits.
-fn number(bytes: &[u8]) -> U4096 {
-    U4096::from_be_slice_truncated(bytes, U4096::BITS)
-}
-
 /// Returns what is signed with RSA for a SHA-256 (RFC 8017, 9.2).
 fn padded(hash: &[u8], length: usize) -> Vec<u8> {
     let mut padded = vec![0, 1];
@@ -237,21 +260,22 @@ mod tests {
 
     #[test]
     fn powers_are_less_than_the_modulus() {
-        let signed = |modulus: &[u8], exponent, signature: &[u8]| {
-            let parameters = Parameters::new_vartime(Odd::new(number(modulus)).unwrap());
-            super::signed(&parameters, exponent, signature)
+        let has_power = |modulus: &[u8], base: &[u8], exponent, power: &[u8]| {
+            Modulus::new(modulus).unwrap().has_power(base, exponent, power)
         };
-        assert_eq!(signed(&[7], 5, &[3]), Some(number(&[5])));
-        assert_eq!(signed(&[1, 0, 0, 0, 1], 3, &[0, 0, 1, 0, 0]), Some(number(&[0xff, 0xff, 0, 1])));
-        assert_eq!(signed(&[7], 3, &[7]), None);
-        assert_eq!(signed(&[7], 3, &[8]), None);
+        assert!(has_power(&[7], &[3], 5, &[5]) && !has_power(&[7], &[3], 5, &[4]));
+        assert!(has_power(&[1, 0, 0, 0, 1], &[0, 0, 1, 0, 0], 3, &[0xff, 0xff, 0, 1]));
+        for base in [7, 8] {
+            assert!(!has_power(&[7], &[base], 3, &[0]) && !has_power(&[7], &[base], 3, &[1]));
+        }
+        assert!(Modulus::new(&[8]).is_none() && Modulus::new(&[0xfe; 512]).is_none());
         // One less than the modulus is minus one, in each length.
-        for length in 256..=512 {
+        for length in 250..=512 {
             let ones = vec![0xff; length];
             let mut less = ones.clone();
             less[length - 1] -= 1;
-            assert_eq!(signed(&ones, 65_537, &less), Some(number(&less)), "{length}");
-            assert_eq!(signed(&ones, 65_537, &ones), None);
+            assert!(has_power(&ones, &less, 65_537, &less), "{length}");
+            assert!(!has_power(&ones, &ones, 65_537, &vec![0; length]));
         }
     }
 
