@@ -33,7 +33,7 @@ pub mod gate;
 pub mod hash;
 pub mod http;
 pub mod inventory;
-pub mod keys;
+pub mod layout;
 pub mod location;
 pub mod manifest;
 pub mod media_type;

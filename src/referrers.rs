@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::clock;
 use crate::descriptor::Descriptor;
 use crate::digest::{Algorithm, Digest};
-use crate::keys;
+use crate::layout;
 use crate::manifest::{MANIFEST_MAX, index_entries, media_type_of};
 use crate::media_type;
 use crate::referrer::Referrer;
@@ -62,7 +62,7 @@ pub fn list<S: Storage>(
             _ => None,
         };
         loop {
-            let prefix = keys::referrers(repository.name(), subject, algorithm);
+            let prefix = layout::referrers(repository.name(), subject, algorithm);
             let mut hexes = repository.storage().list(&prefix, after.as_deref(), BATCH)?;
             let until = hexes.last().filter(|_| hexes.len() == BATCH as usize).cloned();
             let others = found_otherwise.iter().filter(|other| other.algorithm() == algorithm);
@@ -74,7 +74,7 @@ pub fn list<S: Storage>(
                 }
             }
             for hex in hexes {
-                let Ok(digest) = Digest::parse(&format!("{}:{hex}", algorithm.as_str())) else { continue };
+                let Some(digest) = layout::listed_digest(algorithm, &hex) else { continue };
                 let Some(descriptor) = describe(repository, &digest, subject)?.filter(wanted) else {
                     continue;
                 };
@@ -145,16 +145,16 @@ pub fn backfill<S: Storage>(
     mut may_write: bool,
 ) -> Result<Vec<Digest>> {
     let (storage, name) = (repository.storage(), repository.name());
-    let complete = keys::referrers_complete(name);
+    let complete = layout::referrers_complete(name);
     if storage.get(&complete)?.is_some() || !repository.exists()? {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let hexes = storage.list(&keys::revisions(name, Algorithm::Sha256), after.as_deref(), BATCH)?;
+        let hexes = storage.list(&layout::revisions(name, Algorithm::Sha256), after.as_deref(), BATCH)?;
         for hex in &hexes {
-            let Ok(digest) = Digest::parse(&format!("sha256:{hex}")) else { continue };
+            let Some(digest) = layout::listed_digest(Algorithm::Sha256, hex) else { continue };
             let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
                 continue;
             };
@@ -166,7 +166,7 @@ pub fn backfill<S: Storage>(
                 continue;
             }
             if may_write {
-                let key = keys::referrer_link(name, &its_subject, &digest);
+                let key = layout::referrer_link(name, &its_subject, &digest);
                 // Nobody who reads is in need of that: storage may be full, or not be written to.
                 may_write = storage.set(&key, digest.as_str().as_bytes()).is_ok();
             }
@@ -191,9 +191,9 @@ fn is_linked_otherwise<S: Storage>(
     subject: &Digest,
     canonical: &Digest,
 ) -> Result<bool> {
-    let prefix = keys::referrers(repository.name(), subject, Algorithm::Sha512);
+    let prefix = layout::referrers(repository.name(), subject, Algorithm::Sha512);
     for hex in repository.storage().list(&prefix, None, u32::MAX)? {
-        let link = repository.storage().get(&keys::link_in(&prefix, &hex))?;
+        let link = repository.storage().get(&layout::link_in(&prefix, &hex))?;
         if link.is_some_and(|link| link.trim_ascii() == canonical.as_str().as_bytes()) {
             return Ok(true);
         }

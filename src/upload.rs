@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::digest::{Algorithm, Digest};
 use crate::hash::Hasher;
-use crate::keys;
+use crate::layout;
 use crate::repository::Repository;
 use crate::storage::{self, Note, Storage, Upload as _};
 use crate::stream::{Stream, read_exactly};
@@ -69,8 +69,8 @@ impl<'a, S: Storage> Upload<'a, S> {
         let (storage, name) = (repository.storage(), repository.name());
         let (id, started_at) = (Uuid::new_v4().to_string(), clock::now());
         // First, since what has no date is never purged.
-        storage.set(&keys::upload_started_at(name, &id), started_at.as_bytes())?;
-        let writer = storage.create_upload(&keys::upload_data(name, &id))?;
+        storage.set(&layout::upload_started_at(name, &id), started_at.as_bytes())?;
+        let writer = storage.create_upload(&layout::upload_data(name, &id))?;
         let kept = Some(Hasher::new(Algorithm::Sha256));
         Ok((Self { repository, id, writer, hashers: Vec::new(), kept, is_cut: false }, started_at))
     }
@@ -78,7 +78,7 @@ impl<'a, S: Storage> Upload<'a, S> {
     /// Takes an upload up again, after the last byte that is proven to be stored: what lies behind it is
     /// dropped. `signed` is the offset that the client's `_state` names.
     pub fn resume(repository: &'a Repository<'a, S>, id: &str, signed: u64) -> Result<Self> {
-        let mut writer = repository.storage().open_upload(&keys::upload_data(repository.name(), id))?;
+        let mut writer = repository.storage().open_upload(&layout::upload_data(repository.name(), id))?;
         let Proof { offset, sha256 } = proof::find(repository, id, writer.offset(), Some(signed))?;
         let is_cut = offset < writer.offset();
         if is_cut {
@@ -91,8 +91,8 @@ impl<'a, S: Storage> Upload<'a, S> {
     /// Ends an upload, whatever it has.
     pub fn cancel(repository: &Repository<S>, id: &str) -> Result<()> {
         let (storage, name) = (repository.storage(), repository.name());
-        storage.open_upload(&keys::upload_data(name, id))?.abort()?;
-        Ok(storage.delete_prefix(&keys::upload(name, id))?)
+        storage.open_upload(&layout::upload_data(name, id))?.abort()?;
+        Ok(storage.delete_prefix(&layout::upload(name, id))?)
     }
 
     /// Returns how many bytes of an upload are proven to be stored. `signed` is the offset that the client's
@@ -103,7 +103,7 @@ impl<'a, S: Storage> Upload<'a, S> {
 
     /// Returns when an upload was started: RFC 3339, in UTC. Empty if that is not known.
     pub fn started_at(repository: &Repository<S>, id: &str) -> storage::Result<String> {
-        let started_at = repository.storage().get(&keys::upload_started_at(repository.name(), id))?;
+        let started_at = repository.storage().get(&layout::upload_started_at(repository.name(), id))?;
         Ok(String::from_utf8(started_at.unwrap_or_default()).unwrap_or_default())
     }
 
@@ -186,14 +186,14 @@ impl<'a, S: Storage> Upload<'a, S> {
         let offset = self.offset();
         let (storage, name) = (self.repository.storage(), self.repository.name());
         let note = |hasher: &Hasher| {
-            (keys::upload_hash_state(name, &self.id, hasher.algorithm(), offset), hasher.to_state())
+            (layout::upload_hash_state(name, &self.id, hasher.algorithm(), offset), hasher.to_state())
         };
         // None of no bytes: that needs no proof.
         let notes: Vec<Note> = self.hashers.iter().filter(|_| offset > 0).map(note).collect();
         self.writer.suspend(&notes)?;
         // By then another request may have ended the upload, and nobody would remove what came after.
-        if !notes.is_empty() && storage.received(&keys::upload_data(name, &self.id))?.is_none() {
-            storage.delete_prefix(&keys::upload(name, &self.id))?;
+        if !notes.is_empty() && storage.received(&layout::upload_data(name, &self.id))?.is_none() {
+            storage.delete_prefix(&layout::upload(name, &self.id))?;
         }
         Ok(offset)
     }
@@ -218,16 +218,16 @@ impl<'a, S: Storage> Upload<'a, S> {
             return Err(Error::WrongDigest);
         };
         let (storage, name) = (self.repository.storage(), self.repository.name());
-        self.writer.commit(&keys::blob(canonical))?;
+        self.writer.commit(&layout::blob(canonical))?;
         // Last, since it makes the blob visible.
         self.repository.link_blob(digest, canonical)?;
-        Ok(storage.delete_prefix(&keys::upload(name, &self.id))?)
+        Ok(storage.delete_prefix(&layout::upload(name, &self.id))?)
     }
 
     /// Ends the upload.
     pub fn abort(self) -> Result<()> {
         self.writer.abort()?;
-        Ok(self.repository.storage().delete_prefix(&keys::upload(self.repository.name(), &self.id))?)
+        Ok(self.repository.storage().delete_prefix(&layout::upload(self.repository.name(), &self.id))?)
     }
 
     /// Hashes what was received earlier.

@@ -27,7 +27,7 @@
 
 use crate::digest::Algorithm;
 use crate::hash::Hasher;
-use crate::keys;
+use crate::layout;
 use crate::repository::Repository;
 use crate::storage::{Result, Storage};
 
@@ -76,7 +76,7 @@ pub fn received<S: Storage>(
     id: &str,
     signed: Option<u64>,
 ) -> Result<Option<u64>> {
-    match repository.storage().received(&keys::upload_data(repository.name(), id))? {
+    match repository.storage().received(&layout::upload_data(repository.name(), id))? {
         Some(size) if signed == Some(size) => Ok(Some(size)),
         Some(size) => Ok(Some(find(repository, id, size, signed)?.offset)),
         None => Ok(None),
@@ -93,7 +93,7 @@ pub fn kept_hash<S: Storage>(
     if offset == 0 {
         return Ok(Some(Hasher::new(algorithm)));
     }
-    let key = keys::upload_hash_state(repository.name(), id, algorithm, offset);
+    let key = layout::upload_hash_state(repository.name(), id, algorithm, offset);
     let state = repository.storage().get(&key)?;
     Ok(state.and_then(|state| Hasher::from_state(algorithm, &state, offset)))
 }
@@ -103,7 +103,7 @@ pub fn remove_beyond<S: Storage>(repository: &Repository<S>, id: &str, offset: u
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         for kept in kept_offsets(repository, id, algorithm)? {
             if kept > offset {
-                let key = keys::upload_hash_state(repository.name(), id, algorithm, kept);
+                let key = layout::upload_hash_state(repository.name(), id, algorithm, kept);
                 repository.storage().delete(&key)?;
             }
         }
@@ -113,7 +113,7 @@ pub fn remove_beyond<S: Storage>(repository: &Repository<S>, id: &str, offset: u
 
 /// The offsets under which hash states are kept, in no order that counts.
 fn kept_offsets<S: Storage>(repository: &Repository<S>, id: &str, algorithm: Algorithm) -> Result<Vec<u64>> {
-    let prefix = keys::upload_hash_states(repository.name(), id, algorithm);
+    let prefix = layout::upload_hash_states(repository.name(), id, algorithm);
     let mut offsets = Vec::new();
     let mut after = None;
     loop {

@@ -154,9 +154,7 @@ fn mount<S: Storage>(
         return Ok(None);
     };
     let found = match request.query.get("from").map(Name::parse) {
-        Some(Ok(from)) if caller.may(Action::Pull, from.as_str()) => {
-            Repository::new(repository.storage(), &from).blob(&digest)?
-        }
+        Some(Ok(from)) if caller.may(Action::Pull, from.as_str()) => repository.other(&from).blob(&digest)?,
         // Any repository's will do, as long as everyone may read all of them.
         None if caller.is_unlimited() => repository.stored(&digest)?,
         _ => None,
