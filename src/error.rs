@@ -260,6 +260,11 @@ impl From<storage::Error> for Error {
     }
 }
 
+/// The error for a path that names nothing.
+pub fn no_such_endpoint() -> Error {
+    Error::new(Code::NameUnknown, "there is no such endpoint")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;

@@ -28,6 +28,7 @@ pub mod config;
 pub mod descriptor;
 pub mod digest;
 pub mod duration;
+pub mod endpoint;
 pub mod error;
 pub mod gate;
 pub mod hash;

@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use crate::digest::Algorithm;
+use crate::endpoint::Call;
 use crate::error::{Code, Error, Result};
 use crate::http::Request;
 use crate::http::query::encode;
@@ -41,14 +42,9 @@ impl<'a, S: Storage> Session<'a, S> {
     }
 
     /// The session of a client that brings a `_state`, as it must to change an upload.
-    pub fn resume(
-        repository: &'a Repository<'a, S>,
-        secret: &'a Secret,
-        id: &str,
-        request: &Request,
-    ) -> Result<Self> {
-        let id = upload_id(id)?;
-        let token = request.query.get("_state").ok_or_else(|| {
+    pub fn resume(repository: &'a Repository<'a, S>, call: &Call<'a, '_, S>) -> Result<Self> {
+        let (secret, id) = (&call.signers()?.states, upload_id(call.last)?);
+        let token = call.request.query.get("_state").ok_or_else(|| {
             let detail = "use the Location of the previous answer as it is, with its _state";
             Error::new(Code::BlobUploadInvalid, detail).log("no _state")
         })?;
@@ -58,14 +54,9 @@ impl<'a, S: Storage> Session<'a, S> {
 
     /// The session of a client that asks how far an upload is, and how far that is. The `_state` of any earlier step
     /// will do, and so will the upload's id alone.
-    pub fn look_up(
-        repository: &'a Repository<'a, S>,
-        secret: &'a Secret,
-        id: &str,
-        request: &Request,
-    ) -> Result<(Self, u64)> {
-        let id = upload_id(id)?;
-        let token = request.query.get("_state");
+    pub fn look_up(repository: &'a Repository<'a, S>, call: &Call<'a, '_, S>) -> Result<(Self, u64)> {
+        let (secret, id) = (&call.signers()?.states, upload_id(call.last)?);
+        let token = call.request.query.get("_state");
         let state = token.map(|token| check_state(secret, repository.name(), id, token)).transpose()?;
         let signed = state.as_ref().map(|state| state.offset);
         let mut session = Self::start(repository, secret, (id, String::new()), None);

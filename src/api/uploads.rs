@@ -2,29 +2,65 @@
 
 use super::digest;
 use super::upload_session::Session;
-use crate::auth::{Action, Caller};
+use crate::auth::Action;
 use crate::digest::{Algorithm, Digest};
+use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
 use crate::hash;
 use crate::http::range::Chunk;
-use crate::http::{Request, Response};
+use crate::http::{Method, Request, Response};
 use crate::name::Name;
 use crate::repository::Repository;
+use crate::route::Path;
 use crate::storage::Storage;
 use crate::upload::{self, Upload};
-use crate::upload_state::Secret;
+
+/// Where an upload is.
+pub const PATH: Path = Path::OneOf("/blobs/uploads", "<uuid>");
+
+impl<S: Storage> Resource<S> {
+    /// The uploads of a repository. Their path is read before that of a blob, whose digest is not `uploads`.
+    pub const UPLOADS: Self = Self {
+        path: Path::Of("/blobs/uploads/"),
+        endpoints: &[Endpoint {
+            methods: &[Method::Post],
+            access: Access::Push,
+            answer: Answer::Repository(start),
+        }],
+    };
+
+    /// An upload.
+    pub const UPLOAD: Self = Self {
+        path: PATH,
+        endpoints: &[
+            Endpoint { methods: READ, access: Access::Upload, answer: Answer::Repository(status) },
+            Endpoint {
+                methods: &[Method::Patch],
+                access: Access::Upload,
+                answer: Answer::Repository(append),
+            },
+            Endpoint {
+                methods: &[Method::Put],
+                access: Access::Upload,
+                answer: Answer::Repository(complete),
+            },
+            Endpoint {
+                methods: &[Method::Delete],
+                access: Access::Upload,
+                answer: Answer::Repository(cancel),
+            },
+        ],
+    };
+}
 
 /// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob at
 /// once (end-4b); with `mount`, takes it from another repository (end-11), from any one if `from` names none.
-pub fn start<S: Storage>(
-    repository: &Repository<S>,
-    secret: &Secret,
-    caller: &Caller,
-    request: &mut Request,
-) -> Result<Response> {
-    if let Some(mounted) = mount(repository, caller, request)? {
+fn start<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let secret = &call.signers()?.states;
+    if let Some(mounted) = mount(repository, call)? {
         return Ok(mounted);
     }
+    let request = &mut *call.request;
     let digest = request.query.get("digest").map(digest).transpose()?;
     let announced = request.query.get("digest-algorithm").map(algorithm).transpose()?;
     let (upload, started_at) = Upload::start(repository)?;
@@ -61,28 +97,18 @@ fn receive_whole<'a, S: Storage>(
 }
 
 /// `GET` and `HEAD`: how far an upload is (OCI Distribution Spec, end-13).
-pub fn status<S: Storage>(
-    repository: &Repository<S>,
-    secret: &Secret,
-    id: &str,
-    request: &Request,
-) -> Result<Response> {
-    let (session, offset) = Session::look_up(repository, secret, id, request)?;
+fn status<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let (session, offset) = Session::look_up(repository, call)?;
     Ok(Response::new(204).with_headers(session.progress(offset)))
 }
 
 /// `PATCH`: receives further bytes (OCI Distribution Spec, end-5), streamed or as a chunk with
 /// `Content-Range`.
-pub fn append<S: Storage>(
-    repository: &Repository<S>,
-    secret: &Secret,
-    id: &str,
-    request: &mut Request,
-) -> Result<Response> {
-    let session = Session::resume(repository, secret, id, request)?;
-    check_content_type(request)?;
-    let chunk = chunk(&session, request)?;
-    let appended = append_chunk(&session, chunk, request);
+fn append<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let session = Session::resume(repository, call)?;
+    check_content_type(call.request)?;
+    let chunk = chunk(&session, call.request)?;
+    let appended = append_chunk(&session, chunk, call.request);
     let offset = appended.map_err(|error| session.refuse(error))?;
     Ok(Response::new(202).with_headers(session.progress(offset)))
 }
@@ -107,14 +133,10 @@ fn append_chunk<S: Storage>(
 /// `PUT`: completes an upload, with the last bytes in the body or none (OCI Distribution Spec,
 /// end-6). Of a `Content-Range`, only where it begins counts: the digest proves the rest, and clients
 /// are seen to count one too many, or to send one without a body.
-pub fn complete<S: Storage>(
-    repository: &Repository<S>,
-    secret: &Secret,
-    id: &str,
-    request: &mut Request,
-) -> Result<Response> {
-    let session = Session::resume(repository, secret, id, request)?;
+fn complete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let session = Session::resume(repository, call)?;
     let missing = || Error::new(Code::DigestInvalid, "complete the upload with the parameter digest");
+    let request = &mut *call.request;
     let digest = digest(request.query.get("digest").ok_or_else(missing)?)?;
     let first = chunk(&session, request)?.map_or(session.signed(), |chunk| chunk.first);
     let held = session.hold();
@@ -125,13 +147,8 @@ pub fn complete<S: Storage>(
 }
 
 /// `DELETE`: cancels an upload (OCI Distribution Spec, end-14), but not under another request that writes to it.
-pub fn cancel<S: Storage>(
-    repository: &Repository<S>,
-    secret: &Secret,
-    id: &str,
-    request: &Request,
-) -> Result<Response> {
-    let session = Session::resume(repository, secret, id, request)?;
+fn cancel<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let session = Session::resume(repository, call)?;
     match Upload::cancel(repository, session.id()) {
         Ok(()) => Ok(Response::new(204).with_header("Docker-Upload-UUID", session.id())),
         Err(upload::Error::Busy) => {
@@ -145,11 +162,8 @@ pub fn cancel<S: Storage>(
 
 /// Gives the repository a blob that another one has. None if that cannot be: the client then gets an
 /// upload, never an error. What the caller may not pull is not there.
-fn mount<S: Storage>(
-    repository: &Repository<S>,
-    caller: &Caller,
-    request: &Request,
-) -> Result<Option<Response>> {
+fn mount<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Option<Response>> {
+    let (caller, request) = (&call.caller, &*call.request);
     let Some(digest) = request.query.get("mount").and_then(|digest| Digest::parse(digest).ok()) else {
         return Ok(None);
     };

@@ -8,6 +8,7 @@ use super::*;
 use crate::digest::Algorithm;
 use crate::hash::digest;
 use crate::http::Body;
+use crate::http::Method::{Delete, Get, Head, Patch, Post, Put};
 use crate::storage::memory::Memory;
 
 /// A registry, and what its storage is asked.
