@@ -11,7 +11,6 @@ use crate::gate::Gate;
 use crate::http::Method;
 use crate::http::query::decode;
 use crate::http::{Request, Response};
-use crate::location;
 use crate::name::Name;
 use crate::purge::Purge;
 use crate::repository::Repository;
@@ -60,9 +59,6 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
         let answer = self.answer(&mut request);
         let (response, mut entry) = complete(answer, &request);
         entry.received = request.body.received();
-        let response = response
-            .with_location_base(&location::base(self.config, &request))
-            .with_link_base(&location::prefix(self.config, &request));
         (response, entry)
     }
 

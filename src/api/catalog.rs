@@ -42,7 +42,8 @@ fn list<S: Storage>(call: &mut Call<S>) -> Result<Response> {
     let mut link = Vec::new();
     if names.len() > n as usize {
         names.truncate(n as usize);
-        link.extend(names.last().map(|last| ("Link", Page::next("/v2/_catalog", n, last, None))));
+        let path = call.prefix() + &PATH.write("", "");
+        link.extend(names.last().map(|last| ("Link", Page::next(&path, n, last, None))));
     }
     let body = json_body(&Catalog { repositories: names });
     Ok(Response::new(200).with_bytes("application/json", body).with_headers(link))

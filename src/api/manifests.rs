@@ -82,7 +82,7 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref(), &tags)?;
     let subject = manifest.subject.map(|subject| ("OCI-Subject", subject.to_string()));
     Ok(Response::new(201)
-        .with_header("Location", format!("/v2/{}/manifests/{digest}", repository.name()))
+        .with_header("Location", call.base() + &PATH.write(repository.name().as_str(), digest.as_str()))
         .with_header("Docker-Content-Digest", digest.as_str())
         .with_headers(subject.into_iter().collect())
         .with_headers(announced.into_iter().map(|tag| ("OCI-Tag", tag)).collect()))

@@ -55,7 +55,7 @@ fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Re
     };
     let mut headers = Vec::new();
     if let Some(last) = page.last {
-        let path = format!("/v2/{}/referrers/{subject}", repository.name());
+        let path = call.prefix() + &PATH.write(repository.name().as_str(), subject.as_str());
         let kept = artifact_type.map(|artifact_type| ("artifactType", artifact_type));
         headers.push(("Link", Page::next(&path, n, &last, kept)));
     }

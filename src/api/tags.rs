@@ -42,7 +42,7 @@ fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Re
     let mut link = None;
     if let Some(n) = n.filter(|n| tags.len() > *n as usize) {
         tags.truncate(n as usize);
-        let path = format!("/v2/{}/tags/list", repository.name());
+        let path = call.prefix() + &PATH.write(repository.name().as_str(), "");
         link = tags.last().map(|last| ("Link", Page::next(&path, n, last, None)));
     }
     let body = json_body(&Tags { name: repository.name().as_str(), tags });

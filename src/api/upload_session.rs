@@ -12,33 +12,38 @@ use crate::http::Request;
 use crate::http::query::encode;
 use crate::name::Name;
 use crate::repository::Repository;
+use crate::route::Path;
 use crate::storage::Storage;
 use crate::upload::{self, Upload};
 use crate::upload_state::{Secret, UploadState};
+
+/// Where an upload is.
+pub const PATH: Path = Path::OneOf("/blobs/uploads", "<uuid>");
 
 /// The upload that a request is about, and what its client knows of it.
 pub struct Session<'a, S> {
     repository: &'a Repository<'a, S>,
     secret: &'a Secret,
+    /// What the path of a `Location` begins with.
+    base: String,
     state: UploadState,
 }
 
 impl<'a, S: Storage> Session<'a, S> {
-    /// The session of an upload that this request has started, and that its client will complete with an algorithm.
+    /// Starts an upload, which its client will complete with an algorithm if it says so.
     pub fn start(
         repository: &'a Repository<'a, S>,
-        secret: &'a Secret,
-        (id, started_at): (&str, String),
+        call: &Call<'a, '_, S>,
         announced: Option<Algorithm>,
-    ) -> Self {
+    ) -> Result<(Self, Upload<'a, S>)> {
+        let secret = &call.signers()?.states;
+        let (upload, started_at) = Upload::start(repository)?;
+        let algorithm = announced.filter(|algorithm| *algorithm != Algorithm::Sha256);
         let state = UploadState {
-            name: repository.name().to_string(),
-            uuid: id.to_owned(),
-            offset: 0,
-            started_at,
-            algorithm: announced.filter(|a| *a != Algorithm::Sha256).map(|a| a.as_str().to_owned()),
+            algorithm: algorithm.map(|algorithm| algorithm.as_str().to_owned()),
+            ..first_state(repository.name(), upload.id(), started_at)
         };
-        Self { repository, secret, state }
+        Ok((Self { repository, secret, base: call.base(), state }, upload))
     }
 
     /// The session of a client that brings a `_state`, as it must to change an upload.
@@ -49,7 +54,7 @@ impl<'a, S: Storage> Session<'a, S> {
             Error::new(Code::BlobUploadInvalid, detail).log("no _state")
         })?;
         let state = check_state(secret, repository.name(), id, token)?;
-        Ok(Self { repository, secret, state })
+        Ok(Self { repository, secret, base: call.base(), state })
     }
 
     /// The session of a client that asks how far an upload is, and how far that is. The `_state` of any earlier step
@@ -57,13 +62,13 @@ impl<'a, S: Storage> Session<'a, S> {
     pub fn look_up(repository: &'a Repository<'a, S>, call: &Call<'a, '_, S>) -> Result<(Self, u64)> {
         let (secret, id) = (&call.signers()?.states, upload_id(call.last)?);
         let token = call.request.query.get("_state");
-        let state = token.map(|token| check_state(secret, repository.name(), id, token)).transpose()?;
-        let signed = state.as_ref().map(|state| state.offset);
-        let mut session = Self::start(repository, secret, (id, String::new()), None);
+        let brought = token.map(|token| check_state(secret, repository.name(), id, token)).transpose()?;
+        let signed = brought.as_ref().map(|state| state.offset);
+        let state = brought.unwrap_or_else(|| first_state(repository.name(), id, String::new()));
+        let mut session = Self { repository, secret, base: call.base(), state };
         let offset = Upload::received(repository, id, signed).map_err(|error| session.refuse(error))?;
-        match state {
-            Some(state) => session.state = state,
-            None => session.state.started_at = Upload::started_at(repository, id)?,
+        if signed.is_none() {
+            session.state.started_at = Upload::started_at(repository, id)?;
         }
         Ok((session, offset))
     }
@@ -97,10 +102,10 @@ impl<'a, S: Storage> Session<'a, S> {
     /// `0-0` is both nothing and one byte; clients parse it, and none sends `0--1`.
     pub fn progress(&self, offset: u64) -> Vec<(&'static str, String)> {
         let state = UploadState { offset, ..self.state.clone() };
-        let (name, id, token) = (&state.name, &state.uuid, encode(&self.secret.seal(&state)));
+        let (base, path) = (&self.base, PATH.write(&state.name, &state.uuid));
         vec![
-            ("Location", format!("/v2/{name}/blobs/uploads/{id}?_state={token}")),
-            ("Docker-Upload-UUID", id.clone()),
+            ("Location", format!("{base}{path}?_state={}", encode(&self.secret.seal(&state)))),
+            ("Docker-Upload-UUID", state.uuid),
             ("Range", format!("0-{}", offset.saturating_sub(1))),
         ]
     }
@@ -136,6 +141,12 @@ impl<'a, S: Storage> Session<'a, S> {
         let detail = format!("the upload has {offset} bytes; go on from there");
         Error::new(Code::RangeInvalid, detail).with_headers(self.progress(offset))
     }
+}
+
+/// The state of an upload of which its client knows nothing to be stored.
+fn first_state(name: &Name, id: &str, started_at: String) -> UploadState {
+    let (name, uuid) = (name.to_string(), id.to_owned());
+    UploadState { name, uuid, offset: 0, started_at, algorithm: None }
 }
 
 /// The state of the upload that a request is about, if it brings a genuine one.

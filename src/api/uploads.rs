@@ -1,7 +1,7 @@
 //! `/v2/<name>/blobs/uploads/` and the uploads under it.
 
-use super::digest;
-use super::upload_session::Session;
+use super::upload_session::{self, Session};
+use super::{blobs, digest};
 use crate::auth::Action;
 use crate::digest::{Algorithm, Digest};
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
@@ -14,9 +14,6 @@ use crate::repository::Repository;
 use crate::route::Path;
 use crate::storage::Storage;
 use crate::upload::{self, Upload};
-
-/// Where an upload is.
-pub const PATH: Path = Path::OneOf("/blobs/uploads", "<uuid>");
 
 impl<S: Storage> Resource<S> {
     /// The uploads of a repository. Their path is read before that of a blob, whose digest is not `uploads`.
@@ -31,7 +28,7 @@ impl<S: Storage> Resource<S> {
 
     /// An upload.
     pub const UPLOAD: Self = Self {
-        path: PATH,
+        path: upload_session::PATH,
         endpoints: &[
             Endpoint { methods: READ, access: Access::Upload, answer: Answer::Repository(status) },
             Endpoint {
@@ -56,20 +53,17 @@ impl<S: Storage> Resource<S> {
 /// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob at
 /// once (end-4b); with `mount`, takes it from another repository (end-11), from any one if `from` names none.
 fn start<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let secret = &call.signers()?.states;
     if let Some(mounted) = mount(repository, call)? {
         return Ok(mounted);
     }
-    let request = &mut *call.request;
-    let digest = request.query.get("digest").map(digest).transpose()?;
-    let announced = request.query.get("digest-algorithm").map(algorithm).transpose()?;
-    let (upload, started_at) = Upload::start(repository)?;
-    let session = Session::start(repository, secret, (upload.id(), started_at), announced);
+    let digest = call.request.query.get("digest").map(digest).transpose()?;
+    let announced = call.request.query.get("digest-algorithm").map(algorithm).transpose()?;
+    let (session, upload) = Session::start(repository, call, announced)?;
     let refuse = |error| session.refuse(error);
     let upload = match digest {
-        Some(digest) => match receive_whole(upload, &digest, request).map_err(refuse)? {
+        Some(digest) => match receive_whole(upload, &digest, call.request).map_err(refuse)? {
             Some(upload) => upload,
-            None => return Ok(created(repository.name(), &digest)),
+            None => return Ok(created(repository, call, &digest)),
         },
         None => upload,
     };
@@ -143,7 +137,7 @@ fn complete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Resul
     held.and_then(|upload| upload.receive_at(first, digest.algorithm(), &mut request.body))
         .and_then(|(upload, received)| upload.complete(received, &digest))
         .map_err(|error| session.refuse(error))?;
-    Ok(created(repository.name(), &digest))
+    Ok(created(repository, call, &digest))
 }
 
 /// `DELETE`: cancels an upload (OCI Distribution Spec, end-14), but not under another request that writes to it.
@@ -175,13 +169,14 @@ fn mount<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Optio
     };
     let Some(blob) = found else { return Ok(None) };
     repository.link_blob(&digest, &blob.canonical)?;
-    Ok(Some(created(repository.name(), &digest)))
+    Ok(Some(created(repository, call, &digest)))
 }
 
 /// The answer to whatever made a blob.
-fn created(name: &Name, digest: &Digest) -> Response {
+fn created<S: Storage>(repository: &Repository<S>, call: &Call<S>, digest: &Digest) -> Response {
+    let path = blobs::PATH.write(repository.name().as_str(), digest.as_str());
     Response::new(201)
-        .with_header("Location", format!("/v2/{name}/blobs/{digest}"))
+        .with_header("Location", call.base() + &path)
         .with_header("Docker-Content-Digest", digest.as_str())
 }
 
