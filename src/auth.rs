@@ -28,8 +28,8 @@ pub use self::rules::{Action, Rules};
 use self::token::{Claims, LEEWAY, Parts, ResourceActions, TokenError, TokenKey};
 use crate::clock::{rfc3339, seconds};
 use crate::error::{Code, Error, Result};
-use crate::storage::Settings;
 use crate::upload_state::UploadState;
+use lighter_storage::Settings;
 
 /// How long a token is good, in seconds. Docker takes none that is good for less than 60.
 pub const LIFETIME: u64 = 300;

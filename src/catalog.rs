@@ -2,7 +2,7 @@
 
 use crate::layout;
 use crate::name::Name;
-use crate::storage::{Result, Storage};
+use lighter_storage::{Result, Storage};
 
 /// How many names are listed at a time, at least and at most. What a repository itself has is among the
 /// first ones.
@@ -103,7 +103,7 @@ fn join(path: &str, child: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::memory::Memory;
+    use lighter_storage::Memory;
 
     fn store(repositories: &[&str]) -> Memory {
         let storage = Memory::default();

@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::auth::{Auth, TokenServer, variables};
 use crate::duration;
 use crate::purge::Purging;
-use crate::storage::{Environment, Settings};
+use lighter_storage::{Environment, Settings};
 
 /// What the environment says. The default is what an environment without variables says, but for the notices.
 #[derive(Debug)]

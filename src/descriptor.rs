@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::digest::Digest;
 use crate::members::Members;
+use lighter_hash::Digest;
 
 /// The name of some content, as far as a registry reads or writes it.
 #[derive(Debug, Serialize)]

@@ -10,7 +10,7 @@ use crate::location;
 use crate::repository::Repository;
 use crate::route::{Path, Pieces, Route};
 use crate::signers::{LazySigners, Signers};
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 /// The methods that read.
 pub const READ: &[Method] = &[Get, Head];

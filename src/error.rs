@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::http::response::json_body;
-use crate::storage;
+use lighter_storage as storage;
 
 /// The error codes of the OCI Distribution Spec and of distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

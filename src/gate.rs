@@ -12,7 +12,7 @@ use crate::http::Request;
 use crate::location;
 use crate::name::Name;
 use crate::signers::{LazySigners, Signers};
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 /// What decides whether a request is admitted.
 pub struct Gate<'a, S> {

@@ -32,8 +32,8 @@
 //! be repositories, so nothing here is ambiguous. What is ours alone lies where distribution does not
 //! look.
 
-use crate::digest::{Algorithm, Digest};
 use crate::name::Name;
+use lighter_hash::{Algorithm, Digest};
 
 const ROOT: &str = "docker/registry/v2";
 

@@ -13,11 +13,9 @@
 //! | `/v2/_catalog` | GET HEAD | the repositories | [`api::catalog`] |
 //! | `/token` | GET POST | the token service, where there is access control | [`api::token`] |
 //!
-//! A request falls from [`registry`] through [`api`], [`repository`] or [`upload`], to [`storage`].
-//! All of that is plain Rust and is tested natively; only on a WebAssembly host do the modules
-//! exist that carry requests in and storage calls out. A registry is made of a [`storage::Storage`]:
-//! one that is linked in, or a driver that is composed with it (the features `composed` and `imported`). Such
-//! a driver, too, can be made of one (`exported`).
+//! A request falls from [`registry`] through [`api`], [`repository`] or [`upload`], to a [`Storage`](lighter_storage::Storage).
+//! All of that is plain Rust: it knows no host and no storage driver. `components/` puts a product together of a
+//! registry, a driver, and what carries requests in (`crates/wasi`).
 
 pub mod access_log;
 pub mod api;
@@ -26,12 +24,10 @@ pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod descriptor;
-pub mod digest;
 pub mod duration;
 pub mod endpoint;
 pub mod error;
 pub mod gate;
-pub mod hash;
 pub mod http;
 pub mod inventory;
 pub mod layout;
@@ -47,22 +43,6 @@ pub mod registry;
 pub mod repository;
 pub mod route;
 pub mod signers;
-pub mod storage;
-pub mod stream;
 pub mod upload;
 pub mod upload_proof;
 pub mod upload_state;
-
-#[cfg(all(target_family = "wasm", any(feature = "imported", feature = "exported")))]
-#[doc(hidden)]
-pub mod bindings;
-#[cfg(target_family = "wasm")]
-pub mod component;
-#[cfg(all(target_family = "wasm", feature = "composed"))]
-mod composed;
-#[cfg(all(target_family = "wasm", feature = "exported"))]
-pub mod exported;
-#[cfg(target_family = "wasm")]
-pub mod files;
-#[cfg(all(target_family = "wasm", feature = "imported"))]
-pub mod imported;

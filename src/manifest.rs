@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 
 use crate::descriptor::Descriptor;
-use crate::digest::Digest;
 use crate::media_type::{self, DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, Kind, OCI_INDEX, OCI_MANIFEST};
 use crate::members::Members;
+use lighter_hash::Digest;
 
 /// The largest manifest, in bytes. The OCI Distribution Spec asks for at least this much.
 pub const MANIFEST_MAX: u64 = 4 * 1024 * 1024;

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::clock;
 use crate::layout;
 use crate::name::Name;
-use crate::storage::{Error, Result, Storage, Upload as _, check_key};
+use lighter_storage::{Error, Result, Storage, Upload as _, check_key};
 
 /// Which uploads are removed, and how often they are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,7 +262,7 @@ impl<S: Storage> Step<'_, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::memory::Memory;
+    use lighter_storage::Memory;
 
     /// Some time in 2025.
     const NOW: u64 = 1_762_829_850;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::descriptor::Descriptor;
-use crate::digest::Digest;
 use crate::members::Members;
+use lighter_hash::Digest;
 
 /// What a manifest says of itself to those who ask for the referrers of its subject.
 #[derive(Debug)]

@@ -10,13 +10,13 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::clock;
 use crate::descriptor::Descriptor;
-use crate::digest::{Algorithm, Digest};
 use crate::layout;
 use crate::manifest::{MANIFEST_MAX, index_entries, media_type_of};
 use crate::media_type;
 use crate::referrer::Referrer;
 use crate::repository::{Reference, Repository};
-use crate::storage::{Result, Storage};
+use lighter_hash::{Algorithm, Digest};
+use lighter_storage::{Result, Storage};
 
 /// How many manifests are listed at a time where all of them are looked at.
 const BATCH: u32 = 1000;

@@ -16,7 +16,7 @@ use crate::purge::Purge;
 use crate::repository::Repository;
 use crate::route::Route;
 use crate::signers::LazySigners;
-use crate::storage::{Environment, Open, Storage};
+use lighter_storage::{Environment, Open, Storage};
 
 /// A registry over some storage. It keeps nothing between requests but what signs.
 pub struct Registry<'a, S> {

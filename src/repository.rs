@@ -1,13 +1,11 @@
 //! What a repository has: links to blobs and manifests, and tags. All content is stored once for
 //! all repositories; a repository sees what it has a link to.
 
-use crate::digest::{Algorithm, Digest};
-use crate::hash::{self, Hasher};
 use crate::layout;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
-use crate::storage::{Content, Error, Result, Storage};
-use crate::stream::read_exactly;
+use lighter_hash::{self as hash, Algorithm, Digest, Hasher};
+use lighter_storage::{Content, Error, Result, Storage, read_exactly};
 
 /// Stored content that a repository may see.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use crate::auth::token::TokenKey;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::layout::HTTP_SECRET;
-use crate::storage::Storage;
 use crate::upload_state::Secret;
+use lighter_storage::Storage;
 
 /// The length of a secret that the registry makes, in bytes.
 const SECRET_LENGTH: usize = 32;

@@ -3,13 +3,11 @@
 use uuid::Uuid;
 
 use crate::clock;
-use crate::digest::{Algorithm, Digest};
-use crate::hash::Hasher;
 use crate::layout;
 use crate::repository::Repository;
-use crate::storage::{self, Note, Storage, Upload as _};
-use crate::stream::{Stream, read_exactly};
 use crate::upload_proof::{self as proof, Proof};
+use lighter_hash::{Algorithm, Digest, Hasher};
+use lighter_storage::{self as storage, Note, Storage, Stream, Upload as _, read_exactly};
 
 /// Why an upload could not be served. An upload that is unknown has ended, or never was.
 #[derive(Debug, PartialEq, Eq)]

@@ -25,11 +25,10 @@
 //! came with an older one after a crash that took the states. It is believed again once the upload is that
 //! long. Its bytes are then those that the client sent last, and the digest decides.
 
-use crate::digest::Algorithm;
-use crate::hash::Hasher;
 use crate::layout;
 use crate::repository::Repository;
-use crate::storage::{Result, Storage};
+use lighter_hash::{Algorithm, Hasher};
+use lighter_storage::{Result, Storage};
 
 /// How many hash states are listed at a time.
 const LISTED: u32 = 1000;

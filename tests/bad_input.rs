@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use lighter::config::Config;
 use lighter::http::{Method, Request};
 use lighter::registry::Registry;
-use lighter::storage::memory::Memory;
+use lighter_storage::Memory;
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -3,8 +3,8 @@
 
 use std::thread;
 
-use lighter::storage::memory::Memory;
 use lighter_contract::checks::checks;
+use lighter_storage::Memory;
 
 use crate::server::Server;
 

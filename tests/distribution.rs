@@ -259,7 +259,7 @@ fn distribution_collects_no_manifest_of_a_repository_without_blobs() {
     assert_eq!(not_a_blob.status(), "404 Not Found", "{not_a_blob}");
 }
 
-/// The README says so. If it is no longer so, that can go.
+/// `docs/reliability.md` says so. If it is no longer so, that can go.
 #[test]
 fn distribution_collects_nothing_where_there_is_a_manifest_that_it_does_not_know() {
     if !installed(PROGRAM) {
@@ -277,7 +277,7 @@ fn distribution_collects_nothing_where_there_is_a_manifest_that_it_does_not_know
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{garbage}")).send().status(), "200 OK");
 }
 
-/// The README says this, too.
+/// `docs/reliability.md` says this, too.
 #[test]
 fn distribution_deletes_what_is_untagged_if_it_is_told_to() {
     if !installed(PROGRAM) {

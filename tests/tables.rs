@@ -9,7 +9,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 use lighter::endpoint::Resource;
-use lighter::storage::memory::Memory;
+use lighter_storage::Memory;
 
 use crate::access::{credentials, form, options};
 use crate::client::{Request, Response};

@@ -4,7 +4,7 @@ use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::Result;
 use crate::http::Response;
 use crate::route::Path;
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 impl<S: Storage> Resource<S> {
     /// The registry, for load balancers.

@@ -7,7 +7,7 @@ use crate::http::range::{Wanted, wanted};
 use crate::http::{Body, Method, Response};
 use crate::repository::Repository;
 use crate::route::Path;
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 /// Where a blob is.
 pub const PATH: Path = Path::OneOf("/blobs", "<digest>");

@@ -9,7 +9,7 @@ use crate::http::Response;
 use crate::http::page::Page;
 use crate::http::response::json_body;
 use crate::route::Path;
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 /// How many repositories are listed where the client names no number (distribution's default).
 const PAGE: u32 = 100;

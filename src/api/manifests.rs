@@ -2,18 +2,16 @@
 
 use super::digest;
 use crate::config::Validation;
-use crate::digest::Algorithm;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
-use crate::hash;
 use crate::http::{Method, Request, Response};
 use crate::inventory::{self, Inventory, Missing};
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
 use crate::route::Path;
-use crate::storage::{self, Storage};
-use crate::stream::Stream;
+use lighter_hash::{self as hash, Algorithm};
+use lighter_storage::{self as storage, Storage, Stream};
 
 const PATH: Path = Path::OneOf("/manifests", "<reference>");
 

@@ -10,10 +10,10 @@ pub mod token;
 pub mod upload_session;
 pub mod uploads;
 
-use crate::digest::Digest;
 use crate::endpoint::Resource;
 use crate::error::{Code, Detail, Error, Result};
-use crate::storage::Storage;
+use lighter_hash::Digest;
+use lighter_storage::Storage;
 
 impl<S: Storage> Resource<S> {
     /// All that the registry answers. A path names the first of those that it could be of.
@@ -42,7 +42,7 @@ mod tests {
     use crate::config::Config;
     use crate::endpoint::{Access, Answer};
     use crate::route::{Path, Route};
-    use crate::storage::memory::Memory;
+    use lighter_storage::Memory;
 
     const TABLE: &[Resource<Memory>] = Resource::TABLE;
 

@@ -13,7 +13,7 @@ use crate::media_type::OCI_INDEX;
 use crate::referrers;
 use crate::repository::Repository;
 use crate::route::Path;
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 const PATH: Path = Path::OneOf("/referrers", "<digest>");
 

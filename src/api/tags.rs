@@ -9,7 +9,7 @@ use crate::http::page::Page;
 use crate::http::response::json_body;
 use crate::repository::Repository;
 use crate::route::Path;
-use crate::storage::Storage;
+use lighter_storage::Storage;
 
 const PATH: Path = Path::Of("/tags/list");
 

@@ -11,8 +11,7 @@ use crate::http::query::Query;
 use crate::http::response::json_body;
 use crate::http::{Method, Request, Response};
 use crate::route::Path;
-use crate::storage::Storage;
-use crate::stream::Stream;
+use lighter_storage::{Storage, Stream};
 
 /// Where tokens are had.
 pub const PATH: Path = Path::Whole("/token");

@@ -5,7 +5,6 @@
 
 use uuid::Uuid;
 
-use crate::digest::Algorithm;
 use crate::endpoint::Call;
 use crate::error::{Code, Error, Result};
 use crate::http::Request;
@@ -13,9 +12,10 @@ use crate::http::query::encode;
 use crate::name::Name;
 use crate::repository::Repository;
 use crate::route::Path;
-use crate::storage::Storage;
 use crate::upload::{self, Upload};
 use crate::upload_state::{Secret, UploadState};
+use lighter_hash::Algorithm;
+use lighter_storage::Storage;
 
 /// Where an upload is.
 pub const PATH: Path = Path::OneOf("/blobs/uploads", "<uuid>");

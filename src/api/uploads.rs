@@ -3,17 +3,16 @@
 use super::upload_session::{self, Session};
 use super::{blobs, digest};
 use crate::auth::Action;
-use crate::digest::{Algorithm, Digest};
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
-use crate::hash;
 use crate::http::range::Chunk;
 use crate::http::{Method, Request, Response};
 use crate::name::Name;
 use crate::repository::Repository;
 use crate::route::Path;
-use crate::storage::Storage;
 use crate::upload::{self, Upload};
+use lighter_hash::{self as hash, Algorithm, Digest};
+use lighter_storage::Storage;
 
 impl<S: Storage> Resource<S> {
     /// The uploads of a repository. Their path is read before that of a blob, whose digest is not `uploads`.

@@ -1,7 +1,7 @@
 //! The variables of access control.
 
 use super::{Auth, Backend, PATIENCE, Passwords, Rules, TokenServer};
-use crate::storage::Settings;
+use lighter_storage::Settings;
 
 pub(crate) const AUTH: &str = "REGISTRY_AUTH";
 const ENTRIES: &str = "REGISTRY_AUTH_HTPASSWD_ENTRIES";

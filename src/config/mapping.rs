@@ -52,7 +52,8 @@ pub(super) fn flatten(
 /// Whether a variable is the parent of known ones. One that is known itself is none, but for the kind of
 /// access control.
 fn is_parent(name: &str, known: &[&str]) -> bool {
-    let is_above = |other: &&str| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+    // Few have `_` there, and this is done for every instance.
+    let is_above = |other: &&str| other.as_bytes().get(name.len()) == Some(&b'_') && other.starts_with(name);
     name.starts_with("REGISTRY_") && (name == AUTH || !known.contains(&name)) && known.iter().any(is_above)
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::Query;
-use crate::stream::Stream;
+use lighter_storage::Stream;
 
 /// A request's method.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::storage::Content;
+use lighter_storage::Content;
 
 /// What a response carries.
 pub enum Body {

@@ -5,11 +5,10 @@ mod unproven;
 
 use self::recorded::Recorded;
 use super::*;
-use crate::digest::Algorithm;
-use crate::hash::digest;
 use crate::http::Body;
 use crate::http::Method::{Delete, Get, Head, Patch, Post, Put};
-use crate::storage::memory::Memory;
+use lighter_hash::{Algorithm, digest};
+use lighter_storage::Memory;
 
 /// A registry, and what its storage is asked.
 struct Bench {

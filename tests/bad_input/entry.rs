@@ -6,7 +6,6 @@ use std::time::Duration;
 use lighter::auth::token::{Claims, ResourceActions, TokenKey};
 use lighter::auth::{Auth, Backend, Passwords, Rules, basic};
 use lighter::config::Config;
-use lighter::digest::Digest;
 use lighter::endpoint::Resource;
 use lighter::http::query::{decode, encode};
 use lighter::http::range::{Chunk, Wanted, wanted};
@@ -17,9 +16,9 @@ use lighter::name::{Name, is_tag};
 use lighter::referrer::Referrer;
 use lighter::registry::Registry;
 use lighter::route::Route;
-use lighter::storage::memory::Memory;
-use lighter::stream::Stream;
 use lighter::upload_state::Secret;
+use lighter_hash::Digest;
+use lighter_storage::{Memory, Stream};
 
 const REQUESTS_MAX: usize = 24;
 

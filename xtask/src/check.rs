@@ -45,12 +45,12 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
             let said = counted(tests.args(INTEGRATION).arg("--").args(OF_COMPOSITION), 1)?;
             let ran = |suite: &&str| said.lines().any(|line| line.starts_with(&format!("test {suite}")));
             let missing: Vec<_> = OF_COMPOSITION.into_iter().filter(|suite| !ran(suite)).collect();
-            ensure!(missing.is_empty(), "no test is named {}", missing.join(" or "));
+            ensure!(missing.is_empty(), "no test begins with {}", missing.join(" or "));
             Ok(said)
         })?;
     }
     if Command::new("spin").arg("--version").output().is_err() {
-        eprintln!("xtask: there is no spin here: the integration tests are not run on it");
+        eprintln!("xtask: spin is not installed, so the integration tests are not run on it");
         return Ok(());
     }
     step("running the integration tests on Spin", || {
@@ -67,13 +67,13 @@ fn counted(tests: &mut Command, at_least: u64) -> Result<String> {
     fs::write(&notes, "").with_context(|| format!("cannot write {}", notes.display()))?;
     let said = run_and_read(tests.env("LIGHTER_SKIPPED", &notes))?;
     let Some(passed) = passed(&said) else { return Ok(said) };
-    ensure!(passed >= at_least, "no test ran: none has this name");
+    ensure!(passed >= at_least, "no test ran: no test has this name");
     let mut skipped = BTreeMap::new();
     for (_, why) in fs::read_to_string(&notes)?.lines().filter_map(|note| note.split_once(": ")) {
         *skipped.entry(why.to_owned()).or_insert(0_u64) += 1;
     }
     let count: u64 = skipped.values().sum();
-    eprintln!("xtask: tests that passed: {}; that were skipped: {count}", passed.saturating_sub(count));
+    eprintln!("xtask: {} tests passed, {count} skipped", passed.saturating_sub(count));
     for (why, count) in skipped {
         eprintln!("xtask:   {count} skipped: {why}");
     }
@@ -104,8 +104,8 @@ pub(crate) fn fuzz(seconds: u64) -> Result<()> {
             step(&format!("fuzzing {target}"), || run(fuzz().args(["run", target, "--", &each])))
         });
     }
-    eprintln!("xtask: there is no nightly compiler with cargo-fuzz here: the property tests run instead");
-    step("running the property tests again and again", || {
+    eprintln!("xtask: there is no nightly compiler with cargo-fuzz, so the property tests run instead");
+    step("repeating the property tests", || {
         let started = Instant::now();
         while started.elapsed().as_secs() < seconds {
             run(cargo().args(["test", "--quiet", "--test", "bad_input"]))?;
@@ -162,8 +162,8 @@ fn deny() -> Result<()> {
         deny
     };
     if capture(deny().arg("--version")).is_err() {
-        let missing = "there is no cargo-deny here: licences, sources and advisories were not checked; \
-                       `cargo install --locked cargo-deny` installs it";
+        let missing = "cargo-deny is not installed, so licences, sources and advisories were not checked; install it \
+                       with `cargo install --locked cargo-deny`";
         ensure!(env::var_os("LIGHTER_REQUIRE_PEERS").is_none_or(|value| value != "1"), missing);
         eprintln!("xtask: {missing}");
         return Ok(());
@@ -173,7 +173,7 @@ fn deny() -> Result<()> {
         Ok(_) => run(deny().args(["check", "advisories"])),
         Err(error) => {
             eprintln!(
-                "xtask: WARNING: advisories were not checked, since their database cannot be fetched: {error:#}"
+                "xtask: WARNING: advisories were not checked, because their database cannot be fetched: {error:#}"
             );
             Ok(())
         }

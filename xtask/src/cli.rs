@@ -14,36 +14,36 @@ Builds, serves and tests Lighter.
 Usage: cargo xtask <command> [options]
 
 Commands:
-  build   Compile the registry with each storage to WebAssembly, into target/components/; and the
-          registry and the storage drivers alone, to be composed, into parts/ there.
-  serve   Build, then serve the registry until Ctrl-C. Variables of the environment that begin
-          with REGISTRY_ are passed on to it.
-            --listen ADDRESS  where to listen (127.0.0.1:5000)
-            --data DIRECTORY  where to keep everything; made if it is not there (./data)
-  test    Build, then run all tests. What follows -- is passed on to them.
-            --long            the long ones too
-  bench   Build, then measure Lighter beside distribution and what else is installed, and write a
-          report. Takes about ten minutes, in which nothing else should run.
-            --rounds N           how often everything is done (5)
-            --size MIB           the size of the large blob (512)
+  build   Compile the registry with each storage to WebAssembly, into target/components/. Also compile
+          the registry and the storage drivers separately, for composition, into its folder parts/.
+  serve   Build, then serve the registry until Ctrl-C. Environment variables that begin with REGISTRY_
+          are passed on to it.
+            --listen ADDRESS  the address and port to listen on (127.0.0.1:5000)
+            --data DIRECTORY  the directory for all data; created if it does not exist (./data)
+  test    Build, then run all tests. Arguments after -- are passed on to them.
+            --long            include the long tests
+  bench   Build, then measure Lighter beside distribution and other installed registries, and write a
+          report. This takes about ten minutes, during which nothing else should run.
+            --rounds N           number of rounds (5)
+            --size MIB           size of the large blob (512)
             --peer NAME=COMMAND  another registry; {port} and {data} in its command are filled in
-            --out DIRECTORY      where the report goes (target/bench)
-  crash   Build, then kill the server again and again while clients push, and check that nothing that
-          was acknowledged is lost. Prints what happened.
-            --kills N         how often (200)
-            --seed S          what decides what is pushed, and about when the server is killed (1)
+            --out DIRECTORY      directory of the report (target/bench)
+  crash   Build, then kill the server repeatedly while clients push, and check that nothing that was
+          acknowledged is lost. Prints a summary.
+            --kills N         number of kills (200)
+            --seed S          seed for the content of the pushes and the times of the kills (1)
   conformance
-          Build, then run the conformance suite of the OCI Distribution Spec, with all that it can test, over
-          each storage driver. Fails unless all of it passes. docs/conformance.md says how the suite is built.
+          Build, then run the conformance suite of the OCI Distribution Spec over each storage driver, with
+          every option turned on. Fails unless all tests pass. docs/conformance.md says how to build it.
             --suite PROGRAM   the suite (conformance)
-  fuzz    Give anything to everything that reads it: by cargo-fuzz where there is one with a nightly
-          compiler, else by the property tests again and again.
-            --seconds N       for about how long (60)
-  lint    Check the format, lint for this machine and for WebAssembly, and check the licences and sources of
-          the dependencies, and the advisories about them, by cargo-deny.
+  fuzz    Feed random input to every parser: with cargo-fuzz if it is installed with a nightly compiler,
+          otherwise by repeating the property tests.
+            --seconds N       approximate duration (60)
+  lint    Check the format, lint for this machine and for WebAssembly, and check the licences, sources and
+          advisories of the dependencies with cargo-deny.
   help    Print this text.
 
-All that is fetched or made is kept under target/.
+Everything that is downloaded or built is kept under target/.
 ";
 
 /// What `cargo xtask` was asked to do.
@@ -102,7 +102,7 @@ impl Task {
             Some("conformance") => Task::Conformance { suite: "conformance".into() },
             Some("fuzz") => Task::Fuzz { seconds: 60 },
             Some("lint") => Task::Lint,
-            Some(other) => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
+            Some(other) => bail!("unknown command `{other}`; `cargo xtask help` lists the commands"),
         };
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
@@ -117,7 +117,7 @@ impl Task {
                 ("--seconds", Task::Fuzz { seconds }) => *seconds = number(&word, &value()?)?,
                 ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
                 (_, Task::Bench { arguments }) => arguments.extend([word].into_iter().chain(words.by_ref())),
-                _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
+                _ => bail!("unknown option `{word}` for this command; `cargo xtask help` lists the options"),
             }
         }
         Ok(task)

@@ -28,27 +28,24 @@ const PRODUCTS: [Product; 3] = [
 ];
 
 /// What is said of a component that was built without wasm-opt.
-const UNOPTIMISED: &str = "built without wasm-opt, it is about a sixth larger than the one that is shipped, and its size is \
-                           not checked against the budget; the package that has wasm-opt is mostly called binaryen";
+const UNOPTIMISED: &str = "this component was built without wasm-opt: it is about a sixth larger than a shipped one, and its \
+                           size is not checked against the budget; most systems package wasm-opt as binaryen";
 
 /// The one that is served.
 const DEFAULT: &str = "lighter-filesystem";
 const KEY_VALUE_PRODUCT: &str = "lighter-keyvalue";
 
-// A part is a package, or a package and the features that it has in place of the default ones.
+// What they are compiled from: packages of `components/`.
 
-/// The registry with the storage of files, and the same that takes the tokens of an outside token server.
-const FILESYSTEM: &str = "lighter-filesystem+registry";
-const FILESYSTEM_WITH_TOKEN_SERVER: &str = "lighter-filesystem+token-server";
-
-/// The registry with the storage of the host's key-value store.
-const KEY_VALUE: &str = "lighter-keyvalue+registry";
+const FILESYSTEM: &str = "component-filesystem";
+const FILESYSTEM_WITH_TOKEN_SERVER: &str = "component-filesystem-token-server";
+const KEY_VALUE: &str = "component-keyvalue";
 
 /// What can be composed: the registry alone, and the storage drivers.
 const COMPOSABLE: [&str; 3] = [REGISTRY, FILESYSTEM_DRIVER, KEY_VALUE_DRIVER];
-const REGISTRY: &str = "lighter";
-const FILESYSTEM_DRIVER: &str = "lighter-filesystem";
-const KEY_VALUE_DRIVER: &str = "lighter-keyvalue";
+const REGISTRY: &str = "component-registry";
+const FILESYSTEM_DRIVER: &str = "component-driver-filesystem";
+const KEY_VALUE_DRIVER: &str = "component-driver-keyvalue";
 
 /// What checks a driver in the registry's place.
 const CONTRACT: &str = "lighter-contract";
@@ -78,7 +75,7 @@ pub(crate) struct WithDriver {
 
 /// Returns the packages that are compiled to WebAssembly.
 pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
-    COMPOSABLE.into_iter().chain([CONTRACT, KEY_VALUE_HOST])
+    PRODUCTS.iter().map(|product| product.part).chain(COMPOSABLE).chain([CONTRACT, KEY_VALUE_HOST])
 }
 
 /// Builds the component that is served, and returns where it is.
@@ -90,7 +87,7 @@ pub(crate) fn build_default(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> R
 /// Builds all components that are shipped, and the parts that can be composed.
 pub(crate) fn build(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Result<()> {
     make(toolchain, wasm_opt, &PRODUCTS)?;
-    step("compiling the registry and the storage drivers, each alone", || {
+    step("compiling the registry and the storage drivers separately", || {
         COMPOSABLE.iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
     })
 }
@@ -103,7 +100,7 @@ fn make(toolchain: &Toolchain, wasm_opt: Option<&Path>, products: &[Product]) ->
     for Product { name, part, budget } in products {
         let component = ship(&read(part)?).with_context(|| format!("cannot ship {name}"))?;
         let path = write(&component, &product(name))?;
-        println!("{}: {} bytes, imports only WASI", path.display(), component.len());
+        println!("{}: {} bytes; imports only WASI", path.display(), component.len());
         if !is_optimised(part) {
             eprintln!("xtask: {UNOPTIMISED}");
             continue;
@@ -121,27 +118,29 @@ fn make(toolchain: &Toolchain, wasm_opt: Option<&Path>, products: &[Product]) ->
 /// registry with one, and what is over the key-value driver with a store over files.
 pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Result<Tested> {
     build(toolchain, wasm_opt)?;
-    step("compiling what the drivers are tested with", || {
+    step("compiling the components that test the drivers", || {
         [CONTRACT, KEY_VALUE_HOST].iter().try_for_each(|part| compile(toolchain, wasm_opt, part))
     })?;
-    let with = |part: &str, driver: &str, directory: &str| {
+    let with = |part: &str, driver: &str, path: PathBuf| {
         let composed = compose(&read(part)?, &read(driver)?, STORAGE)
             .with_context(|| format!("cannot compose {part} with {driver}"))?;
-        write(&composed, &in_components(directory, driver))
+        write(&composed, &path)
     };
-    let default =
-        WithDriver { registry: product(DEFAULT), contract: with(CONTRACT, FILESYSTEM_DRIVER, "contract")? };
+    let default = WithDriver {
+        registry: product(DEFAULT),
+        contract: with(CONTRACT, FILESYSTEM_DRIVER, in_components("contract", DEFAULT))?,
+    };
     let key_value = WithDriver {
         registry: product(KEY_VALUE_PRODUCT),
-        contract: with(CONTRACT, KEY_VALUE_DRIVER, "contract")?,
+        contract: with(CONTRACT, KEY_VALUE_DRIVER, in_components("contract", KEY_VALUE_PRODUCT))?,
     };
-    let composed = with(REGISTRY, KEY_VALUE_DRIVER, "composed")?;
+    let composed = with(REGISTRY, KEY_VALUE_DRIVER, in_components("composed", KEY_VALUE_PRODUCT))?;
     let store = read(KEY_VALUE_HOST)?;
     let over_files = |component: &Path, directory: &str| {
         let bytes = fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
         let composed = compose(&bytes, &store, KEY_VALUE_STORE)
             .with_context(|| format!("cannot compose {} with {KEY_VALUE_HOST}", component.display()))?;
-        write(&composed, &in_components(directory, KEY_VALUE_DRIVER))
+        write(&composed, &in_components(directory, KEY_VALUE_PRODUCT))
     };
     Ok(Tested {
         over_files: WithDriver {
@@ -156,15 +155,8 @@ pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Re
 
 /// Compiles a part as a cdylib alone: with the rlib beside it cargo would leave out LTO. What comes of it goes through wasm-opt, which takes a seventh off what LLVM leaves.
 fn compile(toolchain: &Toolchain, wasm_opt: Option<&Path>, part: &str) -> Result<()> {
-    let (package, features) = part.split_once('+').unwrap_or((part, ""));
     let mut cargo = toolchain.cargo("rustc");
-    cargo.args(["--release", "--lib", "--crate-type", "cdylib", "--package", package]);
-    if !features.is_empty() {
-        // What cargo makes has the same name with a feature and without: in one place, each would have
-        // to be made anew after the other.
-        cargo.args(["--no-default-features", "--features", features]);
-        cargo.arg("--target-dir").arg(target(part));
-    }
+    cargo.args(["--release", "--lib", "--crate-type", "cdylib", "--package", part]);
     process::build(&mut cargo)?;
     let (compiled, optimised) = (compiled(part), optimised(part));
     if is_optimised(part) {
@@ -214,25 +206,18 @@ fn product(name: &str) -> PathBuf {
     in_components("", name)
 }
 
-fn in_components(directory: &str, driver: &str) -> PathBuf {
-    workspace("target/components").join(directory).join(driver).with_extension("wasm")
+fn in_components(directory: &str, name: &str) -> PathBuf {
+    workspace("target/components").join(directory).join(name).with_extension("wasm")
 }
 
 /// Returns where the compiler puts a part.
 fn compiled(part: &str) -> PathBuf {
-    let (package, _) = part.split_once('+').unwrap_or((part, ""));
-    target(part).join(TARGET).join("release").join(package.replace('-', "_")).with_extension("wasm")
-}
-
-/// Returns the target directory of a part.
-fn target(part: &str) -> PathBuf {
-    let (_, features) = part.split_once('+').unwrap_or((part, ""));
-    workspace("target").join(features)
+    workspace("target").join(TARGET).join("release").join(part.replace('-', "_")).with_extension("wasm")
 }
 
 /// Returns where it is put once it was optimised.
 fn optimised(part: &str) -> PathBuf {
-    in_components("parts", part)
+    in_components("parts", part.trim_start_matches("component-"))
 }
 
 fn read(part: &str) -> Result<Vec<u8>> {

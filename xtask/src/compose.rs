@@ -61,7 +61,7 @@ fn check(component: &[u8]) -> Result<()> {
     handler(&exports)?;
     let foreign: Vec<_> =
         imports.iter().map(String::as_str).filter(|name| !name.starts_with("wasi:")).collect();
-    ensure!(foreign.is_empty(), "the component still imports {}", foreign.join(", "));
+    ensure!(foreign.is_empty(), "the component imports more than WASI: {}", foreign.join(", "));
     Ok(())
 }
 
@@ -82,7 +82,7 @@ fn world(graph: &CompositionGraph, package: &Package) -> (Vec<String>, Vec<Strin
 fn plugs<'a>(imports: &'a [String], exports: &'a [String], package: &str) -> Result<Vec<&'a str>> {
     let mut wanted: Vec<_> =
         imports.iter().map(String::as_str).filter(|name| name.starts_with(package)).collect();
-    ensure!(!wanted.is_empty(), "the registry imports nothing of {package}");
+    ensure!(!wanted.is_empty(), "the registry imports nothing from {package}");
     let missing: Vec<_> =
         wanted.iter().copied().filter(|name| !exports.iter().any(|export| export == name)).collect();
     ensure!(missing.is_empty(), "the driver does not export {}", missing.join(", "));
@@ -198,7 +198,7 @@ mod tests {
         let import = format!(r#"(import "lighter:storage/blobs@0.1.0" (instance {STORE}))"#);
         let fits = driver("", "lighter:storage/blobs@0.1.0", "u64");
         assert!(failure(&component(&import), &fits).contains("wasi:http/incoming-handler"));
-        assert!(failure(&component(""), &fits).contains("imports nothing of lighter:storage/"));
+        assert!(failure(&component(""), &fits).contains("imports nothing from lighter:storage/"));
         assert!(failure(b"\0asm", &fits).contains("cannot be composed"));
     }
 }

@@ -52,7 +52,7 @@ const SETTINGS: [&str; 30] = [
 /// Runs the suite over each storage driver, and fails unless it passes as a whole: what it skips is no pass.
 pub(crate) fn conformance(wasmtime: &Path, tested: &Tested, suite: &Path) -> Result<()> {
     let suite = fs::canonicalize(suite).with_context(|| {
-        format!("{} is not there: build the suite as docs/conformance.md says", suite.display())
+        format!("{} does not exist: build the suite as docs/conformance.md says", suite.display())
     })?;
     let mut failed = Vec::new();
     for (driver, component) in
@@ -60,7 +60,7 @@ pub(crate) fn conformance(wasmtime: &Path, tested: &Tested, suite: &Path) -> Res
     {
         for version in VERSIONS {
             let results = workspace("target/conformance").join(format!("{driver}-{version}"));
-            let counts = step(&format!("the suite's {version} version over the {driver} driver"), || {
+            let counts = step(&format!("running version {version} over the {driver} driver"), || {
                 one_run(wasmtime, component, &suite, version, &results)
             })?;
             println!("{driver}, {version}: {counts}; see {}", results.join("report.html").display());
@@ -70,7 +70,7 @@ pub(crate) fn conformance(wasmtime: &Path, tested: &Tested, suite: &Path) -> Res
         }
     }
     if !failed.is_empty() {
-        bail!("the suite does not pass: {}", failed.join(", "));
+        bail!("the suite failed: {}", failed.join(", "));
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ fn one_run(wasmtime: &Path, component: &Path, suite: &Path, version: &str, resul
     let registry =
         Process::spawn(&mut serve.command(wasmtime, component)).context("cannot start wasmtime")?;
     let address = registry.try_wait_for(READY).and_then(|line| address_in(&line));
-    let address = address.with_context(|| format!("wasmtime does not serve:\n{}", registry.log()))?;
+    let address = address.with_context(|| format!("wasmtime did not start to serve:\n{}", registry.log()))?;
     let mut command = Command::new(suite);
     command.current_dir(results).env("OCI_VERSION", version).env("OCI_RESULTS_DIR", results);
     command.env("OCI_REGISTRY", address.to_string()).env("OCI_TLS", "disabled");
@@ -111,7 +111,7 @@ impl Counts {
         };
         let counts: Vec<_> = summary.map_while(count).filter(|(name, _)| name != "total").collect();
         if counts.iter().all(|(_, number)| *number == 0) {
-            bail!("the suite has tested nothing; is it the one of the OCI Distribution Spec?");
+            bail!("the suite tested nothing; is it the conformance suite of the OCI Distribution Spec?");
         }
         Ok(Self(counts))
     }

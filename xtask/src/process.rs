@@ -110,13 +110,13 @@ fn pass_on(output: impl Read, to: &mut impl Write) -> Result<String> {
 /// Returns what a build lacked, by what it said.
 fn lack(said: &str) -> Option<&'static str> {
     const LACKS: [(&str, &str); 7] = [
-        ("No space left on device", "there is no space left on the disk"),
-        ("Disk quota exceeded", "there is no space left on the disk for this user"),
+        ("No space left on device", "the disk is full: no space is left"),
+        ("Disk quota exceeded", "the disk quota of this user is used up"),
         ("linker `cc` not found", "there is no C compiler on PATH"),
         ("failed to find tool", "there is no C or C++ compiler on PATH"),
-        ("Permission denied", "what it has to read or to write is not permitted to this user"),
-        ("Could not resolve host", "there is no network, and this has to be fetched once"),
-        ("failed to download", "the network does not lead to where this has to be fetched from once"),
+        ("Permission denied", "this user has no permission for a file that it must read or write"),
+        ("Could not resolve host", "there is no network, and this must be downloaded once"),
+        ("failed to download", "the network does not reach the server of a download"),
     ];
     LACKS.into_iter().find(|(says, _)| said.contains(says)).map(|(_, lack)| lack)
 }
@@ -139,7 +139,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
 fn reason(said: &str) -> &str {
     let is_error = |line: &&str| line.starts_with("E: ") || line.starts_with("error");
     let last = said.lines().rfind(|line| !line.trim().is_empty());
-    said.lines().find(is_error).or(last).unwrap_or("it said nothing")
+    said.lines().find(is_error).or(last).unwrap_or("it printed no message")
 }
 
 /// Returns the program and its first argument, which is how a reader knows a command.
@@ -186,7 +186,7 @@ mod tests {
                 "Caused by:\n  [6] Could not resolve hostname (Could not resolve host: index.crates.io)",
                 "no network",
             ),
-            ("error: failed to download `a v1`\n  [7] Could not connect to server", "network does not lead"),
+            ("error: failed to download `a v1`\n  [7] Could not connect to server", "network does not reach"),
         ] {
             assert!(lack(said).unwrap().contains(lacked), "{said}");
         }
@@ -210,7 +210,7 @@ mod tests {
         let apt = "W: old\nE: Failed to fetch http://a/b  Could not connect\nE: Some files failed.\n";
         assert_eq!(reason(apt), "E: Failed to fetch http://a/b  Could not connect");
         assert_eq!(reason("starting\nno space left\n\n"), "no space left");
-        assert_eq!(reason(""), "it said nothing");
+        assert_eq!(reason(""), "it printed no message");
     }
 
     #[test]

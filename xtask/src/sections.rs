@@ -39,12 +39,12 @@ pub(crate) fn with_modules(
 
 /// Returns a component with what each section becomes; none is left out.
 fn changed(component: &[u8], change: &mut Change) -> Result<Vec<u8>> {
-    let (header, mut rest) = component.split_at_checked(HEADER).context("a component has a header")?;
+    let (header, mut rest) = component.split_at_checked(HEADER).context("the component has no header")?;
     let mut changed = header.to_vec();
     while let Some((id, after)) = rest.split_first() {
-        let (length, content) = number(after).context("a section of a component says how long it is")?;
+        let (length, content) = number(after).context("a section of the component has no valid length")?;
         let (content, next) =
-            content.split_at_checked(length).context("a section of a component is as long as it says")?;
+            content.split_at_checked(length).context("a section of the component is cut off")?;
         if let Some(content) = change(*id, content)? {
             changed.push(*id);
             push_number(&mut changed, content.len());

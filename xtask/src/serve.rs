@@ -41,7 +41,7 @@ impl Site {
         ensure!(
             address.ip().is_loopback() || env::var_os(AUTH).is_some(),
             "{address} can be reached from other machines: set up access control with {AUTH}=htpasswd (see \
-             docs/security.md), or say with {AUTH}=none that whoever reaches it may push and delete"
+             docs/security.md), or set {AUTH}=none to let every client push and delete"
         );
         prepare_data(&self.data)?;
         Ok(address)
@@ -66,7 +66,7 @@ pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data
         .with_context(|| format!("cannot start {}", wasmtime.display()))?;
     while !stop.load(Ordering::Relaxed) {
         if let Some(status) = server.ended()? {
-            bail!("wasmtime ended by itself ({status})");
+            bail!("wasmtime exited unexpectedly ({status})");
         }
         if let Ok(line) = urls.try_recv() {
             let at = reachable(&line)?;
@@ -105,7 +105,7 @@ fn address(listen: &str) -> Result<SocketAddr> {
     match TcpListener::bind(address) {
         Ok(_) => Ok(address),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            bail!("{address} is taken by another program: choose another port with --listen")
+            bail!("another program is listening on {address}: choose another port with --listen")
         }
         Err(error) => bail!("cannot listen on {address}: {error}"),
     }
@@ -126,7 +126,7 @@ fn prepare_data(data: &Path) -> Result<()> {
 
 /// Returns the address in the line in which wasmtime says where it serves, as it is reached from this machine.
 fn reachable(line: &str) -> Result<SocketAddr> {
-    let mut address = address_in(line).with_context(|| format!("wasmtime says no address: {line}"))?;
+    let mut address = address_in(line).with_context(|| format!("wasmtime printed no address: {line}"))?;
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
@@ -138,9 +138,9 @@ fn reachable(line: &str) -> Result<SocketAddr> {
 
 /// Fails unless a registry answers there.
 fn ensure_answers(address: SocketAddr) -> Result<()> {
-    let answer = Request::new(address, "GET", "/v2/").try_send().context("the registry does not answer")?;
+    let answer = Request::new(address, "GET", "/v2/").try_send().context("the registry did not answer")?;
     // Where access is controlled, it asks for a token.
-    ensure!([200, 401].contains(&answer.code()), "the registry answers GET /v2/ with `{}`", answer.status());
+    ensure!([200, 401].contains(&answer.code()), "the registry answered GET /v2/ with `{}`", answer.status());
     Ok(())
 }
 
@@ -150,10 +150,13 @@ fn is_open() -> bool {
 }
 
 fn warning(address: SocketAddr) -> String {
-    let whoever =
-        if address.ip().is_loopback() { "every program on this machine" } else { "whoever reaches it" };
+    let clients = if address.ip().is_loopback() {
+        "every program on this machine"
+    } else {
+        "every client that reaches it"
+    };
     format!(
-        "WARNING: there is no access control at {address}: {whoever} may read, replace and delete images.\n"
+        "WARNING: there is no access control at {address}: {clients} may read, replace and delete images.\n"
     )
 }
 
@@ -164,7 +167,7 @@ fn welcome(at: SocketAddr, data: &Path) -> String {
          docker pull alpine\n  \
          docker tag alpine {at}/alpine\n  \
          docker push {at}/alpine\n\n\
-         or with skopeo, without any daemon:\n\n  \
+         Or with skopeo, without a daemon:\n\n  \
          skopeo copy --dest-tls-verify=false docker://docker.io/library/alpine docker://{at}/alpine\n",
         data.display()
     )

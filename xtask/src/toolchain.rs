@@ -24,7 +24,7 @@ impl Toolchain {
             step(&format!("adding the target {TARGET} with rustup (once; a few seconds)"), || {
                 add_target("rustup")
             })?;
-            ensure!(has_target()?, "rustup added {TARGET} to another compiler than `rustc` on PATH");
+            ensure!(has_target()?, "rustup added {TARGET} to a compiler other than the `rustc` on PATH");
         }
         Ok(Self(()))
     }
@@ -62,14 +62,14 @@ fn add_target(rustup: &str) -> Result<()> {
     match Command::new(rustup).current_dir(workspace("")).args(["target", "add", TARGET]).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => bail!(
-            "rustup could not add {TARGET} ({status}; its reason is above): run `rustup target add {TARGET}` \
-             where there is a network"
+            "rustup could not add {TARGET} ({status}; see its message above): run `rustup target add {TARGET}` \
+             with network access"
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => bail!(
             "the compiler has no standard library for {TARGET}, and there is no rustup to add it: install \
-             Rust with rustup, or your system's package of that library"
+             Rust with rustup, or your system's package for that library"
         ),
-        Err(error) => bail!("rustup cannot be started: {error}"),
+        Err(error) => bail!("cannot start rustup: {error}"),
     }
 }
 

@@ -19,8 +19,8 @@ type Version = (u32, u32, u32);
 const WASMTIME: &str = "48.0.8";
 
 /// Why other versions are refused.
-const FLAW: &str = "only 48.0.8 and its later patches, and 50.0.1 and later, are without the flaw \
-                    GHSA-h4wp-g4x3-7398 in how they check a body against its Content-Length";
+const FLAW: &str = "it has the flaw GHSA-h4wp-g4x3-7398 in how it checks a body against its Content-Length; \
+                    use 48.0.8 or a later 48.x, or 50.0.1 or later";
 
 /// What `wasmtime serve` and `wasmtime compile` need, and no more: the rest doubles the time.
 const FEATURES: &str =
@@ -52,16 +52,17 @@ pub(crate) fn wasmtime() -> Result<PathBuf> {
             Some(version) if is_sound(version) => return Ok(candidate.to_owned()),
             Some((major, minor, patch)) => {
                 eprintln!(
-                    "xtask: {} is {major}.{minor}.{patch} and is not used: {FLAW}",
+                    "xtask: not using {}, version {major}.{minor}.{patch}: {FLAW}",
                     candidate.display()
                 );
             }
             None => {}
         }
     }
-    let what = format!("building wasmtime {WASMTIME} into target/tools (once; 5 to 10 minutes on two cores)");
+    let what =
+        format!("building wasmtime {WASMTIME} into target/tools (once; about 10 minutes on two cores)");
     step(&what, install).context("wasmtime, which runs the registry, could not be built")?;
-    ensure!(version(&own).is_some_and(is_sound), "the wasmtime that was built does not run");
+    ensure!(version(&own).is_some_and(is_sound), "the wasmtime that was built does not work");
     Ok(own)
 }
 
@@ -113,7 +114,9 @@ pub(crate) fn wasm_opt() -> Option<PathBuf> {
     let said = capture(Command::new(wasm_opt).arg("--version")).ok()?;
     let number = said.split_whitespace().nth(2)?.parse::<u32>().ok()?;
     if number < OLDEST_WASM_OPT {
-        eprintln!("xtask: the wasm-opt on PATH is {number} and is not used: it has to be {OLDEST_WASM_OPT}");
+        eprintln!(
+            "xtask: not using the wasm-opt on PATH: its version is {number}, and {OLDEST_WASM_OPT} or later is needed"
+        );
         return None;
     }
     Some(wasm_opt.to_owned())

@@ -22,7 +22,7 @@ use serde::de::IgnoredAny;
 use certificate::Certificate;
 use jwk::Jwk;
 use lighter::auth::{TokenServer, VerifyToken};
-use lighter::storage::Settings;
+use lighter_storage::Settings;
 use public_key::{Algorithm, PublicKey};
 
 const JWKS: &str = "REGISTRY_AUTH_TOKEN_JWKS";

@@ -30,6 +30,7 @@ const P256_LENGTH: usize = 32;
 /// What powers modulo a number are computed with, in the length of nearly all keys, or of the longest. Code for any
 /// length is 40 KB more.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there are few, for as long as an instance lives")]
 pub(crate) enum Modulus {
     Bits2048(FixedMontyParams<{ U2048::LIMBS }>),
     Bits4096(FixedMontyParams<{ U4096::LIMBS }>),

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result, Stat};
 use crate::error::failed;
-use lighter::storage::{self, check_key};
+use lighter_storage::{self as storage, check_key};
 
 /// How often an operation is tried again after another request has removed the directory that it
 /// was about to use. Each time another request's operation went through.

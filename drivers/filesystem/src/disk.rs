@@ -1,13 +1,13 @@
 //! What the driver asks of a file system: the calls of `wasi:filesystem` that it makes, one for one. The host's
 //! file system is one implementation (`host`); the tests have another, which loses power.
 
-use lighter::storage::Content;
+use lighter_storage::Content;
 
 /// What a call returns.
 pub(crate) type Result<T> = core::result::Result<T, Code>;
 
 /// The file system below the directory that the host gives. Paths are relative to that directory.
-pub(crate) trait Disk {
+pub trait Disk {
     /// An open file or directory.
     type File: File;
 
@@ -32,7 +32,7 @@ pub(crate) trait Disk {
 }
 
 /// An open file or directory.
-pub(crate) trait File {
+pub trait File {
     /// The names in a directory, and what they are. One that cannot be read is an error of its own.
     type Entries: Iterator<Item = Result<(String, Kind)>>;
 
@@ -61,7 +61,7 @@ pub(crate) trait File {
 
 /// What is done with a link at the end of a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Links {
+pub enum Links {
     /// It stands for what it leads to. The host keeps it from leading out of the directory.
     Follow,
     /// It is what is meant.
@@ -70,7 +70,7 @@ pub(crate) enum Links {
 
 /// What is opened, and for what.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Open {
+pub enum Open {
     /// What is there, to read.
     Read,
     /// A file that is there, to read and write.
@@ -84,29 +84,34 @@ pub(crate) enum Open {
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stat {
-    pub(crate) kind: Kind,
+pub struct Stat {
+    /// What it is.
+    pub kind: Kind,
     /// In bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// How many names it has. None are left once it was removed.
-    pub(crate) links: u64,
+    pub links: u64,
     /// When it was last written to, in seconds since 1970; 0 where the host does not say.
-    pub(crate) modified: u64,
+    pub modified: u64,
 }
 
 /// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A regular file.
     File,
+    /// A directory.
     Directory,
+    /// A symbolic link.
     Link,
-    #[cfg_attr(test, expect(dead_code, reason = "the disk of the tests has no devices"))]
+    /// A device, a pipe or a socket.
     Other,
 }
 
 /// Why a call failed: the codes of `wasi:filesystem` that the driver tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Code {
+#[expect(missing_docs, reason = "they are those of WASI")]
+pub enum Code {
     Access,
     BadDescriptor,
     Exist,

@@ -1,6 +1,6 @@
 //! From the codes of a file system to the contract's errors.
 
-use lighter::storage::Error;
+use lighter_storage::Error;
 
 use crate::disk::Code;
 

@@ -7,7 +7,7 @@ use wasi::filesystem::types::{
     NewTimestamp, OpenFlags, PathFlags,
 };
 
-use lighter::storage::{self, Content, Settings};
+use lighter_storage::{self as storage, Content, Settings};
 
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result, Stat};
 use crate::path::nearest;
@@ -28,12 +28,12 @@ impl storage::Open for Filesystem<Host> {
 }
 
 /// A directory that the host gives.
-pub(crate) struct Host(Descriptor);
+pub struct Host(Descriptor);
 
 impl Host {
     /// Finds the directory that contains the root directory, and where in it that is. Errs with a text for
     /// the log.
-    pub(crate) fn find(root: &str) -> core::result::Result<(Self, String), String> {
+    fn find(root: &str) -> core::result::Result<(Self, String), String> {
         let mut given = get_directories();
         let (index, inside) = nearest(given.iter().map(|(_, path)| path.as_str()), root)
             .ok_or_else(|| format!("the host gives no directory that contains {root}"))?;
@@ -138,7 +138,7 @@ impl File for Descriptor {
 }
 
 /// The entries of a directory.
-pub(crate) struct Entries(DirectoryEntryStream);
+pub struct Entries(DirectoryEntryStream);
 
 impl Iterator for Entries {
     type Item = Result<(String, Kind)>;

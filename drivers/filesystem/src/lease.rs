@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::directory::Directory;
 use crate::disk::{Code, Disk, File, Open, Stat};
 use crate::error::failed;
-use lighter::storage::Error;
+use lighter_storage::Error;
 
 /// A lease that was not renewed for this many seconds may be superseded.
 pub(crate) const EXPIRY: u64 = 10;

@@ -7,43 +7,22 @@
 //!
 //! The directory is the one that `REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY` names, or
 //! `/var/lib/registry`, as the guest sees it.
-//!
-//! What comes of it is the registry with this storage linked in (the feature `registry`), or a driver to be
-//! composed with a registry (`driver`). They behave alike. Linked in, the bytes of an upload pass by one
-//! component and not by two.
 
+mod directory;
+mod disk;
+mod error;
 #[cfg(target_family = "wasm")]
 mod host;
-
-#[cfg(any(target_family = "wasm", test))]
-mod directory;
-#[cfg(any(target_family = "wasm", test))]
-mod disk;
-#[cfg(any(target_family = "wasm", test))]
-mod error;
-#[cfg(any(target_family = "wasm", test))]
 mod lease;
-#[cfg(any(target_family = "wasm", test))]
 mod path;
-#[cfg(any(target_family = "wasm", test))]
 mod publish;
-#[cfg(any(target_family = "wasm", test))]
 mod storage;
-#[cfg(any(target_family = "wasm", test))]
-mod tree;
-#[cfg(any(target_family = "wasm", test))]
-mod upload;
-
 #[cfg(test)]
 mod tests;
+mod tree;
+mod upload;
 
-#[cfg(all(target_family = "wasm", feature = "registry", not(feature = "token-server")))]
-lighter::export_registry!(storage::Filesystem<host::Host>, lighter::component::environment);
-#[cfg(all(target_family = "wasm", feature = "token-server"))]
-lighter::export_registry!(
-    storage::Filesystem<host::Host>,
-    lighter::component::environment,
-    lighter_token_server::TOKEN_SERVER
-);
-#[cfg(all(target_family = "wasm", feature = "driver"))]
-lighter::export_storage!(storage::Filesystem<host::Host>, lighter::component::environment);
+pub use self::disk::{Code, Disk, File, Kind, Links, Open, Stat};
+#[cfg(target_family = "wasm")]
+pub use self::host::Host;
+pub use self::storage::Filesystem;

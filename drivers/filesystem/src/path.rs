@@ -2,6 +2,7 @@
 
 /// Finds the directory among those that the host gives, and where in it the root directory is: of
 /// several that contain it, the one that is nearest.
+#[cfg(any(target_family = "wasm", test))] // `host` alone asks
 pub(crate) fn nearest<'a>(given: impl Iterator<Item = &'a str>, root: &str) -> Option<(usize, String)> {
     let root = root.trim_end_matches('/');
     let inside = |(index, path): (usize, &'a str)| {

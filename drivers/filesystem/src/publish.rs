@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::directory::{Directory, TRIES, temporary};
 use crate::disk::{Code, Disk, File, Result, write_all};
 use crate::error::failed;
-use lighter::storage::{self, Error};
+use lighter_storage::{self as storage, Error};
 
 /// Whether what is put somewhere is to be durable.
 #[derive(Clone, Copy, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lighter::storage::{Content, Error, Result, Storage};
+use lighter_storage::{Content, Error, Result, Storage};
 
 use crate::directory::Directory;
 use crate::disk::{Disk, File, Open};
@@ -10,7 +10,7 @@ use crate::error::absent_or_failed;
 use crate::upload::Writer;
 
 /// Storage in a directory, or the reason why there is none.
-pub(crate) struct Filesystem<D>(core::result::Result<Arc<Directory<D>>, String>);
+pub struct Filesystem<D>(core::result::Result<Arc<Directory<D>>, String>);
 
 /// Clones are of the same directory.
 impl<D> Clone for Filesystem<D> {
@@ -21,7 +21,7 @@ impl<D> Clone for Filesystem<D> {
 
 impl<D: Disk> Filesystem<D> {
     /// Storage in a directory of a file system. Where there is no such directory, each call says why.
-    pub(crate) fn new(found: core::result::Result<(D, String), String>) -> Self {
+    pub fn new(found: core::result::Result<(D, String), String>) -> Self {
         Self(found.map(|(disk, inside)| Arc::new(Directory::new(disk, inside))))
     }
 

@@ -6,7 +6,7 @@ use crate::directory::{Directory, TRIES};
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result};
 use crate::error::failed;
 use crate::path::is_temporary;
-use lighter::storage::{self, Error};
+use lighter_storage::{self as storage, Error};
 
 /// This many entries may be passed over while a directory is listed. It only ends what a host might repeat
 /// for ever.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lighter::storage::{Content, Note, Result, Upload, beyond_the_end};
+use lighter_storage::{Content, Note, Result, Upload, beyond_the_end};
 
 use crate::directory::Directory;
 use crate::disk::{Disk, File, Open, write_all};
@@ -13,7 +13,7 @@ use crate::lease::Lease;
 const WRITTEN_OUT: u64 = 4 * 1024 * 1024;
 
 /// An open upload.
-pub(crate) struct Writer<D: Disk> {
+pub struct Writer<D: Disk> {
     root: Arc<Directory<D>>,
     path: String,
     file: D::File,

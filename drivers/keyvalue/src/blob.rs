@@ -3,7 +3,7 @@
 //! A blob's key names its content, so that of two that are published at once either will do: the one
 //! that comes second gives up its own chunks, unless the first one is broken.
 
-use lighter::storage::{Error, Result};
+use lighter_storage::{Error, Result};
 
 use crate::bucket::Bucket;
 use crate::content::{Content, Reader, Run};

@@ -1,9 +1,9 @@
 //! What the driver asks of a store.
 
-use lighter::storage::Result;
+use lighter_storage::Result;
 
 /// A store of values. A clone is the same store.
-pub(crate) trait Bucket: Clone + 'static {
+pub trait Bucket: Clone + 'static {
     /// Returns a value, or none.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
     /// Whether there is a value.

@@ -7,7 +7,7 @@
 //! Whoever deletes takes the counter away first and the value after, and does nothing if there is no
 //! value: so there is never a value to be lost that a new creator has stored meanwhile.
 
-use lighter::storage::Result;
+use lighter_storage::Result;
 
 use crate::bucket::{Bucket, delete_all};
 use crate::key::{numbered, stored};

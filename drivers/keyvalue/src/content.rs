@@ -1,7 +1,6 @@
 //! Content: bytes that lie in chunks, each a value of its own.
 
-use lighter::storage::{Error, Result};
-use lighter::stream::Stream;
+use lighter_storage::{Error, Result, Stream};
 use uuid::Uuid;
 
 use crate::bucket::{Bucket, delete_all};

@@ -12,7 +12,7 @@
 //! upload was taken from a writer that had not let go, its end leaves the counter and a mark behind,
 //! by which such a state is known to be of no upload.
 
-use lighter::storage::{Error, Result};
+use lighter_storage::{Error, Result};
 
 use crate::bucket::{Bucket, delete_all};
 use crate::key::{numbered, stored};

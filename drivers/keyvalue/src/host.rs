@@ -1,17 +1,44 @@
 //! The store of the host.
 
+use core::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
-use lighter::storage::{Error, Result};
+use lighter_storage::{Error, Open, Result, Settings};
 
 use crate::bindings::wasi::keyvalue::atomics::{Cas, CasError, increment, swap};
 use crate::bindings::wasi::keyvalue::batch::{delete_many, set_many};
 use crate::bindings::wasi::keyvalue::store::{self, open};
 use crate::bucket::Bucket;
+use crate::storage::KeyValue;
+
+/// The name of the store.
+const STORE: &str = "REGISTRY_STORAGE_KEYVALUE_STORE";
+const DEFAULT_STORE: &str = "default";
+
+/// The size of a chunk, in bytes.
+const CHUNK: &str = "REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE";
+const DEFAULT_CHUNK: usize = 512 * 1024;
+/// Between a chunk that is hardly worth a key of its own and one that a component should not hold.
+const CHUNKS: RangeInclusive<usize> = 4096..=16 * 1024 * 1024;
+
+impl Open for KeyValue<Host> {
+    const VARIABLES: &'static [&'static str] = &[STORE, CHUNK];
+
+    fn open(settings: &Settings) -> core::result::Result<Self, String> {
+        let chunk = match settings.get(CHUNK) {
+            None => DEFAULT_CHUNK,
+            Some(text) => text.parse().ok().filter(|size| CHUNKS.contains(size)).ok_or_else(|| {
+                let (least, most) = (CHUNKS.start(), CHUNKS.end());
+                format!("{CHUNK} is a number from {least} to {most}, not {text:?}")
+            })?,
+        };
+        Ok(Self::new(Host::new(settings.get(STORE).unwrap_or(DEFAULT_STORE)), chunk))
+    }
+}
 
 /// A store of the host's, by its name.
 #[derive(Clone)]
-pub(crate) struct Host(Arc<Store>);
+pub struct Host(Arc<Store>);
 
 struct Store {
     name: String,
@@ -20,7 +47,7 @@ struct Store {
 
 impl Host {
     /// Names a store. It is opened when it is first used.
-    pub(crate) fn new(name: &str) -> Self {
+    fn new(name: &str) -> Self {
         Self(Arc::new(Store { name: name.to_owned(), bucket: OnceLock::new() }))
     }
 

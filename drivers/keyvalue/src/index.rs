@@ -20,7 +20,7 @@
 //! removed once that is deleted. A writer that meets a closed page waits for it to be gone, and opens it
 //! again if nobody has removed it for a while. After a crash, the marks say what is left to be deleted.
 
-use lighter::storage::{Error, Result};
+use lighter_storage::{Error, Result};
 use uuid::Uuid;
 
 use crate::bucket::Bucket;

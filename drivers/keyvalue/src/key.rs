@@ -1,7 +1,6 @@
 //! Keys: of the contract, and of the store.
 
-use lighter::digest::Algorithm;
-use lighter::hash;
+use lighter_hash::{self as hash, Algorithm};
 
 /// The longest key that every store takes, in bytes.
 const LIMIT: usize = 255;

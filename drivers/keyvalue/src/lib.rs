@@ -14,50 +14,30 @@
 //! reported as done that was not (Redis), so whoever swaps reads what came of it; and one of a key
 //! that is not there excludes nobody (SQLite), so what must be exclusive is an `increment`. `get-many`
 //! asks Redis something else, and is not used.
-//!
-//! What comes of it is the registry with this storage linked in (the feature `registry`), or a driver to be
-//! composed with a registry (`driver`).
 
 #[cfg(target_family = "wasm")]
 mod bindings;
-#[cfg(target_family = "wasm")]
-mod environment;
+mod blob;
+mod bucket;
+mod cell;
+mod content;
+mod hold;
 #[cfg(target_family = "wasm")]
 mod host;
-#[cfg(target_family = "wasm")]
-mod storage;
-
-#[cfg(any(target_family = "wasm", test))]
-mod blob;
-#[cfg(any(target_family = "wasm", test))]
-mod bucket;
-#[cfg(any(target_family = "wasm", test))]
-mod cell;
-#[cfg(any(target_family = "wasm", test))]
-mod content;
-#[cfg(any(target_family = "wasm", test))]
-mod hold;
-#[cfg(any(target_family = "wasm", test))]
 mod index;
-#[cfg(any(target_family = "wasm", test))]
 mod key;
-#[cfg(any(target_family = "wasm", test))]
-mod page;
-#[cfg(any(target_family = "wasm", test))]
-mod state;
-#[cfg(any(target_family = "wasm", test))]
-mod time;
-#[cfg(any(target_family = "wasm", test))]
-mod upload;
-#[cfg(any(target_family = "wasm", test))]
-mod value;
-
 #[cfg(test)]
 mod memory;
+mod page;
+mod state;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod time;
+mod upload;
+mod value;
 
-#[cfg(all(target_family = "wasm", feature = "registry"))]
-lighter::export_registry!(storage::KeyValue, environment::environment);
-#[cfg(all(target_family = "wasm", feature = "driver"))]
-lighter::export_storage!(storage::KeyValue, environment::environment);
+pub use self::bucket::Bucket;
+#[cfg(target_family = "wasm")]
+pub use self::host::Host;
+pub use self::storage::KeyValue;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use lighter::storage::{Error, Result};
+use lighter_storage::{Error, Result};
 
 use crate::bucket::Bucket;
 

@@ -1,55 +1,31 @@
 //! The storage: values, blobs and uploads in the store of the host.
 
-use core::ops::RangeInclusive;
+use lighter_storage::{Content, Result, Storage, check_key};
 
-use lighter::storage::{Content, Open, Result, Settings, Storage, check_key};
-
-use crate::host::Host;
+use crate::bucket::Bucket;
 use crate::upload::{Writer, received};
 use crate::{blob, index, value};
 
-/// The name of the store.
-const STORE: &str = "REGISTRY_STORAGE_KEYVALUE_STORE";
-const DEFAULT_STORE: &str = "default";
-
-/// The size of a chunk, in bytes.
-const CHUNK: &str = "REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE";
-const DEFAULT_CHUNK: usize = 512 * 1024;
-/// Between a chunk that is hardly worth a key of its own and one that a component should not hold.
-const CHUNKS: RangeInclusive<usize> = 4096..=16 * 1024 * 1024;
-
-/// Storage in a store that the host gives.
-pub(crate) struct KeyValue {
-    host: Host,
-    /// The size of a chunk, in bytes.
+/// Storage in a store of values.
+pub struct KeyValue<B> {
+    bucket: B,
     chunk: usize,
 }
 
-impl KeyValue {
+impl<B: Bucket> KeyValue<B> {
+    /// Storage in a store, with chunks of a size in bytes.
+    pub fn new(bucket: B, chunk: usize) -> Self {
+        Self { bucket, chunk }
+    }
+
     /// Returns the store, to do something under a key or a prefix.
-    fn at(&self, key: &str) -> Result<&Host> {
-        check_key(key).map(|()| &self.host)
+    fn at(&self, key: &str) -> Result<&B> {
+        check_key(key).map(|()| &self.bucket)
     }
 }
 
-impl Open for KeyValue {
-    const VARIABLES: &'static [&'static str] = &[STORE, CHUNK];
-
-    fn open(settings: &Settings) -> core::result::Result<Self, String> {
-        let host = Host::new(settings.get(STORE).unwrap_or(DEFAULT_STORE));
-        let chunk = match settings.get(CHUNK) {
-            None => DEFAULT_CHUNK,
-            Some(text) => text.parse().ok().filter(|size| CHUNKS.contains(size)).ok_or_else(|| {
-                let (least, most) = (CHUNKS.start(), CHUNKS.end());
-                format!("{CHUNK} is a number from {least} to {most}, not {text:?}")
-            })?,
-        };
-        Ok(Self { host, chunk })
-    }
-}
-
-impl Storage for KeyValue {
-    type Upload = Writer<Host>;
+impl<B: Bucket> Storage for KeyValue<B> {
+    type Upload = Writer<B>;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         value::get(self.at(key)?, key)

@@ -4,8 +4,7 @@ mod cut;
 
 use std::thread;
 
-use lighter::storage::{Error, Upload as _};
-use lighter::stream::Stream as _;
+use lighter_storage::{Error, Stream as _, Upload as _};
 
 use crate::bucket::Bucket;
 use crate::key::{numbered, stored};

@@ -1,6 +1,6 @@
 //! The writer of an upload: chunks that become a blob by being named.
 
-use lighter::storage::{self, Error, Note, Result, Upload, beyond_the_end, check_key};
+use lighter_storage::{self as storage, Error, Note, Result, Upload, beyond_the_end, check_key};
 
 use crate::blob::{self, Blob, FEW};
 use crate::bucket::{Bucket, delete_all};
@@ -21,7 +21,7 @@ pub(crate) fn received(bucket: &impl Bucket, id: &str) -> Result<Option<u64>> {
 }
 
 /// An open upload.
-pub(crate) struct Writer<B: Bucket> {
+pub struct Writer<B: Bucket> {
     bucket: B,
     upload: String,
     number: u32,

@@ -1,6 +1,6 @@
 //! Values.
 
-use lighter::storage::Result;
+use lighter_storage::Result;
 
 use crate::bucket::Bucket;
 use crate::key::stored;

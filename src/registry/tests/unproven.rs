@@ -2,9 +2,9 @@
 //! leaves, a sync that failed, and a request that is still at work.
 
 use super::*;
-use crate::storage::{Content, Upload};
 use crate::upload_state::Secret;
 use crate::upload_state::UploadState;
+use lighter_storage::{Content, Upload};
 
 const CONTENT: &[u8] = b"hello world";
 

@@ -9,8 +9,7 @@ mod values;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lighter::storage::{Content, Result, Storage};
-use lighter::stream::Stream;
+use lighter_storage::{Content, Result, Storage, Stream};
 
 /// Only ends what would otherwise hang for ever.
 const HANG: Duration = Duration::from_secs(60);
@@ -116,7 +115,7 @@ mod tests {
     use std::thread;
 
     use super::{Party, checks};
-    use lighter::storage::memory::Memory;
+    use lighter_storage::Memory;
 
     #[test]
     fn memory_keeps_the_contract() {

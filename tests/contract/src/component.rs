@@ -1,7 +1,7 @@
 //! The checks over a driver: `GET /` lists them, `GET /<check>/<party>` runs one party's part of one.
 #![allow(unsafe_code, reason = "what exports the handler is generated")]
 
-use lighter::imported::{self, Imported};
+use lighter_wasi::{Imported, environment_of_driver};
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 
@@ -15,7 +15,7 @@ impl Guest for Component {
         let checks = checks::<Imported>();
         let answer = match target.trim_matches('/').split_once('/') {
             None => {
-                imported::environment().expect("a driver that is configured rightly");
+                environment_of_driver().expect("a driver that is configured rightly");
                 checks.iter().map(line).collect()
             }
             Some((name, party)) => {

@@ -3,8 +3,8 @@
 
 wit_bindgen::generate!({
     world: "lighter:keyvalue-host/host",
-    // The interfaces are those that the driver imports.
-    path: ["../../drivers/keyvalue/wit/deps/keyvalue", "../../drivers/keyvalue/wit/deps/config", "wit"],
+    // The interfaces are those that are imported.
+    path: ["../../drivers/keyvalue/wit/deps/keyvalue", "../../crates/wasi/wit/deps/config", "wit"],
     generate_all,
 });
 

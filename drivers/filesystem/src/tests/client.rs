@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lighter::storage::{Content, Error, Result, Storage, Upload};
+use lighter_storage::{Content, Error, Result, Storage, Upload};
 
 use super::model::Model;
 use crate::storage::Filesystem;

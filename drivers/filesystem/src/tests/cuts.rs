@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lighter::storage::Storage;
+use lighter_storage::Storage;
 
 use super::choices::{Choices, each};
 use super::client::{Client, Step, Then, storage};

@@ -1,6 +1,6 @@
 //! Each call of recorded sessions fails once, the client goes on, and then the power goes.
 
-use lighter::storage::{Storage, Upload};
+use lighter_storage::{Storage, Upload};
 
 use super::choices::each;
 use super::client::{Client, Step, Then, blob, storage};

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use lighter::storage::{Content, Error};
 use lighter_explore::{Handle, Outcome, Scenario, World};
+use lighter_storage::{Content, Error};
 
 use crate::directory::Directory;
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result, Stat};

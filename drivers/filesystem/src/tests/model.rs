@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use lighter::storage::Content;
+use lighter_storage::Content;
 
 use super::choices::Choices;
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result, Stat};

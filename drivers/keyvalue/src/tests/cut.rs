@@ -5,8 +5,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use lighter::storage::{Error, Result, Upload as _};
-use lighter::stream::Stream as _;
+use lighter_storage::{Error, Result, Stream as _, Upload as _};
 
 use super::{CHUNK, content, read};
 use crate::bucket::Bucket;

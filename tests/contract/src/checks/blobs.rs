@@ -1,7 +1,7 @@
 //! `blobs`, but for uploads, for a caller that is alone.
 
 use super::{Check, Party, bytes};
-use lighter::storage::{Error, Storage};
+use lighter_storage::{Error, Storage};
 
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![

@@ -2,9 +2,8 @@
 //! So this is where it has a test of its own, in a component that is compiled as the registry is.
 
 use super::{Check, Party, bytes};
-use lighter::digest::Algorithm;
-use lighter::hash::Hasher;
-use lighter::storage::Storage;
+use lighter_hash::{Algorithm, Hasher};
+use lighter_storage::Storage;
 
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![Check { name: "sha-256-is-sha-256", parties: 1, run: sha_256_is_sha_256 }]

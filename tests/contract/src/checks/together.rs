@@ -1,7 +1,7 @@
 //! What is promised to several callers at once.
 
 use super::{Check, Party, all, bytes};
-use lighter::storage::{Error, Storage, Upload};
+use lighter_storage::{Error, Storage, Upload};
 
 const ROUNDS: usize = 20;
 

@@ -1,7 +1,7 @@
 //! Uploads, for a caller that is alone.
 
 use super::{Check, Party, all, bytes};
-use lighter::storage::{Error, Storage, Upload};
+use lighter_storage::{Error, Storage, Upload};
 
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![

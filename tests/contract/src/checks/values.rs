@@ -1,7 +1,7 @@
 //! `key-value`, for a caller that is alone.
 
 use super::{Check, Party, bytes};
-use lighter::storage::{Error, Storage};
+use lighter_storage::{Error, Storage};
 
 /// The largest value.
 const VALUE_MAX: usize = 64 * 1024;
@@ -188,7 +188,7 @@ fn what_is_no_key_is_refused<S: Storage>(party: &Party<S>) {
     for key in [
         "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "a\\b", "a b", "a:b", "ä", "a\0b", "a%2fb",
     ] {
-        fn refused<T>(key: &str, result: lighter::storage::Result<T>) {
+        fn refused<T>(key: &str, result: lighter_storage::Result<T>) {
             assert!(matches!(result, Err(Error::Other(_))), "{key:?} is taken for a key");
         }
         refused(key, storage.get(key));

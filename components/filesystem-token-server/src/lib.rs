@@ -1,0 +1,10 @@
+//! The registry over a directory, which takes the tokens of an outside server, too.
+#![cfg(target_family = "wasm")]
+
+use lighter_filesystem::{Filesystem, Host};
+use lighter_token_server::TOKEN_SERVER;
+use lighter_wasi::{Handler, environment};
+
+static REGISTRY: Handler<Filesystem<Host>> = Handler::new(environment).with_token_server(TOKEN_SERVER);
+
+lighter_wasi::export_handler!(REGISTRY);

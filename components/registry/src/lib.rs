@@ -1,0 +1,8 @@
+//! The registry without a storage: it imports one, and is composed with a driver, in any language.
+#![cfg(target_family = "wasm")]
+
+use lighter_wasi::{Handler, Imported, environment_of_driver};
+
+static REGISTRY: Handler<Imported> = Handler::new(environment_of_driver);
+
+lighter_wasi::export_handler!(REGISTRY);

@@ -1,0 +1,148 @@
+//! Storage as the registry sees it: the promises of `wit/key-value.wit` and `wit/blobs.wit`, which
+//! hold for every implementation here.
+
+use core::fmt;
+
+mod content;
+mod memory;
+mod settings;
+mod stream;
+
+pub use self::content::Content;
+pub use self::memory::Memory;
+pub use self::settings::{Environment, ReadFile, Settings};
+pub use self::stream::{Stream, read_exactly};
+
+/// Why a storage operation failed. The texts are for the log.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Error {
+    /// There is no blob or upload under that key.
+    NotFound,
+    /// Another writer holds the upload.
+    Busy,
+    /// The store is full.
+    NoSpace(String),
+    /// The store does not allow it.
+    AccessDenied(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("storage: not found"),
+            Self::Busy => f.write_str("storage: held by another writer"),
+            Self::NoSpace(what) => write!(f, "storage: no space: {what}"),
+            Self::AccessDenied(what) => write!(f, "storage: access denied: {what}"),
+            Self::Other(what) => write!(f, "storage: {what}"),
+        }
+    }
+}
+
+/// What a storage operation returns.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// Fails unless a key, or a prefix of keys, is of the form that `wit/types.wit` states. This is what keeps
+/// every path inside a root directory.
+pub fn check_key(key: &str) -> Result<()> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed);
+    if key.split('/').all(is_segment) {
+        return Ok(());
+    }
+    Err(Error::Other(format!("{key:?} is not a key")))
+}
+
+/// The error for an upload that is to be cut where it has no bytes.
+pub fn beyond_the_end(offset: u64, size: u64) -> Error {
+    Error::Other(format!("an upload of {size} bytes cannot be cut to {offset}"))
+}
+
+/// A store of values, blobs and uploads.
+pub trait Storage {
+    /// The writer of an upload.
+    type Upload: Upload;
+
+    /// Returns a value, or none.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// Stores a value in place of what was there.
+    fn set(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Stores a value that need not survive a crash of the machine.
+    fn note(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Stores a value if there is none, and returns whether it did.
+    fn create(&self, key: &str, value: &[u8]) -> Result<bool>;
+    /// Removes a value, if it is there.
+    fn delete(&self, key: &str) -> Result<()>;
+    /// Removes every value under a prefix.
+    fn delete_prefix(&self, prefix: &str) -> Result<()>;
+    /// Lists at most `limit` of the prefixes directly under a prefix, in byte order, after `after`.
+    fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
+    /// Lists at most `limit` of the names of values directly under a prefix, in byte order, after `after`.
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
+
+    /// Returns a blob's size in bytes, or none.
+    fn stat(&self, key: &str) -> Result<Option<u64>>;
+    /// Opens a blob from `offset` on, of which no more than `length` bytes will be taken.
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content>;
+    /// Publishes small content.
+    fn put(&self, key: &str, content: &[u8]) -> Result<()>;
+    /// Removes a blob, if it is there.
+    fn delete_blob(&self, key: &str) -> Result<()>;
+
+    /// Returns how many bytes of an upload are stored, or none.
+    fn received(&self, id: &str) -> Result<Option<u64>>;
+    /// Begins an upload under an id that nobody else knows.
+    fn create_upload(&self, id: &str) -> Result<Self::Upload>;
+    /// Holds an existing upload.
+    fn open_upload(&self, id: &str) -> Result<Self::Upload>;
+}
+
+/// A store that settings lead to.
+pub trait Open: Storage + Sized {
+    /// The names of the variables that it reads.
+    const VARIABLES: &'static [&'static str];
+
+    /// Opens it, once in the life of an instance. Errs, for the log, with the variable that is wrong. A store that
+    /// cannot be reached is no such error: its operations report it.
+    fn open(settings: &Settings) -> core::result::Result<Self, String>;
+}
+
+/// A key and the value that is stored under it.
+pub type Note = (String, Vec<u8>);
+
+/// The one writer of an upload. Dropping it keeps what was appended, but not durably.
+pub trait Upload {
+    /// Returns how many bytes the upload has.
+    fn offset(&self) -> u64;
+    /// Appends bytes.
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Drops the bytes after the first `offset` ones.
+    fn cut(&mut self, offset: u64) -> Result<()>;
+    /// Opens the bytes from the first one on.
+    fn read(&self) -> Result<Content>;
+    /// Makes the upload's bytes durable, then stores the notes, and lets go of it.
+    fn suspend(self, notes: &[Note]) -> Result<()>;
+    /// Publishes the upload as a blob.
+    fn commit(self, key: &str) -> Result<()>;
+    /// Ends the upload and removes its bytes.
+    fn abort(self) -> Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_key;
+
+    #[test]
+    fn keys_are_checked() {
+        for key in ["a", "docker/registry/v2/blobs/sha256/ab/data", "_uploads/0-1/data", "a.tmp"] {
+            assert_eq!(check_key(key), Ok(()), "{key}");
+        }
+        for key in [
+            "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "a\\b", "a b", "a:b", "a#1", "a~b",
+            "ä", "a\0",
+        ] {
+            assert!(check_key(key).is_err(), "{key}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `wasi:http/incoming-handler`: a request in, its response out.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use wasi::http::types::{IncomingRequest, ResponseOutparam};
+
+use crate::body::{Incoming, method, receive};
+use crate::environment::Source;
+use crate::response::send;
+use lighter::access_log::log;
+use lighter::auth::TokenServer;
+use lighter::config::Format;
+use lighter::registry::{Registry, misconfigured};
+use lighter_storage::Open;
+
+/// A registry over some storage, as a host calls it. A component has it in a `static`, since an instance answers many
+/// requests.
+pub struct Handler<S: Open + 'static> {
+    environment: Source,
+    token_server: Option<TokenServer>,
+    registry: OnceLock<Result<Registry<'static, S>, String>>,
+}
+
+impl<S: Open> Handler<S> {
+    /// Puts a handler together. The registry is opened at the first request.
+    pub const fn new(environment: Source) -> Self {
+        Self { environment, token_server: None, registry: OnceLock::new() }
+    }
+
+    /// Takes the tokens of an outside server, too, where the settings ask for it.
+    #[must_use]
+    pub const fn with_token_server(mut self, server: TokenServer) -> Self {
+        self.token_server = Some(server);
+        self
+    }
+
+    /// Answers a request.
+    pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
+        let start = Instant::now();
+        let open = || Registry::open((self.environment)()?, self.token_server.as_ref());
+        let registry = self.registry.get_or_init(open);
+        let method = method(&request);
+        let mut body = Incoming::of(&request, &method);
+        let request = receive(&request, method, &mut body);
+        let (format, (response, mut entry)) = match registry {
+            Ok(registry) => (registry.config().access_log, registry.handle(request)),
+            Err(reason) => (Some(Format::Text), misconfigured(reason, &request)),
+        };
+        if let Err(broken) = send(response, out) {
+            // The client has gone, or what was promised could not be read. It sees a broken answer.
+            entry.error = Some(broken);
+        }
+        body.drain();
+        let has_started_upload = entry.has_started_upload();
+        // What went wrong is told even where requests are not.
+        if let Some(format) = format.or(entry.error.is_some().then_some(Format::Text)) {
+            log(entry.line(format, start.elapsed()));
+        }
+        if let Ok(registry) = registry
+            && has_started_upload
+        {
+            registry.purge().into_iter().for_each(log);
+        }
+    }
+}
+
+/// Exports a [`Handler`], by the name of its `static`.
+#[macro_export]
+macro_rules! export_handler {
+    ($handler:ident) => {
+        #[allow(unsafe_code, reason = "what exports the handler is generated")]
+        const _: () = {
+            use $crate::wasi::exports::http::incoming_handler::Guest;
+            use $crate::wasi::http::types::{IncomingRequest, ResponseOutparam};
+
+            struct Component;
+
+            impl Guest for Component {
+                fn handle(request: IncomingRequest, out: ResponseOutparam) {
+                    $handler.handle(request, out);
+                }
+            }
+
+            $crate::wasi::http::proxy::export! { Component with_types_in $crate::wasi }
+        };
+    };
+}

@@ -1,0 +1,149 @@
+//! Storage by the driver that a component is composed with.
+
+use crate::bindings::imported::lighter::storage::{blobs, key_value, setup, types};
+use crate::environment;
+use lighter_storage::{Content, Environment, Error, Note, Open, Result, Settings, Storage, Stream, Upload};
+
+/// The driver.
+pub struct Imported;
+
+/// Opens the driver, and returns the environment, with what the driver's host has beside it. Errs, for the log, if that
+/// cannot be read, or if the driver is configured wrongly.
+pub fn environment_of_driver() -> core::result::Result<Environment, String> {
+    let opened = setup::open()?;
+    let mut environment = environment::environment()?;
+    environment.add(opened.settings);
+    // The names are known for as long as the instance lives.
+    environment.read_elsewhere = opened.known.into_iter().map(|name| &*name.leak()).collect();
+    Ok(environment)
+}
+
+impl Open for Imported {
+    const VARIABLES: &'static [&'static str] = &[];
+
+    /// The driver was opened by [`environment_of_driver`].
+    fn open(_: &Settings) -> core::result::Result<Self, String> {
+        Ok(Self)
+    }
+}
+
+impl Storage for Imported {
+    type Upload = blobs::Upload;
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(key_value::get(key)?)
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Result<()> {
+        Ok(key_value::set(key, value)?)
+    }
+
+    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
+        Ok(key_value::note(key, value)?)
+    }
+
+    fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
+        Ok(key_value::create(key, value)?)
+    }
+
+    fn delete(&self, key: &str) -> Result<()> {
+        Ok(key_value::delete(key)?)
+    }
+
+    fn delete_prefix(&self, prefix: &str) -> Result<()> {
+        Ok(key_value::delete_prefix(prefix)?)
+    }
+
+    fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        Ok(key_value::list(prefix, after, limit)?)
+    }
+
+    fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        Ok(key_value::values(prefix, after, limit)?)
+    }
+
+    fn stat(&self, key: &str) -> Result<Option<u64>> {
+        Ok(blobs::stat(key)?)
+    }
+
+    fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
+        Ok(blobs::read(key, offset, length)?.into())
+    }
+
+    fn put(&self, key: &str, content: &[u8]) -> Result<()> {
+        Ok(blobs::put(key, content)?)
+    }
+
+    fn delete_blob(&self, key: &str) -> Result<()> {
+        Ok(blobs::delete(key)?)
+    }
+
+    fn received(&self, id: &str) -> Result<Option<u64>> {
+        Ok(blobs::received(id)?)
+    }
+
+    fn create_upload(&self, id: &str) -> Result<blobs::Upload> {
+        Ok(blobs::Upload::create(id)?)
+    }
+
+    fn open_upload(&self, id: &str) -> Result<blobs::Upload> {
+        Ok(blobs::Upload::open(id)?)
+    }
+}
+
+impl Upload for blobs::Upload {
+    fn offset(&self) -> u64 {
+        blobs::Upload::offset(self)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(blobs::Upload::append(self, bytes)?)
+    }
+
+    fn cut(&mut self, offset: u64) -> Result<()> {
+        Ok(blobs::Upload::cut(self, offset)?)
+    }
+
+    fn read(&self) -> Result<Content> {
+        Ok(blobs::Upload::read(self)?.into())
+    }
+
+    fn suspend(self, notes: &[Note]) -> Result<()> {
+        Ok(blobs::Upload::suspend(self, notes)?)
+    }
+
+    fn commit(self, key: &str) -> Result<()> {
+        Ok(blobs::Upload::commit(self, key)?)
+    }
+
+    fn abort(self) -> Result<()> {
+        Ok(blobs::Upload::abort(self)?)
+    }
+}
+
+impl From<blobs::Content> for Content {
+    fn from(content: blobs::Content) -> Self {
+        match content {
+            blobs::Content::Stream(stream) => Self::Host(stream),
+            blobs::Content::Chunks(chunks) => Self::Chunks(Box::new(chunks)),
+        }
+    }
+}
+
+impl Stream for blobs::Chunks {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        blobs::Chunks::next(self).map_err(|error| Error::from(error).to_string())
+    }
+}
+
+impl From<types::Error> for Error {
+    fn from(error: types::Error) -> Self {
+        match error {
+            types::Error::NotFound => Self::NotFound,
+            types::Error::Busy => Self::Busy,
+            types::Error::NoSpace(what) => Self::NoSpace(what),
+            types::Error::AccessDenied(what) => Self::AccessDenied(what),
+            types::Error::Other(what) => Self::Other(what),
+        }
+    }
+}
