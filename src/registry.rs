@@ -1,7 +1,7 @@
 //! A request on its way to its answer: route, admit, answer, complete; and the one place where an error
 //! becomes a response.
 
-use crate::access_log::{Entry, log};
+use crate::access_log::Entry;
 use crate::auth::TokenServer;
 use crate::clock;
 use crate::config::{self, Config};
@@ -28,8 +28,7 @@ pub struct Registry<'a, S> {
 
 impl<S: Open + 'static> Registry<'static, S> {
     /// Opens the storage that an environment leads to, and puts a registry together, which lives as long as its process
-    /// or instance. `server` is there where the tokens of an outside server can be taken. Logs what of the configuration
-    /// needs attention. Errs, for the log, with the variable that is wrong.
+    /// or instance. `server` is there where the tokens of an outside server can be taken. Errs, for the log, with the variable that is wrong.
     pub fn open(
         environment: Environment,
         server: Option<&TokenServer>,
@@ -37,8 +36,7 @@ impl<S: Open + 'static> Registry<'static, S> {
         let of_server = server.map_or(&[][..], |server| server.variables);
         let settings = config::settings(environment, [S::VARIABLES, of_server])?;
         let storage = S::open(&settings)?;
-        let mut config = Config::read(&settings, server)?;
-        config.notices.drain(..).for_each(log);
+        let config = Config::read(&settings, server)?;
         Ok(Self::new(storage, Box::leak(Box::new(config))))
     }
 }
