@@ -5,7 +5,9 @@
 //! configuration fits into one. Lighter reads JSON, which every YAML reader takes too. Any other text is an
 //! error: a setting that is ignored may be the one that keeps others out.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 
 /// The parent that may also be the name of a storage driver: the component has one, whatever it says.
 const STORAGE: &str = "REGISTRY_STORAGE";
@@ -29,20 +31,18 @@ pub(super) fn flatten(
     let mut flat = Vec::new();
     let mut mappings = Vec::new();
     for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
-        if !is_parent(&name, known) {
+        if !is_parent(&name, known) || is_word(&value) && [AUTH, STORAGE].contains(&&*name) {
             flat.push((name, value));
-            continue;
-        }
-        match read(&value) {
-            Some(Value::Object(mapping)) => mappings.push((name, mapping)),
-            Some(Value::String(_)) if [AUTH, STORAGE].contains(&&*name) => flat.push((name, value)),
-            _ => return Err(no_mapping(&name, known)),
+        } else {
+            mappings.push((name, value));
         }
     }
-    mappings.sort_by_key(|(name, _)| core::cmp::Reverse(name.len()));
-    for (name, mapping) in mappings {
+    while let Some(longest) =
+        (0..mappings.len()).max_by_key(|at| mappings.get(*at).map(|(name, _)| name.len()))
+    {
+        let (name, mapping) = mappings.swap_remove(longest);
         let mut members = Vec::new();
-        expand(&name, mapping, known, &mut members)?;
+        expand(&name, &mapping, known, &mut members)?;
         members.retain(|(name, _)| flat.iter().all(|(other, _)| other != name));
         flat.extend(members);
     }
@@ -63,47 +63,38 @@ fn no_mapping(name: &str, known: &[&str]) -> String {
 }
 
 /// Adds the variables that a mapping stands for.
-fn expand(
-    parent: &str,
-    mapping: Map<String, Value>,
-    known: &[&str],
-    flat: &mut Vec<(String, String)>,
-) -> Result<(), String> {
+fn expand(parent: &str, json: &str, known: &[&str], flat: &mut Vec<(String, String)>) -> Result<(), String> {
+    let members: BTreeMap<String, &RawValue> =
+        serde_json::from_str(json).map_err(|_| no_mapping(parent, known))?;
     if parent == AUTH {
         // Its one member is the kind of access control.
-        let mut kinds = mapping.keys();
+        let mut kinds = members.keys();
         let (Some(kind), None) = (kinds.next(), kinds.next()) else {
             return Err(format!("{AUTH} has one member, the kind of access control, such as htpasswd"));
         };
         flat.push((AUTH.to_owned(), kind.clone()));
     }
-    for (key, value) in mapping {
+    for (key, value) in members {
         let name = format!("{parent}_{}", key.to_ascii_uppercase());
         let is_known = known.contains(&&*name);
-        match value {
-            Value::Null => {}
-            Value::Object(mapping) if !is_known => expand(&name, mapping, known, flat)?,
+        match value.get() {
+            "null" | "\"\"" => {}
+            json if json.starts_with('{') && !is_known => expand(&name, json, known, flat)?,
             _ if is_parent(&name, known) => return Err(no_mapping(&name, known)),
-            Value::Object(_) | Value::Array(_) if is_known => return Err(format!("{name} is a text")),
-            Value::String(text) if text.is_empty() => {}
-            Value::String(text) => flat.push((name, text)),
-            other => flat.push((name, other.to_string())),
+            json if json.starts_with(['{', '[']) && is_known => return Err(format!("{name} is a text")),
+            json => flat.push((name, serde_json::from_str(json).unwrap_or_else(|_| json.to_owned()))),
         }
     }
     Ok(())
 }
 
-/// Reads a value: JSON, or one word, such as `filesystem`.
-fn read(text: &str) -> Option<Value> {
-    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let word = || is_word(text).then(|| Value::String(text.to_owned()));
-    serde_json::from_slice(text.as_bytes()).ok().or_else(word)
+/// Whether a value is one word, such as `filesystem`.
+fn is_word(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const KNOWN: [&str; 4] = ["REGISTRY_A_B_C", "REGISTRY_A_D", "REGISTRY_AUTH", "REGISTRY_AUTH_X_Y"];
@@ -143,20 +134,16 @@ mod tests {
     }
 
     #[test]
-    fn only_json_and_words_are_read() {
-        for (text, value) in [
-            (r#"{"enabled":true}"#, Some(json!({ "enabled": true }))),
-            (" {\"a\":\n{\"b\":null}} ", Some(json!({ "a": { "b": null } }))),
-            ("{}", Some(json!({}))),
-            ("filesystem", Some(json!("filesystem"))),
-            ("true", Some(json!(true))),
-            ("{enabled: true}", None),
-            ("enabled: true", None),
-            ("{\"a\":1", None),
-            ("a b", None),
-        ] {
-            assert_eq!(read(text), value, "{text}");
+    fn only_json_is_read() {
+        for value in ["{b: {c: 1}}", "b: 1", "[]", "{\"b\":1", "b", "true", &"{\"b\":".repeat(10_000)] {
+            let error = flatten(pairs(&[("REGISTRY_A", value)]), &KNOWN).unwrap_err();
+            assert!(error.starts_with("REGISTRY_A is not a JSON object"), "{value}: {error}");
         }
-        assert_eq!(read(&"{\"a\":".repeat(10_000)), None);
+        let texts = r#" {"b":
+            {"c":"1\u0041"}, "d":1.5} "#;
+        assert_eq!(
+            flat(&[("REGISTRY_A", texts)]),
+            pairs(&[("REGISTRY_A_B_C", "1A"), ("REGISTRY_A_D", "1.5")])
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The registry without a storage: it imports one, and is composed with a driver, in any language.
 #![cfg(target_family = "wasm")]
 
-use lighter_wasi::{Handler, Imported, environment_of_driver};
+use lighter_imported::{Imported, environment_of_driver};
+use lighter_wasi::Handler;
 
 static REGISTRY: Handler<Imported> = Handler::new(environment_of_driver);
 

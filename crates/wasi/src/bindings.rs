@@ -2,19 +2,6 @@
 //! file with unsafe code, beside what the macros of this crate export; all of it is generated.
 #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::indexing_slicing, reason = "generated code")]
 
-/// What the registry imports of a storage driver.
-pub mod imported {
-    wit_bindgen::generate!({
-        world: "registry",
-        path: "../../wit",
-        with: {
-            "wasi:io/error@0.2.12": ::wasi::io::error,
-            "wasi:io/poll@0.2.12": ::wasi::io::poll,
-            "wasi:io/streams@0.2.12": ::wasi::io::streams,
-        },
-    });
-}
-
 /// What a storage driver exports.
 pub mod exported {
     wit_bindgen::generate!({

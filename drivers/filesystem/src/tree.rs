@@ -71,16 +71,9 @@ impl<D: Disk> Directory<D> {
         after: Option<&str>,
         limit: usize,
     ) -> storage::Result<Vec<String>> {
-        let mut least = BinaryHeap::new();
-        for (name, kind) in self.entries(path, Links::Follow)? {
-            if after.is_none_or(|after| name.as_str() > after) && self.is_directory(path, &name, kind)? {
-                least.push(name);
-                if least.len() > limit {
-                    least.pop();
-                }
-            }
-        }
-        Ok(least.into_sorted_vec())
+        self.first(path, limit, &|name, kind| {
+            Ok(after.is_none_or(|after| name > after) && self.is_directory(path, name, kind)?)
+        })
     }
 
     /// Lists at most `limit` files in a directory, in byte order, after a name, but for temporary ones.
@@ -90,16 +83,29 @@ impl<D: Disk> Directory<D> {
         after: Option<&str>,
         limit: usize,
     ) -> storage::Result<Vec<String>> {
-        let mut names: Vec<String> = Vec::new();
+        self.first(path, limit, &|name, kind| {
+            let is_wanted = after.is_none_or(|after| name > after) && !is_temporary(name);
+            Ok(is_wanted && !self.is_directory(path, name, kind)?)
+        })
+    }
+
+    /// Lists the first names in a directory, in byte order, of the entries that are wanted.
+    fn first(
+        &self,
+        path: &str,
+        limit: usize,
+        is_wanted: &dyn Fn(&str, Kind) -> storage::Result<bool>,
+    ) -> storage::Result<Vec<String>> {
+        let mut least = BinaryHeap::new();
         for (name, kind) in self.entries(path, Links::Follow)? {
-            let is_wanted = after.is_none_or(|after| name.as_str() > after) && !is_temporary(&name);
-            if is_wanted && !self.is_directory(path, &name, kind)? {
-                names.push(name);
+            if is_wanted(&name, kind)? {
+                least.push(name);
+                if least.len() > limit {
+                    least.pop();
+                }
             }
         }
-        names.sort_unstable();
-        names.truncate(limit);
-        Ok(names)
+        Ok(least.into_sorted_vec())
     }
 
     /// Whether an entry of a directory is one itself, or a link that leads to one.

@@ -1,7 +1,7 @@
 //! The checks over a driver: `GET /` lists them, `GET /<check>/<party>` runs one party's part of one.
 #![allow(unsafe_code, reason = "what exports the handler is generated")]
 
-use lighter_wasi::{Imported, environment_of_driver};
+use lighter_imported::{Imported, environment_of_driver};
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 

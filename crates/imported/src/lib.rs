@@ -1,7 +1,12 @@
 //! Storage by the driver that a component is composed with.
+//!
+//! It is a crate of its own since a component that is made of it imports the storage interfaces, needed or not, and a
+//! driver must not.
+#![cfg(target_family = "wasm")]
 
-use crate::bindings::imported::lighter::storage::{blobs, key_value, setup, types};
-use crate::environment;
+mod bindings;
+
+use crate::bindings::lighter::storage::{blobs, key_value, setup, types};
 use lighter_storage::{Content, Environment, Error, Note, Open, Result, Settings, Storage, Stream, Upload};
 
 /// The driver.
@@ -11,7 +16,7 @@ pub struct Imported;
 /// cannot be read, or if the driver is configured wrongly.
 pub fn environment_of_driver() -> core::result::Result<Environment, String> {
     let opened = setup::open()?;
-    let mut environment = environment::environment()?;
+    let mut environment = lighter_wasi::environment()?;
     environment.add(opened.settings);
     // The names are known for as long as the instance lives.
     environment.read_elsewhere = opened.known.into_iter().map(|name| &*name.leak()).collect();
