@@ -26,7 +26,7 @@ pub struct Writer<B: Bucket> {
     chunk: usize,
     /// What is stored. The tail is what is not, once something was appended.
     state: State,
-    /// How many bytes earlier writers have made durable. Those of them that are in the tail are in the state alone.
+    /// How many of the first bytes earlier writers have made durable.
     durable: u64,
     open: bool,
 }
@@ -91,12 +91,12 @@ impl<B: Bucket> Writer<B> {
             lease::check(&self.bucket, &self.upload, self.number)?;
         }
         let before = core::mem::replace(&mut self.state.time, self.bucket.now());
-        let has_durable_tail = self.durable > self.state.content.size();
+        let has_durable_tail = !self.durable_tail().is_empty();
         let tail = core::mem::take(&mut self.state.tail);
         let chunk = self.state.content.push(self.number, self.chunk as u64, tail.len() as u64);
         let mut values = [(chunk, tail), (lease::place(&self.upload, self.number), self.state.write())];
         let stored = match has_durable_tail {
-            // The state has nothing else of these bytes, so the chunk must be there before it.
+            // Only the state that is stored has these bytes, so the chunk must be there before the next state.
             true => values.iter().try_for_each(|(key, value)| self.bucket.set(key, value)),
             // At once, since on SQLite it is the writes that take the time, and not the bytes. A crash may leave
             // the state alone, and then these bytes are lost: no client was told that they are durable.
@@ -123,30 +123,34 @@ impl<B: Bucket> Writer<B> {
         if self.is_silent() { self.keep() } else { Ok(()) }
     }
 
+    /// The bytes of the tail that an earlier writer has made durable, in its state alone.
+    fn durable_tail(&self) -> &[u8] {
+        let length = self.durable.saturating_sub(self.state.content.size());
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        self.state.tail.get(..length).unwrap_or(&self.state.tail)
+    }
+
     fn is_silent(&self) -> bool {
         self.bucket.now().abs_diff(self.state.time) >= RENEWAL
     }
 
+    /// Shows a sign of life by storing the state: with the whole tail if that is short, and otherwise with as much
+    /// of it as is nowhere else.
     fn keep(&mut self) -> Result<()> {
         let before = core::mem::replace(&mut self.state.time, self.bucket.now());
-        let kept = if self.state.tail.len() > FEW {
-            lease::check(&self.bucket, &self.upload, self.number).and_then(|()| self.store(Vec::new()))
-        } else {
-            lease::keep(&self.bucket, &self.upload, self.number, &self.state)
-        };
+        let whole = (self.state.tail.len() > FEW).then(|| {
+            let durable = self.durable_tail().to_owned();
+            core::mem::replace(&mut self.state.tail, durable)
+        });
+        let kept = lease::keep(&self.bucket, &self.upload, self.number, &self.state);
+        if let Some(whole) = whole {
+            self.state.tail = whole;
+        }
         if kept.is_err() {
             // It was no sign of life, and a writer that has lost the upload is to find out again.
             self.state.time = before;
         }
         kept
-    }
-
-    /// Stores the state with another tail.
-    fn store(&mut self, tail: Vec<u8>) -> Result<()> {
-        let own = core::mem::replace(&mut self.state.tail, tail);
-        let stored = lease::write(&self.bucket, &self.upload, self.number, &self.state);
-        self.state.tail = own;
-        stored
     }
 
     fn release(&mut self) -> Result<()> {

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use lighter_storage::{Error, Result, Stream as _, Upload as _};
 
 use super::{CHUNK, content, read};
+use crate::blob::FEW;
 use crate::bucket::Bucket;
 use crate::memory::Memory;
-use crate::time::EXPIRY;
+use crate::time::{EXPIRY, RENEWAL};
 use crate::upload::{Writer, received};
 use crate::{index, value};
 
@@ -155,6 +156,49 @@ fn a_crash_in_a_cut_keeps_what_is_before_it() {
             assert!(found[offset..] == other, "{offset}, after {changes}: there is a note of what is not");
         }
     }
+}
+
+/// An upload whose last bytes an earlier writer has made durable, and which lie in its state alone.
+fn upload_with_a_tail() -> Memory {
+    upload(&content(FEW / 2, 1))
+}
+
+#[test]
+fn a_sign_of_life_keeps_what_an_earlier_writer_has_made_durable() {
+    let store = upload_with_a_tail();
+    let mut crashing = Writer::open(&store, UPLOAD, CHUNK).unwrap();
+    store.pass(RENEWAL);
+    crashing.append(&content(FEW, 2)).unwrap();
+    core::mem::forget(crashing);
+    store.pass(EXPIRY + 1);
+    let found = all(&Writer::open(&store, UPLOAD, CHUNK).unwrap());
+    assert!(found.starts_with(&content(FEW / 2, 1)), "{} bytes are left", found.len());
+}
+
+#[test]
+fn a_crash_after_a_chunk_was_taken_back_keeps_what_an_earlier_writer_has_made_durable() {
+    let bytes = content(FEW / 2, 1);
+    let mut crashes = 0;
+    for offset in [FEW / 4, FEW / 2, FEW / 2 + 1, FEW + 10] {
+        for changes in 0.. {
+            let store = upload_with_a_tail();
+            let crashing = Crashing::after(&store, usize::MAX);
+            let mut writer = Writer::open(&crashing, UPLOAD, CHUNK).unwrap();
+            crashing.left.set(changes);
+            let done = writer.append(&content(CHUNK, 2)).and_then(|()| writer.cut(offset as u64));
+            let done = done.and_then(|()| writer.append(&content(CHUNK, 3)));
+            if done.is_ok() {
+                break;
+            }
+            assert!(changes < 100, "it never ends");
+            crashes += 1;
+            store.pass(EXPIRY + 1);
+            let found = all(&Writer::open(&store, UPLOAD, CHUNK).unwrap());
+            let kept = offset.min(bytes.len());
+            assert!(found.starts_with(&bytes[..kept]), "{offset}, {changes}: {} bytes are left", found.len());
+        }
+    }
+    assert!(crashes > 10, "only {crashes} crashes");
 }
 
 #[test]
