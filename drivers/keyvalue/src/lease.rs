@@ -9,6 +9,11 @@
 //! is taken. If it is not, the next writer will see what was written. That includes what it is about to do with
 //! chunks that others may build on: to publish them, or to remove them.
 //!
+//! A note about an upload has a key of its own, for all writers. So a writer stores it while its last sign of life
+//! is recent, and one that is about to supersede it looks for such a sign once more after it has its number, and
+//! leaves the upload alone if it finds one. One thing is taken for granted of time: from the last look at the clock,
+//! the one call that stores a note is done before another counts the writer as crashed.
+//!
 //! One that stood still may wake after the upload has ended, and write its state once more. So where an
 //! upload was acquired from a writer that had not released it, its end leaves the counter and a mark behind,
 //! by which such a state is known to be of no upload.
@@ -56,6 +61,10 @@ pub(crate) fn acquire(bucket: &impl Bucket, upload: &str) -> Result<(u32, State)
         end(bucket, upload, own, &[], core::iter::empty())?;
         return Err(Error::NotFound);
     };
+    if state.held && bucket.is_recent(state.time) {
+        // It has shown a sign of life since it was looked at, and relies on it. This number expires.
+        return Err(Error::Busy);
+    }
     let is_superseding = state.held || of < last;
     let mut state = State { time: bucket.now(), held: true, ..state };
     if is_superseding {

@@ -118,6 +118,11 @@ impl<B: Bucket> Writer<B> {
         confirmed
     }
 
+    /// Whether the tail is to become a chunk, rather than to be stored with the state.
+    fn has_long_tail(&self) -> bool {
+        self.state.tail.len() > FEW.min(self.chunk / 2)
+    }
+
     /// Shows a sign of life, if it is time for one, and fails if the upload was lost.
     fn renew(&mut self) -> Result<()> {
         if self.is_silent() { self.keep() } else { Ok(()) }
@@ -138,7 +143,7 @@ impl<B: Bucket> Writer<B> {
     /// of it as is nowhere else.
     fn keep(&mut self) -> Result<()> {
         let before = core::mem::replace(&mut self.state.time, self.bucket.now());
-        let whole = (self.state.tail.len() > FEW).then(|| {
+        let whole = (self.has_long_tail()).then(|| {
             let durable = self.durable_tail().to_owned();
             core::mem::replace(&mut self.state.tail, durable)
         });
@@ -155,7 +160,7 @@ impl<B: Bucket> Writer<B> {
 
     fn release(&mut self) -> Result<()> {
         self.open = false;
-        if self.state.tail.len() > FEW {
+        if self.has_long_tail() {
             self.flush()?;
         }
         self.state.held = false;
@@ -247,20 +252,27 @@ impl<B: Bucket> Upload for Writer<B> {
     fn suspend(mut self, notes: &[Note]) -> Result<()> {
         notes.iter().try_for_each(|(key, _)| check_key(key))?;
         if !notes.is_empty() {
-            // The bytes first, and the hold until the notes are there.
-            if self.state.tail.len() > FEW {
+            // The bytes first, and the lease until the notes are there.
+            if self.has_long_tail() {
                 self.flush()?
             } else {
                 self.keep()?
             }
-            notes.iter().try_for_each(|(key, value)| value::set(&self.bucket, key, value))?;
+            for (key, value) in notes {
+                // The clock is looked at last. A note that came after another has acquired the upload, and cut it,
+                // would be about bytes that are others by then.
+                while self.is_silent() {
+                    self.keep()?;
+                }
+                value::set(&self.bucket, key, value)?;
+            }
         }
         self.release()
     }
 
     fn commit(mut self, key: &str) -> Result<()> {
         check_key(key)?;
-        if !self.state.content.runs.is_empty() || self.state.tail.len() > FEW {
+        if !self.state.content.runs.is_empty() || self.has_long_tail() {
             self.flush()?;
         }
         // From here on, whoever finds this upload after a crash looks for the blob before it touches a

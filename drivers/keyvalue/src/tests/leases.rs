@@ -5,12 +5,13 @@ use std::rc::Rc;
 use lighter_explore::{Handle, Outcome, Scenario};
 use lighter_storage::{Error, Result, Stream as _, Upload as _};
 
-use super::explored::{Explored, Store, left, switches, tell};
+use super::explored::{Call, Explored, Store, left, switches, tell};
 use super::read;
+use crate::bucket::Bucket;
 use crate::memory::Memory;
-use crate::time::EXPIRY;
+use crate::time::{EXPIRY, RENEWAL};
 use crate::upload::{Writer, received};
-use crate::{blob, index};
+use crate::{blob, index, value};
 
 const ID: &str = "up/data";
 const BLOB: &str = "blobs/x/data";
@@ -23,6 +24,12 @@ const CHUNK: usize = 4;
 enum Does {
     /// Appends a number of bytes, one by one, and lets go.
     Append(usize),
+    /// The same, with a note of what the upload has then.
+    Note(usize),
+    /// As the registry takes an upload up: cuts it to what is proven, and does the same.
+    Resume(usize),
+    /// Appends four, takes three of them back, and does the same.
+    TakeBack(usize),
     /// Appends four, and publishes the upload.
     Commit,
     Abort,
@@ -30,10 +37,20 @@ enum Does {
     Stand,
 }
 
-use Does::{Abort, Append, Commit, Stand};
+use Does::{Abort, Append, Commit, Note, Resume, Stand, TakeBack};
 
-/// What a writer knows in the end: what it had found, and whether it was told that all it did is done.
-type Known = (Vec<u8>, Result<()>);
+/// What a writer knows in the end.
+#[derive(Debug)]
+struct Known {
+    /// What it had found.
+    found: Vec<u8>,
+    /// How much of that it has kept.
+    kept: usize,
+    /// What it has made of it.
+    written: Vec<u8>,
+    /// Whether it was told that all it did is done.
+    done: Result<()>,
+}
 
 type Answer = Rc<Result<Known>>;
 
@@ -43,43 +60,90 @@ fn act(does: Does, name: &'static str) -> impl Fn(&Handle<Store>) -> Answer {
 
 fn write(does: Does, name: &'static str, store: &Explored) -> Result<Known> {
     let letter = name.as_bytes()[0];
-    {
-        let mut writer = Writer::open(store, ID, CHUNK)?;
-        let mut reader = writer.read().unwrap();
-        let mut found = Vec::new();
-        loop {
-            match reader.next() {
-                Ok(Some(bytes)) => found.extend(bytes),
-                Ok(None) => break,
-                // Another has ended it since.
-                Err(_) => return Ok((found, Err(Error::Busy))),
+    let mut writer = Writer::open(store, ID, CHUNK)?;
+    let mut reader = writer.read().unwrap();
+    let mut found = Vec::new();
+    loop {
+        match reader.next() {
+            Ok(Some(bytes)) => found.extend(bytes),
+            Ok(None) => break,
+            // Another has ended it since.
+            Err(_) => {
+                core::mem::forget(writer);
+                return Ok(Known {
+                    kept: found.len(),
+                    written: found.clone(),
+                    found,
+                    done: Err(Error::Busy),
+                });
             }
         }
-        let append =
-            |writer: &mut Writer<Explored>, count| (0..count).try_for_each(|_| writer.append(&[letter]));
-        let done = match does {
-            Append(count) => match append(&mut writer, count) {
-                Ok(()) => writer.suspend(&[]),
-                failed => {
-                    core::mem::forget(writer);
-                    failed
-                }
-            },
-            Commit => match append(&mut writer, 4) {
-                Ok(()) => writer.commit(BLOB),
-                failed => {
-                    core::mem::forget(writer);
-                    failed
-                }
-            },
-            Abort => writer.abort(),
-            Stand => {
-                core::mem::forget(writer);
-                Ok(())
-            }
-        };
-        Ok((found, done))
     }
+    let kept = match does {
+        Resume(_) => proven(store, found.len())?,
+        _ => found.len(),
+    };
+    let own = match does {
+        Append(count) | Note(count) | Resume(count) => count,
+        TakeBack(count) => 1 + count,
+        Commit => 4,
+        Abort | Stand => 0,
+    };
+    let written = [&found[..kept], &vec![letter; own]].concat();
+    let append = |writer: &mut Writer<Explored>, count| (0..count).try_for_each(|_| writer.append(&[letter]));
+    let prepared = match does {
+        Resume(_) if kept < found.len() => remove_beyond(store, kept).and_then(|()| writer.cut(kept as u64)),
+        TakeBack(_) => append(&mut writer, 4).and_then(|()| writer.cut(kept as u64 + 1)),
+        _ => Ok(()),
+    };
+    let prepared = prepared.and_then(|()| {
+        let left = written.len() - writer.offset() as usize;
+        append(&mut writer, left)
+    });
+    let notes = [(note(written.len()), written.clone())];
+    let done = match (prepared, does) {
+        (Ok(()), Append(_)) => writer.suspend(&[]),
+        (Ok(()), Note(_) | Resume(_) | TakeBack(_)) => writer.suspend(&notes),
+        (Ok(()), Commit) => writer.commit(BLOB),
+        (Ok(()), Abort) => writer.abort(),
+        (prepared, _) => {
+            core::mem::forget(writer);
+            prepared
+        }
+    };
+    Ok(Known { found, kept, written, done })
+}
+
+const NOTES: &str = "up/notes";
+
+/// The key of what is noted of a number of bytes.
+fn note(bytes: usize) -> String {
+    format!("{NOTES}/{bytes}")
+}
+
+fn noted(store: &impl Bucket) -> Result<Vec<usize>> {
+    Ok(index::values(store, NOTES, None, 99)?.iter().map(|name| name.parse().unwrap()).collect())
+}
+
+/// How many bytes are proven: five by the client, and more by a note.
+fn proven(store: &impl Bucket, size: usize) -> Result<usize> {
+    if value::get(store, &note(size))?.is_some() {
+        return Ok(size);
+    }
+    let mut proven = size.min(5);
+    for bytes in noted(store)? {
+        if (proven..size).contains(&bytes) && value::get(store, &note(bytes))?.is_some() {
+            proven = bytes;
+        }
+    }
+    Ok(proven)
+}
+
+fn remove_beyond(store: &impl Bucket, kept: usize) -> Result<()> {
+    noted(store)?
+        .into_iter()
+        .filter(|bytes| *bytes > kept)
+        .try_for_each(|bytes| value::delete(store, &note(bytes)))
 }
 
 const NAMES: [&str; 3] = ["abc", "bcd", "cde"];
@@ -90,6 +154,9 @@ fn scenario(all: &[Does], crashing: &[usize]) -> Scenario<'static, Store, Answer
         let mut writer = Writer::create(store, ID, CHUNK).unwrap();
         writer.append(b"012345").unwrap();
         writer.suspend(&[]).unwrap();
+        if all.iter().any(|does| matches!(does, Note(_) | Resume(_) | TakeBack(_))) {
+            value::set(store, &note(4), b"0123").unwrap();
+        }
     });
     let mut scenario = Scenario::new(store).waits(6);
     for (number, does) in all.iter().enumerate() {
@@ -122,11 +189,29 @@ fn check(all: &[Does], outcome: &Outcome<'_, Store, Answer>) {
     let fail = |what: &str| -> ! {
         panic!("{what}: {:?}, {content:?}\n{before}", outcome.results);
     };
+    // How many bytes are certain of what a writer has seen or written, or of what was there before: others that came
+    // after it may have cut the rest.
+    let certain = |number: usize, seen: &[u8]| {
+        let cut = all.iter().zip(&outcome.results).enumerate().map(|(other, (does, result))| {
+            let is_earlier = seen.contains(&NAMES[other].as_bytes()[0]);
+            match (does, result.as_deref()) {
+                (Resume(_), _) if other == number || is_earlier => usize::MAX,
+                (Resume(_), Some(Ok(known))) if known.kept < known.found.len() => known.kept,
+                (Resume(_), None) => 5,
+                _ => usize::MAX,
+            }
+        });
+        cut.min().unwrap_or(usize::MAX)
+    };
+    let has_kept = |number: usize, seen: &[u8]| match &content {
+        Some(content) => content.starts_with(&seen[..seen.len().min(certain(number, seen))]),
+        None => true,
+    };
     let mut ended_by = 0;
     for (number, does) in all.iter().enumerate() {
         let (name, result) = (NAMES[number], outcome.results[number].as_deref());
         let (letter, is_crashed) = (name.as_bytes()[0], result.is_none());
-        let Some(Ok((found, done))) = result else {
+        let Some(Ok(Known { found, kept, written, done })) = result else {
             let is_refused = matches!(result, Some(Err(Error::Busy | Error::NotFound)) | None);
             assert!(is_refused, "{result:?}");
             // Who could not open it has changed nothing.
@@ -138,20 +223,27 @@ fn check(all: &[Does], outcome: &Outcome<'_, Store, Answer>) {
         let may_fail = matches!(done, Ok(()) | Err(Error::Busy));
         assert!(may_fail, "{done:?}");
         ended_by += u32::from(matches!(does, Commit | Abort) && done.is_ok());
-        let own = match does {
-            Append(count) => *count,
-            Commit => 4,
-            Abort | Stand => 0,
-        };
-        let written = [found.as_slice(), &vec![letter; own]].concat();
-        match (&content, done) {
-            // What was acknowledged stays, where it was.
-            (Some(content), Ok(())) if *does != Abort && !content.starts_with(&written) => {
-                fail("what was acknowledged is not there");
+        if *does == Abort && done.is_ok() {
+            if content.is_some() {
+                fail("it is there, but was removed");
             }
-            (Some(_), Ok(())) if *does == Abort => fail("it is there, but was removed"),
-            (Some(content), _) if !content.starts_with(found) => fail("what was found is not there"),
-            _ => {}
+            continue;
+        }
+        // What was acknowledged stays, where it was.
+        if done.is_ok() && !has_kept(number, written) {
+            fail("what was acknowledged is not there");
+        }
+        if !has_kept(number, &found[..*kept]) {
+            fail("what was found is not there");
+        }
+        let is_noted = done.is_ok() && matches!(does, Note(_) | Resume(_) | TakeBack(_));
+        let may_be_removed =
+            all.iter().enumerate().any(|(by, does)| by != number && matches!(does, Resume(_)));
+        if is_noted
+            && !may_be_removed
+            && value::get(&store, &note(written.len())).unwrap().as_ref() != Some(written)
+        {
+            fail("a note is not there");
         }
     }
     if ended_by > 1 {
@@ -175,18 +267,26 @@ fn check(all: &[Does], outcome: &Outcome<'_, Store, Answer>) {
             assert_eq!(index::list(&store, "blobs", None, 9).unwrap(), ["x"]);
         }
     }
-    // No writer's bytes stand between another's, and what is left of one that failed is a beginning.
     if let Some(content) = content.as_ref() {
-        if !content.starts_with(b"012345") {
+        let kept = certain(usize::MAX, b"012345").min(6);
+        if !content.starts_with(&b"012345"[..kept]) {
             fail("what was there is not");
         }
-        let mut runs = content[6..].to_vec();
+        // No writer's bytes stand between another's, and what is left of one that failed is a beginning.
+        let mut runs = content[kept..].to_vec();
         runs.dedup();
         let distinct = runs.len();
         runs.sort_unstable();
         runs.dedup();
         if runs.len() != distinct {
             fail("two wrote at once");
+        }
+        // A note is about bytes that are there.
+        for bytes in 0..20 {
+            let noted = value::get(&store, &note(bytes)).unwrap();
+            if noted.is_some_and(|noted| !content.starts_with(&noted)) {
+                fail("a note is about other bytes");
+            }
         }
     }
     // Nothing is left of one that has ended, if nobody was stopped. Of three, one that came too late may leave a
@@ -200,13 +300,16 @@ fn check(all: &[Does], outcome: &Outcome<'_, Store, Answer>) {
 }
 
 /// All that two do to one upload.
-const PAIRS: [[Does; 2]; 6] = [
+const PAIRS: [[Does; 2]; 9] = [
     [Append(1), Append(1)],
     [Append(4), Append(4)],
     [Append(4), Commit],
     [Append(1), Abort],
     [Commit, Abort],
     [Commit, Commit],
+    [Note(2), Resume(3)],
+    [TakeBack(2), Resume(1)],
+    [Resume(4), Commit],
 ];
 
 fn explore(what: &str, all: &[Does], scenario: Scenario<'_, Store, Answer>) {
@@ -234,19 +337,36 @@ fn writers_that_do_not_stand_still() {
     }
 }
 
+/// What an upload takes for granted: nobody stands still for long in the one call that stores a note.
+fn is_brief(call: &Call) -> bool {
+    matches!(call, Call::Set(key, _) if key.starts_with("v/up/notes/"))
+}
+
+/// Writers that stand still for some seconds.
+fn standing_still(all: &[Does], crashing: &[usize], seconds: &[u64], switches: u32) {
+    let scenario = scenario(all, crashing).jumps(1, seconds).switches(switches);
+    let scenario = scenario.jumps_only_if(|calls| !calls.iter().any(|call| is_brief(call)));
+    explore("writers that stand still", all, scenario);
+}
+
 #[test]
 fn writers_that_stand_still() {
     for all in PAIRS {
         // Who commits makes many calls.
         let switches = if all.contains(&Commit) { switches() - 1 } else { switches() };
-        let scenario = scenario(&all, &[]).jumps(1, &[EXPIRY + 1]).switches(switches);
-        explore("writers that stand still", &all, scenario);
+        standing_still(&all, &[], &[EXPIRY + 1], switches);
     }
 }
 
 #[test]
 fn a_writer_that_stands_still_while_two_others_write() {
-    let all = [Append(4), Append(1), Commit];
-    let scenario = scenario(&all, &[]).jumps(1, &[EXPIRY + 1]).switches(switches() - 2);
-    explore("writers that stand still", &all, scenario);
+    standing_still(&[Append(4), Append(1), Commit], &[], &[EXPIRY + 1], switches() - 2);
+    standing_still(&[Note(1), Resume(2), Resume(2)], &[], &[EXPIRY + 1], switches() - 2);
+}
+
+#[test]
+fn a_writer_that_crashes_after_a_sign_of_life() {
+    for all in [[Append(2), Append(1)], [TakeBack(2), Resume(1)]] {
+        standing_still(&all, &[0], &[RENEWAL, EXPIRY + 1], switches() - 1);
+    }
 }
