@@ -9,7 +9,7 @@ use crate::config::Format;
 /// What is told of a request. The query is left out, and every header that could hold a secret: a
 /// `_state` lets whoever has it write.
 #[derive(Debug, Default, Serialize)]
-pub struct Entry {
+pub struct LogEntry {
     /// The request's method.
     pub method: String,
     /// The request's path, still percent-encoded.
@@ -36,7 +36,7 @@ pub struct Entry {
     pub error: Option<String>,
 }
 
-impl Entry {
+impl LogEntry {
     /// Begins the entry of a request. A `_state` that a client has put into the path, where it is no
     /// good, is left out with what follows.
     pub fn of(method: &str, path: &str) -> Self {
@@ -90,21 +90,21 @@ fn quoted_if_odd(path: String) -> String {
 mod tests {
     use super::*;
 
-    fn entry() -> Entry {
-        Entry {
+    fn entry() -> LogEntry {
+        LogEntry {
             method: "PATCH".into(),
             path: "/v2/a/b/blobs/uploads/u".into(),
             status: 500,
             received: 3,
             code: Some("UNKNOWN".into()),
             error: Some("storage: write \"x\"\n: io".into()),
-            ..Entry::default()
+            ..LogEntry::default()
         }
     }
 
     #[test]
     fn a_state_in_the_path_is_left_out() {
-        let path = |path| Entry::of("GET", path).path;
+        let path = |path| LogEntry::of("GET", path).path;
         assert_eq!(path("/v2/a/blobs/uploads/u%3F_state=AAAA"), "/v2/a/blobs/uploads/u%3F");
         assert_eq!(path("/v2/a/blobs/uploads/u%3F_state%3DAAAA"), "/v2/a/blobs/uploads/u%3F");
         assert_eq!(path("/v2/the_state/tags/list"), "/v2/the_state/tags/list");

@@ -107,7 +107,8 @@ impl Auth {
             return Ok(Caller::of_rules(rules, name));
         }
         std::thread::sleep(self.patience.saturating_sub(start.elapsed()));
-        Err(unauthorized("the name or the password is wrong").log(format!("login failed for {name:?}")))
+        Err(unauthorized("the name or the password is wrong")
+            .with_source(format!("login failed for {name:?}")))
     }
 
     /// Checks a token of this registry, which a key has signed, and returns its claims.

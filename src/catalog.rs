@@ -18,20 +18,20 @@ pub fn list<S: Storage>(
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<String>> {
-    let mut page = Page { storage, shows: &shows, limit, names: Vec::new() };
-    page.add_below("", after, None)?;
-    Ok(page.names)
+    let mut walk = Walk { storage, shows: &shows, limit, names: Vec::new() };
+    walk.add_below("", after, None)?;
+    Ok(walk.names)
 }
 
 /// A page that is being filled.
-struct Page<'a, S> {
+struct Walk<'a, S> {
     storage: &'a S,
     shows: &'a dyn Fn(&str) -> bool,
     limit: usize,
     names: Vec<String>,
 }
 
-impl<S: Storage> Page<'_, S> {
+impl<S: Storage> Walk<'_, S> {
     /// Adds the repositories below a path, after one that is named from there. The first names in it may
     /// have been listed already.
     fn add_below(&mut self, path: &str, after: Option<&str>, mut listed: Option<Vec<String>>) -> Result<()> {

@@ -135,18 +135,18 @@ pub struct Error {
 
 #[derive(Serialize)]
 struct Envelope<'a> {
-    errors: Vec<Entry<'a>>,
+    errors: Vec<WireError<'a>>,
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct WireError<'a> {
     code: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a Detail>,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> WireError<'a> {
     fn of(code: &'a str, message: &'a str, detail: &'a Detail) -> Self {
         Self { code, message: detail.message().unwrap_or(message), detail: Some(detail) }
     }
@@ -168,12 +168,12 @@ impl Error {
 
     /// An error of ours, or of what we stand on. The client learns no more than that.
     pub fn internal(source: impl Into<String>) -> Self {
-        Self::from(Code::Unknown).log(source)
+        Self::from(Code::Unknown).with_source(source)
     }
 
     /// Tells the client more.
     #[must_use]
-    pub fn detailed(mut self, detail: impl Into<Detail>) -> Self {
+    pub fn with_detail(mut self, detail: impl Into<Detail>) -> Self {
         self.details.push(detail.into());
         self
     }
@@ -201,7 +201,7 @@ impl Error {
 
     /// Says something to the log that the client does not see.
     #[must_use]
-    pub fn log(mut self, source: impl Into<String>) -> Self {
+    pub fn with_source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -230,8 +230,8 @@ impl Error {
     pub fn envelope(&self) -> Vec<u8> {
         let (code, _, message) = self.code.row();
         let errors = match self.details.as_slice() {
-            [] => vec![Entry { code, message, detail: None }],
-            details => details.iter().map(|detail| Entry::of(code, message, detail)).collect(),
+            [] => vec![WireError { code, message, detail: None }],
+            details => details.iter().map(|detail| WireError::of(code, message, detail)).collect(),
         };
         json_body(&Envelope { errors })
     }
@@ -248,9 +248,11 @@ impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         match error {
             storage::Error::NoSpace(_) => Self::new(Code::Unavailable, "the registry's storage is full")
-                .log(format!("{error}; make room or collect garbage, and clients go on where they stopped")),
+                .with_source(format!(
+                    "{error}; make room or collect garbage, and clients go on where they stopped"
+                )),
             storage::Error::AccessDenied(_) => {
-                Self::new(Code::Unavailable, "the registry's storage refuses access").log(format!(
+                Self::new(Code::Unavailable, "the registry's storage refuses access").with_source(format!(
                     "{error}; see that the storage is there, and that the server may write to it"
                 ))
             }

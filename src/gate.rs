@@ -81,10 +81,10 @@ impl<'a, S: Storage> Gate<'a, S> {
                 {
                     Ok(auth.bearer(*claims))
                 }
-                _ => Err(unauthorized("the token has expired").log("an expired token")),
+                _ => Err(unauthorized("the token has expired").with_source("an expired token")),
             },
             Err(TokenError::Invalid(why)) => {
-                Err(unauthorized("the token is not valid for this registry").log(why))
+                Err(unauthorized("the token is not valid for this registry").with_source(why))
             }
         }
     }

@@ -27,7 +27,7 @@ const PAGE_BYTES: usize = MANIFEST_MAX as usize - 4096;
 
 /// A part of a list of referrers.
 #[derive(Debug, Default)]
-pub struct Page {
+pub struct ReferrerPage {
     /// Their descriptors.
     pub descriptors: Vec<Box<RawValue>>,
     /// The digest of the last one, if there are more after it.
@@ -45,7 +45,7 @@ pub fn list<S: Storage>(
     artifact_type: Option<&str>,
     after: Option<&Digest>,
     limit: usize,
-) -> Result<Page> {
+) -> Result<ReferrerPage> {
     let mut found_otherwise = fallback(repository, subject)?;
     found_otherwise.extend_from_slice(backfilled);
     let wanted = |descriptor: &Descriptor| {
@@ -54,7 +54,7 @@ pub fn list<S: Storage>(
         };
         artifact_type.is_none_or(artifact_type_of)
     };
-    let (mut page, mut last) = (Page::default(), None);
+    let (mut page, mut last) = (ReferrerPage::default(), None);
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         let mut after = match after {
             Some(after) if after.algorithm() == algorithm => Some(after.hex().to_owned()),
@@ -79,7 +79,7 @@ pub fn list<S: Storage>(
                     continue;
                 };
                 if !page.takes(&descriptor, limit) {
-                    return Ok(Page { last, ..page });
+                    return Ok(ReferrerPage { last, ..page });
                 }
                 last = Some(descriptor.digest.to_string());
             }
@@ -90,7 +90,7 @@ pub fn list<S: Storage>(
     Ok(page)
 }
 
-impl Page {
+impl ReferrerPage {
     /// Adds a descriptor, unless the page is full. There is always room for one.
     #[expect(clippy::expect_used, reason = "a descriptor has string keys and can always be written as JSON")]
     fn takes(&mut self, descriptor: &Descriptor, limit: usize) -> bool {
@@ -114,7 +114,7 @@ fn describe<S: Storage>(
     let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
         return Ok(None);
     };
-    let Some(content) = repository.content(&manifest)? else { return Ok(None) };
+    let Some(content) = repository.read_manifest(&manifest)? else { return Ok(None) };
     let referrer = Referrer::of(&content).filter(|referrer| referrer.subject.as_ref() == Some(subject));
     let Some(referrer) = referrer else { return Ok(None) };
     Ok(Some(Descriptor {
@@ -132,7 +132,7 @@ fn fallback<S: Storage>(repository: &Repository<S>, subject: &Digest) -> Result<
     // No more of the digest than this, or that of a SHA-512 would be longer than a tag may be.
     let tag = format!("{}-{:.64}", subject.algorithm().as_str(), subject.hex());
     match repository.manifest(&Reference::Tag(tag))? {
-        Some((_, index)) => Ok(index_entries(&repository.content(&index)?.unwrap_or_default())),
+        Some((_, index)) => Ok(index_entries(&repository.read_manifest(&index)?.unwrap_or_default())),
         None => Ok(Vec::new()),
     }
 }
@@ -158,7 +158,7 @@ pub fn backfill<S: Storage>(
             let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
                 continue;
             };
-            let content = repository.content(&manifest)?;
+            let content = repository.read_manifest(&manifest)?;
             let Some(referrer) = content.and_then(|content| Referrer::of(&content)) else { continue };
             let Some(its_subject) = referrer.subject else { continue };
             // What was pushed by another digest is listed by that one.

@@ -1,7 +1,7 @@
 //! A request on its way to its answer: route, admit, answer, complete; and the one place where an error
 //! becomes a response.
 
-use crate::access_log::Entry;
+use crate::access_log::LogEntry;
 use crate::auth::TokenServer;
 use crate::clock;
 use crate::config::{self, Config};
@@ -53,7 +53,7 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
     }
 
     /// Answers a request. Returns what to log of it, too.
-    pub fn handle(&self, mut request: Request) -> (Response, Entry) {
+    pub fn handle(&self, mut request: Request) -> (Response, LogEntry) {
         let answer = self.answer(&mut request);
         let (response, mut entry) = complete(answer, &request);
         entry.received = request.body.received();
@@ -82,7 +82,7 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
         let not_allowed = || Error::from(Code::Unsupported).with_header("Allow", resource.allow(self.config));
         let endpoint = resource.endpoint(&request.method);
         if let Some(why) = endpoint.and_then(|endpoint| endpoint.forbidden(&request.method, self.config)) {
-            return Err(not_allowed().detailed(why));
+            return Err(not_allowed().with_detail(why));
         }
         let name = name.map(Name::parse).transpose();
         let name = name.map_err(|wrong| Error::new(Code::NameInvalid, wrong))?;
@@ -100,14 +100,14 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
 }
 
 /// Answers any request to a registry that is configured wrongly. The reason is for the log.
-pub fn misconfigured(reason: &str, request: &Request) -> (Response, Entry) {
+pub fn misconfigured(reason: &str, request: &Request) -> (Response, LogEntry) {
     let error = Error::new(Code::Unavailable, "the registry is misconfigured; see its log");
-    complete(Err(error.log(reason)), request)
+    complete(Err(error.with_source(reason)), request)
 }
 
 /// Gives an answer what every answer has, and says what to log of it.
-fn complete(answer: Result<Response>, request: &Request) -> (Response, Entry) {
-    let mut entry = Entry::of(&request.method.to_string(), &request.path);
+fn complete(answer: Result<Response>, request: &Request) -> (Response, LogEntry) {
+    let mut entry = LogEntry::of(&request.method.to_string(), &request.path);
     let response = answer.unwrap_or_else(|error| {
         entry.code = Some(error.code().to_string());
         entry.error = error.source().map(str::to_owned);

@@ -4,7 +4,7 @@
 use crate::layout;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
-use lighter_hash::{self as hash, Algorithm, Digest, Hasher};
+use lighter_hash::{Algorithm, Digest, Hasher};
 use lighter_storage::{Content, Error, Result, Storage, read_exactly};
 
 /// Stored content that a repository may see.
@@ -54,22 +54,22 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Finds a blob that the repository has.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Blob>> {
-        self.follow(&layout::layer_link(self.name, digest))
+        self.resolve(&layout::layer_link(self.name, digest))
     }
 
     /// Finds content that is stored, whichever repository has it.
-    pub fn stored(&self, digest: &Digest) -> Result<Option<Blob>> {
+    pub fn find_anywhere(&self, digest: &Digest) -> Result<Option<Blob>> {
         if digest.algorithm() == Algorithm::Sha256 {
-            return self.content_of(digest);
+            return self.blob_by_digest(digest);
         }
-        self.follow(&layout::alias(digest))
+        self.resolve(&layout::alias(digest))
     }
 
     /// Finds content by its canonical digest.
-    fn content_of(&self, canonical: &Digest) -> Result<Option<Blob>> {
+    fn blob_by_digest(&self, canonical: &Digest) -> Result<Option<Blob>> {
         let size = self.storage.stat(&layout::blob(canonical))?;
         // Content with no bytes, where there should be some, is what a crash has left.
-        let size = size.filter(|size| *size > 0 || *canonical == hash::digest(Algorithm::Sha256, &[]));
+        let size = size.filter(|size| *size > 0 || *canonical == Digest::of(Algorithm::Sha256, &[]));
         Ok(size.map(|size| Blob { canonical: canonical.clone(), size }))
     }
 
@@ -93,15 +93,15 @@ impl<'a, S: Storage> Repository<'a, S> {
                 None => return Ok(None),
             },
         };
-        let manifest = self.follow(&layout::revision_link(self.name, &digest))?;
+        let manifest = self.resolve(&layout::revision_link(self.name, &digest))?;
         Ok(manifest.map(|blob| (digest, blob)))
     }
 
     /// Reads a manifest that was found. None if it is not what its digest says, which counts as absent.
-    pub fn content(&self, manifest: &Blob) -> Result<Option<Vec<u8>>> {
+    pub fn read_manifest(&self, manifest: &Blob) -> Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
         self.read(manifest, |bytes| content.extend_from_slice(bytes))?;
-        Ok(Some(content).filter(|content| hash::digest(Algorithm::Sha256, content) == manifest.canonical))
+        Ok(Some(content).filter(|content| Digest::of(Algorithm::Sha256, content) == manifest.canonical))
     }
 
     /// Removes content, for all repositories, if it is not what its digest says, and returns whether it did.
@@ -135,7 +135,7 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Whether the repository has a manifest.
     pub fn has_manifest(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.follow(&layout::revision_link(self.name, digest))?.is_some())
+        Ok(self.resolve(&layout::revision_link(self.name, digest))?.is_some())
     }
 
     /// Sees that distribution's collector recognises the repository when its first manifest names nothing that
@@ -181,7 +181,7 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// Takes a blob from the repository, under all its digests. Other repositories keep it.
     pub fn unlink_blob(&self, canonical: &Digest) -> Result<()> {
         self.storage.delete(&layout::layer_link(self.name, canonical))?;
-        for alias in self.aliases(&layout::layers(self.name, Algorithm::Sha512), canonical)? {
+        for alias in self.digests_of(&layout::layers(self.name, Algorithm::Sha512), canonical)? {
             self.storage.delete(&layout::layer_link(self.name, &alias))?;
         }
         Ok(())
@@ -191,12 +191,12 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// tags go first: none is ever seen to point to nothing. Its content may be lost already.
     pub fn delete_manifest(&self, digest: &Digest) -> Result<bool> {
         let Some(canonical) = self.link(&layout::revision_link(self.name, digest))? else { return Ok(false) };
-        let content = match self.content_of(&canonical)? {
-            Some(blob) => self.content(&blob)?,
+        let content = match self.blob_by_digest(&canonical)? {
+            Some(blob) => self.read_manifest(&blob)?,
             None => None,
         };
         let subject = content.and_then(|content| Referrer::of(&content)?.subject);
-        let mut digests = self.aliases(&layout::revisions(self.name, Algorithm::Sha512), &canonical)?;
+        let mut digests = self.digests_of(&layout::revisions(self.name, Algorithm::Sha512), &canonical)?;
         digests.push(canonical);
         let names = self.storage.list(&layout::tags(self.name), None, u32::MAX)?;
         for tag in names.into_iter().filter(|name| is_tag(name)) {
@@ -225,7 +225,7 @@ impl<'a, S: Storage> Repository<'a, S> {
     }
 
     /// The SHA-512 digests, of the links under a prefix, by which some content is linked too.
-    fn aliases(&self, prefix: &str, canonical: &Digest) -> Result<Vec<Digest>> {
+    fn digests_of(&self, prefix: &str, canonical: &Digest) -> Result<Vec<Digest>> {
         let mut aliases = Vec::new();
         for hex in self.storage.list(prefix, None, u32::MAX)? {
             let Some(alias) = layout::listed_digest(Algorithm::Sha512, &hex) else { continue };
@@ -266,8 +266,8 @@ impl<'a, S: Storage> Repository<'a, S> {
     }
 
     /// Reads a link and finds the content that it names.
-    fn follow(&self, key: &str) -> Result<Option<Blob>> {
-        self.link(key)?.map_or(Ok(None), |canonical| self.content_of(&canonical))
+    fn resolve(&self, key: &str) -> Result<Option<Blob>> {
+        self.link(key)?.map_or(Ok(None), |canonical| self.blob_by_digest(&canonical))
     }
 
     /// Reads a link. An empty or malformed one, which a crash of distribution can leave, counts as

@@ -49,7 +49,7 @@ fn kept_secret<S: Storage>(storage: &S, config: &Config) -> Result<Vec<u8>> {
     if config.read_only && config.auth.is_some() {
         let source = "a read-only registry keeps no secret, and without one it can make no tokens; set \
                       REGISTRY_HTTP_SECRET";
-        return Err(Error::from(Code::Unavailable).log(source));
+        return Err(Error::from(Code::Unavailable).with_source(source));
     }
     let mut secret = [0; SECRET_LENGTH];
     getrandom::fill(&mut secret).map_err(|error| Error::internal(error.to_string()))?;
@@ -69,5 +69,5 @@ fn stored_secret(secret: Vec<u8>) -> Result<Vec<u8>> {
     let source = format!(
         "{HTTP_SECRET} in storage is not {SECRET_LENGTH} bytes long; remove it to have a new one made"
     );
-    Err(Error::from(Code::Unavailable).log(source))
+    Err(Error::from(Code::Unavailable).with_source(source))
 }

@@ -1,9 +1,9 @@
 //! `/v2/<name>/blobs/<digest>`.
 
-use super::digest;
+use super::parse_digest;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
-use crate::http::range::{Wanted, wanted};
+use crate::http::range::ByteRange;
 use crate::http::{Body, Method, Response};
 use crate::repository::Repository;
 use crate::route::Path;
@@ -30,14 +30,14 @@ impl<S: Storage> Resource<S> {
 /// `DELETE`: takes a blob from the repository (OCI Distribution Spec, end-10). Its bytes stay for the
 /// others, and for garbage collection.
 fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let blob = repository.blob(&digest(call.last)?)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
+    let blob = repository.blob(&parse_digest(call.last)?)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
     repository.unlink_blob(&blob.canonical)?;
     Ok(Response::new(202))
 }
 
 /// `GET` and `HEAD`: a blob, or one range of it (OCI Distribution Spec, end-2).
 fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let (requested, request) = (digest(call.last)?, &*call.request);
+    let (requested, request) = (parse_digest(call.last)?, &*call.request);
     let blob = repository.blob(&requested)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
     let etag = format!("\"{requested}\"");
     let headers = |status| {
@@ -53,10 +53,10 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     // Only a GET has ranges (RFC 9110, section 14.2); a HEAD is of the whole.
     let may_have_range = request.method == Method::Get && request.may_have_range(&etag);
     let range = request.header("range").filter(|_| may_have_range);
-    let (status, offset, length) = match wanted(range, blob.size) {
-        Wanted::All => (200, 0, blob.size),
-        Wanted::Part { offset, length } => (206, offset, length),
-        Wanted::Nothing => {
+    let (status, offset, length) = match ByteRange::parse(range, blob.size) {
+        ByteRange::Whole => (200, 0, blob.size),
+        ByteRange::Part { offset, length } => (206, offset, length),
+        ByteRange::Unsatisfiable => {
             let detail = format!("the blob has {} bytes", blob.size);
             return Err(Error::new(Code::RangeInvalid, detail)
                 .with_header("Content-Range", format!("bytes */{}", blob.size)));

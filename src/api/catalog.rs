@@ -6,7 +6,7 @@ use crate::catalog;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::Result;
 use crate::http::Response;
-use crate::http::page::Page;
+use crate::http::page::PageQuery;
 use crate::http::response::json_body;
 use crate::route::Path;
 use lighter_storage::Storage;
@@ -32,7 +32,7 @@ struct Catalog {
 /// `GET`: the repositories that the caller may pull, a page of them (distribution's API; no part of the OCI
 /// spec).
 fn list<S: Storage>(call: &mut Call<S>) -> Result<Response> {
-    let Page { n, last } = Page::parse(&call.request.query)?;
+    let PageQuery { n, last } = PageQuery::parse(&call.request.query)?;
     let n = n.unwrap_or(PAGE);
     let mut names = match n {
         0 => Vec::new(),
@@ -43,7 +43,7 @@ fn list<S: Storage>(call: &mut Call<S>) -> Result<Response> {
     if names.len() > n as usize {
         names.truncate(n as usize);
         let path = call.prefix() + &PATH.write("", "");
-        link.extend(names.last().map(|last| ("Link", Page::next(&path, n, last, None))));
+        link.extend(names.last().map(|last| ("Link", PageQuery::next(&path, n, last, None))));
     }
     let body = json_body(&Catalog { repositories: names });
     Ok(Response::new(200).with_bytes("application/json", body).with_headers(link))

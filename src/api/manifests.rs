@@ -1,6 +1,6 @@
 //! `/v2/<name>/manifests/<reference>`.
 
-use super::digest;
+use super::parse_digest;
 use crate::config::Validation;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
@@ -10,7 +10,7 @@ use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
 use crate::route::Path;
-use lighter_hash::{self as hash, Algorithm};
+use lighter_hash::{Algorithm, Digest};
 use lighter_storage::{self as storage, Storage, Stream};
 
 const PATH: Path = Path::OneOf("/manifests", "<reference>");
@@ -46,7 +46,7 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     if call.request.has_current(&etag) {
         return Ok(headers(304));
     }
-    let content = repository.content(&blob)?.ok_or_else(|| unknown(requested))?;
+    let content = repository.read_manifest(&blob)?.ok_or_else(|| unknown(requested))?;
     Ok(headers(200).with_bytes(&media_type_of(&content), content))
 }
 
@@ -57,10 +57,10 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     let request = &mut *call.request;
     let parameters: Vec<String> = request.query.all("tag").map(checked_tag).collect::<Result<_>>()?;
     let content = receive(request)?;
-    let canonical = hash::digest(Algorithm::Sha256, &content);
+    let canonical = Digest::of(Algorithm::Sha256, &content);
     let (digest, tags, announced) = match reference {
         Reference::Tag(tag) => (canonical.clone(), vec![tag], Vec::new()),
-        Reference::Digest(digest) if hash::digest(digest.algorithm(), &content) == digest => {
+        Reference::Digest(digest) if Digest::of(digest.algorithm(), &content) == digest => {
             (digest, parameters.clone(), parameters)
         }
         Reference::Digest(_) => {
@@ -103,7 +103,7 @@ fn unknown(requested: &str) -> Error {
 /// Reads a reference from a path.
 fn reference(text: &str) -> Result<Reference> {
     if text.contains(':') {
-        digest(text).map(Reference::Digest)
+        parse_digest(text).map(Reference::Digest)
     } else {
         checked_tag(text).map(Reference::Tag)
     }
@@ -123,7 +123,8 @@ fn receive(request: &mut Request) -> Result<Vec<u8>> {
         return Err(too_large());
     }
     let mut content = Vec::new();
-    let broken_off = |source: String| Error::new(Code::ManifestInvalid, "the body broke off").log(source);
+    let broken_off =
+        |source: String| Error::new(Code::ManifestInvalid, "the body broke off").with_source(source);
     while let Some(bytes) = request.body.next().map_err(broken_off)? {
         content.extend(bytes);
         if content.len() as u64 > MANIFEST_MAX {

@@ -51,7 +51,7 @@ impl<'a, S: Storage> Session<'a, S> {
         let (secret, id) = (&call.signers()?.states, upload_id(call.last)?);
         let token = call.request.query.get("_state").ok_or_else(|| {
             let detail = "use the Location of the previous answer as it is, with its _state";
-            Error::new(Code::BlobUploadInvalid, detail).log("no _state")
+            Error::new(Code::BlobUploadInvalid, detail).with_source("no _state")
         })?;
         let state = check_state(secret, repository.name(), id, token)?;
         Ok(Self { repository, secret, base: call.base(), state })
@@ -115,7 +115,9 @@ impl<'a, S: Storage> Session<'a, S> {
         match error {
             upload::Error::Unknown => Code::BlobUploadUnknown.into(),
             upload::Error::Busy => match self.received() {
-                Ok(offset) => self.out_of_order(offset).log("another request is writing to this upload"),
+                Ok(offset) => {
+                    self.out_of_order(offset).with_source("another request is writing to this upload")
+                }
                 // Not by this function: it would ask again.
                 Err(upload::Error::Storage(error)) => error.into(),
                 Err(_) => Code::BlobUploadUnknown.into(),
@@ -131,7 +133,7 @@ impl<'a, S: Storage> Session<'a, S> {
             }
             upload::Error::Broken(source) => {
                 let detail = "the body broke off; ask for the upload's status to go on";
-                Error::new(Code::BlobUploadInvalid, detail).log(source)
+                Error::new(Code::BlobUploadInvalid, detail).with_source(source)
             }
             upload::Error::Storage(error) => error.into(),
         }
@@ -158,13 +160,13 @@ pub fn state(secret: &Secret, name: &Name, id: &str, request: &Request) -> Optio
 fn check_state(secret: &Secret, name: &Name, id: &str, token: &str) -> Result<UploadState> {
     let invalid = |why: &str| {
         Error::new(Code::BlobUploadInvalid, "this _state is not one of this upload's here; start again")
-            .log(why)
+            .with_source(why)
     };
     // base64url has none, so it is of the URL that a client has put together.
     if token.contains('?') {
         let detail = "the URL has a second `?`: the Location has a query already, so add a parameter by `&`, as in \
                       LOCATION&digest=DIGEST";
-        return Err(Error::new(Code::BlobUploadInvalid, detail).log("_state has a `?` in it"));
+        return Err(Error::new(Code::BlobUploadInvalid, detail).with_source("_state has a `?` in it"));
     }
     let state = secret.open(token).map_err(invalid)?;
     if state.name != name.as_str() {

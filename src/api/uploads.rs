@@ -1,7 +1,7 @@
 //! `/v2/<name>/blobs/uploads/` and the uploads under it.
 
 use super::upload_session::{self, Session};
-use super::{blobs, digest};
+use super::{blobs, parse_digest};
 use crate::auth::Action;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
@@ -11,7 +11,7 @@ use crate::name::Name;
 use crate::repository::Repository;
 use crate::route::Path;
 use crate::upload::{self, Upload};
-use lighter_hash::{self as hash, Algorithm, Digest};
+use lighter_hash::{Algorithm, Digest};
 use lighter_storage::Storage;
 
 impl<S: Storage> Resource<S> {
@@ -55,7 +55,7 @@ fn start<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<R
     if let Some(mounted) = mount(repository, call)? {
         return Ok(mounted);
     }
-    let digest = call.request.query.get("digest").map(digest).transpose()?;
+    let digest = call.request.query.get("digest").map(parse_digest).transpose()?;
     let announced = call.request.query.get("digest-algorithm").map(algorithm).transpose()?;
     let (session, upload) = Session::start(repository, call, announced)?;
     let refuse = |error| session.refuse(error);
@@ -82,7 +82,7 @@ fn receive_whole<'a, S: Storage>(
         upload.abort()?;
         return Err(error);
     }
-    if upload.offset() == 0 && *digest != hash::digest(digest.algorithm(), &[]) {
+    if upload.offset() == 0 && *digest != Digest::of(digest.algorithm(), &[]) {
         return Ok(Some(upload));
     }
     upload.commit(digest)?;
@@ -130,7 +130,7 @@ fn complete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Resul
     let session = Session::resume(repository, call)?;
     let missing = || Error::new(Code::DigestInvalid, "complete the upload with the parameter digest");
     let request = &mut *call.request;
-    let digest = digest(request.query.get("digest").ok_or_else(missing)?)?;
+    let digest = parse_digest(request.query.get("digest").ok_or_else(missing)?)?;
     let first = chunk(&session, request)?.map_or(session.signed(), |chunk| chunk.first);
     let held = session.hold();
     held.and_then(|upload| upload.receive_at(first, digest.algorithm(), &mut request.body))
@@ -163,7 +163,7 @@ fn mount<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Optio
     let found = match request.query.get("from").map(Name::parse) {
         Some(Ok(from)) if caller.may(Action::Pull, from.as_str()) => repository.other(&from).blob(&digest)?,
         // Any repository's will do, as long as everyone may read all of them.
-        None if caller.is_unlimited() => repository.stored(&digest)?,
+        None if caller.is_unlimited() => repository.find_anywhere(&digest)?,
         _ => None,
     };
     let Some(blob) = found else { return Ok(None) };
@@ -194,7 +194,7 @@ fn check_content_type(request: &Request) -> Result<()> {
         return Ok(());
     }
     let detail = "send the bytes as Content-Type: application/octet-stream, or without one";
-    Err(Error::new(Code::BlobUploadInvalid, detail).log(format!("PATCH of type {content_type:?}")))
+    Err(Error::new(Code::BlobUploadInvalid, detail).with_source(format!("PATCH of type {content_type:?}")))
 }
 
 /// Reads `Content-Range`, if a request has one.

@@ -10,14 +10,14 @@ pub const PAGE_MAX: u32 = 1000;
 
 /// The page that a client asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct PageQuery {
     /// At most so many entries, if the client named a number; clamped to [`PAGE_MAX`].
     pub n: Option<u32>,
     /// Only entries after this one.
     pub last: Option<String>,
 }
 
-impl Page {
+impl PageQuery {
     /// Reads `n` and `last`. A number that is none errs with `PAGINATION_NUMBER_INVALID`.
     pub fn parse(query: &Query) -> Result<Self> {
         let n = match query.get("n").filter(|n| !n.is_empty()) {
@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn pages_are_clamped_not_refused() {
-        let page = |query| Page::parse(&Query::parse(query)).map(|page| page.n).map_err(|error| error.code());
+        let page =
+            |query| PageQuery::parse(&Query::parse(query)).map(|page| page.n).map_err(|error| error.code());
         assert_eq!(page(""), Ok(None));
         assert_eq!(page("n="), Ok(None));
         assert_eq!(page("n=0"), Ok(Some(0)));
@@ -58,8 +59,11 @@ mod tests {
 
     #[test]
     fn a_link_is_relative() {
-        assert_eq!(Page::next("/v2/_catalog", 2, "a/b", None), "</v2/_catalog?last=a%2Fb&n=2>; rel=\"next\"");
+        assert_eq!(
+            PageQuery::next("/v2/_catalog", 2, "a/b", None),
+            "</v2/_catalog?last=a%2Fb&n=2>; rel=\"next\""
+        );
         let kept = Some(("artifactType", "a/b"));
-        assert_eq!(Page::next("/x", 2, "v1", kept), "</x?artifactType=a%2Fb&last=v1&n=2>; rel=\"next\"");
+        assert_eq!(PageQuery::next("/x", 2, "v1", kept), "</x?artifactType=a%2Fb&last=v1&n=2>; rel=\"next\"");
     }
 }

@@ -7,7 +7,7 @@ use self::recorded::Recorded;
 use super::*;
 use crate::http::Body;
 use crate::http::Method::{Delete, Get, Head, Patch, Post, Put};
-use lighter_hash::{Algorithm, digest};
+use lighter_hash::{Algorithm, Digest};
 use lighter_storage::Memory;
 
 /// A registry, and what its storage is asked.
@@ -61,7 +61,7 @@ const CONFIG: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c
 const LAYER: &[u8] = b"a layer";
 
 fn manifest() -> String {
-    let layer = digest(Algorithm::Sha256, LAYER);
+    let layer = Digest::of(Algorithm::Sha256, LAYER);
     format!(r#"{{"schemaVersion":2,"config":{{"digest":"{CONFIG}"}},"layers":[{{"digest":"{layer}"}}]}}"#)
 }
 
@@ -69,7 +69,7 @@ fn manifest() -> String {
 fn with_image() -> Bench {
     let bench = Bench::new();
     for content in [&b"{}"[..], LAYER] {
-        let target = format!("/v2/a/blobs/uploads/?digest={}", digest(Algorithm::Sha256, content));
+        let target = format!("/v2/a/blobs/uploads/?digest={}", Digest::of(Algorithm::Sha256, content));
         assert_eq!(bench.send(Post, &target, content).status, 201);
     }
     assert_eq!(bench.send(Put, "/v2/a/manifests/v1", manifest().as_bytes()).status, 201);
@@ -81,7 +81,7 @@ fn with_image() -> Bench {
 #[test]
 fn a_request_costs_so_many_storage_calls() {
     let bench = with_image();
-    let by_digest = format!("/v2/a/manifests/{}", digest(Algorithm::Sha256, manifest().as_bytes()));
+    let by_digest = format!("/v2/a/manifests/{}", Digest::of(Algorithm::Sha256, manifest().as_bytes()));
     let blob = format!("/v2/a/blobs/{CONFIG}");
     for (method, target, status, calls) in [
         (Get, "/v2/", 200, ""),
@@ -108,7 +108,7 @@ fn a_request_costs_so_many_storage_calls() {
 fn an_index_costs_so_many_storage_calls() {
     let bench = with_image();
     let index = |media_type: &str, content: &[u8]| {
-        let digest = digest(Algorithm::Sha256, content);
+        let digest = Digest::of(Algorithm::Sha256, content);
         let entry = format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}}}"#, content.len());
         format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#)
     };
@@ -166,7 +166,7 @@ fn purging_costs_no_other_request_anything() {
 #[test]
 fn a_push_costs_so_many_storage_calls() {
     let bench = Bench::new();
-    let name = digest(Algorithm::Sha256, b"abcabc");
+    let name = Digest::of(Algorithm::Sha256, b"abcabc");
     let target = format!("{}&digest={name}", bench.started());
     assert_eq!(
         bench.cost(Put, &target, b"abcabc"),
@@ -186,7 +186,7 @@ fn a_push_costs_so_many_storage_calls() {
 #[test]
 fn a_page_costs_what_is_on_it() {
     let bench = with_image();
-    let image = digest(Algorithm::Sha256, manifest().as_bytes());
+    let image = Digest::of(Algorithm::Sha256, manifest().as_bytes());
     for n in 0..10_000 {
         for tag in [format!("a/_manifests/tags/t{n:05}"), format!("r{n:05}/_manifests/tags/v1")] {
             let key = format!("docker/registry/v2/repositories/{tag}/current/link");
@@ -197,7 +197,7 @@ fn a_page_costs_what_is_on_it() {
         let about = format!(
             r#"{{"schemaVersion":2,"config":{{"digest":"{CONFIG}"}},"subject":{{"digest":"{image}"}},"n":{n}}}"#
         );
-        let target = format!("/v2/a/manifests/{}", digest(Algorithm::Sha256, about.as_bytes()));
+        let target = format!("/v2/a/manifests/{}", Digest::of(Algorithm::Sha256, about.as_bytes()));
         assert_eq!(bench.send(Put, &target, about.as_bytes()).status, 201);
     }
     let cost = |target: &str| {

@@ -8,7 +8,7 @@ use lighter::auth::{Auth, Backend, Passwords, Rules, basic};
 use lighter::config::Config;
 use lighter::endpoint::Resource;
 use lighter::http::query::{decode, encode};
-use lighter::http::range::{Chunk, Wanted, wanted};
+use lighter::http::range::{ByteRange, Chunk};
 use lighter::http::{Body, Method, Query, Request};
 use lighter::manifest::{Manifest, index_entries, media_type_of};
 use lighter::media_type::UNKNOWN;
@@ -320,7 +320,7 @@ pub(crate) fn texts(text: &str) {
         assert!(chunk.first <= chunk.last && chunk.length() > 0);
     }
     for size in [0, 1, 10, u64::MAX] {
-        if let Wanted::Part { offset, length } = wanted(Some(text), size) {
+        if let ByteRange::Part { offset, length } = ByteRange::parse(Some(text), size) {
             assert!(
                 length > 0 && offset.checked_add(length).is_some_and(|end| end <= size),
                 "{text:?} of {size}"

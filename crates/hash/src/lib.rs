@@ -76,11 +76,13 @@ impl Hasher {
     }
 }
 
-/// Computes the digest of content that is in memory.
-pub fn digest(algorithm: Algorithm, bytes: &[u8]) -> Digest {
-    let mut hasher = Hasher::new(algorithm);
-    hasher.update(bytes);
-    hasher.finish()
+impl Digest {
+    /// Computes the digest of content that is in memory.
+    pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
+    }
 }
 
 // sha2 serializes SHA-512 as: 8 chaining values, the number of whole blocks in 16 bytes, the fill of the
@@ -169,7 +171,7 @@ mod tests {
         for end in 0..content.len() {
             let message = &content[..end];
             let expected = Digest::of_output(Algorithm::Sha256, &sha2::Sha256::digest(message));
-            assert_eq!(digest(Algorithm::Sha256, message), expected, "{end} bytes");
+            assert_eq!(Digest::of(Algorithm::Sha256, message), expected, "{end} bytes");
         }
     }
 
@@ -177,7 +179,7 @@ mod tests {
     fn a_hash_goes_on_where_it_stopped() {
         let content: Vec<u8> = (0..1000_u32).map(|n| (n * 7) as u8).collect();
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            let whole = digest(algorithm, &content);
+            let whole = Digest::of(algorithm, &content);
             for stop in [0, 1, 63, 64, 65, 127, 128, 129, 999, 1000] {
                 let (first, second) = content.split_at(stop);
                 let mut hasher = Hasher::new(algorithm);
@@ -206,6 +208,6 @@ mod tests {
         let mut state = state_after(b"abc");
         state[4 + 32 + 3] = 0xff;
         let hasher = Hasher::from_state(Algorithm::Sha256, &state, 3).unwrap();
-        assert_eq!(hasher.finish(), digest(Algorithm::Sha256, b"abc"));
+        assert_eq!(hasher.finish(), Digest::of(Algorithm::Sha256, b"abc"));
     }
 }

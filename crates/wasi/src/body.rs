@@ -10,10 +10,10 @@ use lighter::manifest::MANIFEST_MAX;
 use lighter_storage::Stream;
 
 /// How many bytes of a body are passed on at once, if so many come soon enough, ...
-const GATHERED: usize = 256 * 1024;
+const GATHER_SIZE: usize = 256 * 1024;
 
 /// ... which is within so many nanoseconds.
-const SOON: u64 = 10_000_000;
+const GATHER_TIME: u64 = 10_000_000;
 
 /// How many bytes of a body are still taken once its request is answered: those of any manifest, and of the
 /// chunks that clients send by themselves.
@@ -61,7 +61,7 @@ impl Stream for Incoming {
             return next;
         };
         if let Err(ended) = gather(stream, &mut gathered) {
-            self.broken = matches!(ended, StreamError::LastOperationFailed(_)).then(|| said(ended));
+            self.broken = matches!(ended, StreamError::LastOperationFailed(_)).then(|| describe(ended));
             self.stream = None;
         }
         Ok(Some(gathered))
@@ -72,11 +72,12 @@ impl Stream for Incoming {
 /// than a copy. A client that pauses has what it sent stored all the same.
 fn gather(stream: &InputStream, gathered: &mut Vec<u8>) -> Result<(), StreamError> {
     let mut wait = None;
-    while gathered.len() < GATHERED {
-        let bytes = stream.read((GATHERED - gathered.len()) as u64)?;
+    while gathered.len() < GATHER_SIZE {
+        let bytes = stream.read((GATHER_SIZE - gathered.len()) as u64)?;
         if bytes.is_empty() {
-            let (more, late) =
-                wait.get_or_insert_with(|| (stream.subscribe(), monotonic_clock::subscribe_duration(SOON)));
+            let (more, late) = wait.get_or_insert_with(|| {
+                (stream.subscribe(), monotonic_clock::subscribe_duration(GATHER_TIME))
+            });
             if !poll(&[more, late]).contains(&0) {
                 break;
             }
@@ -111,7 +112,7 @@ pub(crate) fn receive<'a>(request: &IncomingRequest, method: Method, body: &'a m
 }
 
 /// Says why a stream ended.
-pub(crate) fn said(error: StreamError) -> String {
+pub(crate) fn describe(error: StreamError) -> String {
     match error {
         StreamError::Closed => "the stream ended early".to_owned(),
         StreamError::LastOperationFailed(error) => error.to_debug_string(),

@@ -3,7 +3,7 @@
 use wasi::http::types::{ErrorCode, Fields, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
-use crate::body::said;
+use crate::body::describe;
 use lighter::http::{Body, Response};
 use lighter_storage::{Content, read_exactly};
 
@@ -32,13 +32,13 @@ pub(crate) fn send(response: Response, out: ResponseOutparam) -> Result<(), Stri
         let stream = body.write().map_err(|()| "the host gives no stream")?;
         match response.body {
             Body::Empty => {}
-            Body::Bytes(bytes) => write(&stream, &bytes).map_err(said)?,
+            Body::Bytes(bytes) => write(&stream, &bytes).map_err(describe)?,
             Body::Content(Content::Host(content), length) => {
-                splice(&stream, &content, length).map_err(said)?;
+                splice(&stream, &content, length).map_err(describe)?;
             }
             Body::Content(mut content, length) => {
                 read_exactly(&mut content, length, "the content ends early", |bytes| {
-                    write(&stream, bytes).map_err(said)
+                    write(&stream, bytes).map_err(describe)
                 })?;
             }
         }

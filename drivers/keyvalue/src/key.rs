@@ -1,6 +1,6 @@
 //! Keys: of the contract, and of the store.
 
-use lighter_hash::{self as hash, Algorithm};
+use lighter_hash::{Algorithm, Digest};
 
 /// The longest key that every store takes, in bytes.
 const LIMIT: usize = 255;
@@ -21,7 +21,7 @@ pub(crate) fn stored(kind: char, key: &str) -> String {
     }
     let mut short: String = plain.chars().take(LIMIT - 65).collect();
     short.push(HASHED);
-    short.push_str(hash::digest(Algorithm::Sha256, plain.as_bytes()).hex());
+    short.push_str(Digest::of(Algorithm::Sha256, plain.as_bytes()).hex());
     short
 }
 

@@ -46,7 +46,7 @@ impl Bench {
 
     /// Sends what is missing, from where the registry says that the upload stands, and checks the blob.
     fn finish(&self, answer: &Response) {
-        let digest = digest(Algorithm::Sha256, CONTENT);
+        let digest = Digest::of(Algorithm::Sha256, CONTENT);
         let rest = &CONTENT[offset(answer) as usize..];
         let put = self.send(Put, &format!("{}&digest={digest}", location(answer)), rest);
         assert_eq!(put.status, 201);
@@ -138,7 +138,7 @@ fn what_is_still_being_written_is_not_told() {
     assert_eq!(offset(&bench.send(Get, &locations[2], b"")), 4);
     for (method, target) in [
         (Patch, locations[2].clone()),
-        (Put, format!("{}&digest={}", locations[2], digest(Algorithm::Sha256, CONTENT))),
+        (Put, format!("{}&digest={}", locations[2], Digest::of(Algorithm::Sha256, CONTENT))),
     ] {
         let refused = bench.send(method, &target, &CONTENT[4..]);
         assert_eq!((refused.status, offset(&refused)), (416, 4));
@@ -156,7 +156,7 @@ fn bytes_whose_sync_failed_are_not_believed() {
     let bench = Bench::new();
     let locations = bench.received(4);
     let target = locations.last().unwrap();
-    let put = format!("{target}&digest={}", digest(Algorithm::Sha256, CONTENT));
+    let put = format!("{target}&digest={}", Digest::of(Algorithm::Sha256, CONTENT));
     bench.storage.fail(&["suspend"]);
     assert_eq!(bench.send(Patch, target, &CONTENT[4..]).status, 503);
     assert_eq!(offset(&bench.send(Get, target, b"")), 4);
@@ -198,7 +198,7 @@ fn a_cut_takes_the_states_that_would_lie() {
     let patched = bench.send(Patch, &location(&status), b"HELLO ");
     assert_eq!((patched.status, offset(&patched)), (202, 6));
     let content = b"HELLO WORLD";
-    let digest = digest(Algorithm::Sha512, content);
+    let digest = Digest::of(Algorithm::Sha512, content);
     let put = bench.send(Put, &format!("{}&digest={digest}", location(&patched)), &content[6..]);
     assert_eq!(put.status, 201);
     let blob = bench.send(Get, &format!("/v2/a/blobs/{digest}"), b"");
