@@ -9,7 +9,7 @@ use crate::repository::Repository;
 use crate::route::Path;
 use lighter_storage::Storage;
 
-/// Where a blob is.
+/// The path of a blob.
 pub const PATH: Path = Path::OneOf("/blobs", "<digest>");
 
 impl<S: Storage> Resource<S> {
@@ -27,8 +27,8 @@ impl<S: Storage> Resource<S> {
     };
 }
 
-/// `DELETE`: takes a blob from the repository (OCI Distribution Spec, end-10). Its bytes stay for the
-/// others, and for garbage collection.
+/// `DELETE`: removes a blob from the repository (OCI Distribution Spec, end-10). Its bytes stay for other
+/// repositories, or until garbage collection.
 fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let blob = repository.blob(&parse_digest(call.last)?)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
     repository.unlink_blob(&blob.canonical)?;
@@ -44,13 +44,13 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
         Response::new(status)
             .with_header("Docker-Content-Digest", requested.as_str())
             .with_header("ETag", etag.as_str())
-            // What a digest names never changes.
+            // The content of a digest never changes.
             .with_header("Cache-Control", "max-age=31536000")
     };
     if request.has_current(&etag) {
         return Ok(headers(304));
     }
-    // Only a GET has ranges (RFC 9110, section 14.2); a HEAD is of the whole.
+    // Only a GET has ranges (RFC 9110, section 14.2); a HEAD describes the whole blob.
     let may_have_range = request.method == Method::Get && request.may_have_range(&etag);
     let range = request.header("range").filter(|_| may_have_range);
     let (status, offset, length) = match ByteRange::parse(range, blob.size) {

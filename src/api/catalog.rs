@@ -11,7 +11,7 @@ use crate::http::response::json_body;
 use crate::route::Path;
 use lighter_storage::Storage;
 
-/// How many repositories are listed where the client names no number (distribution's default).
+/// The number of repositories on a page when the client names none (distribution's default).
 const PAGE: u32 = 100;
 
 const PATH: Path = Path::Whole("/v2/_catalog");
@@ -29,14 +29,13 @@ struct Catalog {
     repositories: Vec<String>,
 }
 
-/// `GET`: the repositories that the caller may pull, a page of them (distribution's API; no part of the OCI
-/// spec).
+/// `GET`: a page of the repositories that the caller may pull (distribution's API; not part of the OCI spec).
 fn list<S: Storage>(call: &mut Call<S>) -> Result<Response> {
     let PageQuery { n, last } = PageQuery::parse(&call.request.query)?;
     let n = n.unwrap_or(PAGE);
     let mut names = match n {
         0 => Vec::new(),
-        // One more than asked for tells whether there is a next page.
+        // One more than requested shows whether there is a next page.
         n => catalog::list(call.storage, |name| call.caller.may_see(name), last.as_deref(), n as usize + 1)?,
     };
     let mut link = Vec::new();

@@ -18,7 +18,7 @@ use lighter_storage::Storage;
 const PATH: Path = Path::OneOf("/referrers", "<digest>");
 
 impl<S: Storage> Resource<S> {
-    /// What is about a manifest.
+    /// The referrers of a manifest.
     pub const REFERRERS: Self = Self {
         path: PATH,
         endpoints: &[Endpoint { methods: READ, access: Access::Pull, answer: Answer::Repository(list) }],
@@ -34,15 +34,15 @@ struct Index {
 }
 
 /// `GET`: the manifests whose subject has a digest (OCI Distribution Spec, end-12). For a valid digest
-/// the answer is always an index, if an empty one: a 404 tells clients that the registry knows no
+/// the answer is always an index, perhaps an empty one: a 404 tells clients that the registry does not support
 /// referrers.
 fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let (subject, query) = (parse_digest(call.last)?, &call.request.query);
     let PageQuery { n, last } = PageQuery::parse(query)?;
     let n = n.unwrap_or(PAGE_MAX);
     let last = last.as_deref().map(parse_digest).transpose()?;
-    // A media type has no blank. One that is here was a `+`, as in `application/spdx+json`, which a query
-    // decodes to that where the client has not encoded it.
+    // A media type has no blank. A blank here was a `+`, as in `application/spdx+json`, that the client did not
+    // encode: a query decodes it to a blank.
     let artifact_type = query.get("artifactType").filter(|wanted| !wanted.is_empty());
     let artifact_type = artifact_type.map(|wanted| wanted.replace(' ', "+"));
     let artifact_type = artifact_type.as_deref();

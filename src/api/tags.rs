@@ -32,7 +32,7 @@ fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Re
     let PageQuery { n, last } = PageQuery::parse(&call.request.query)?;
     let mut tags = match n {
         Some(0) => Vec::new(),
-        // One more than asked for tells whether there is a next page.
+        // One more than requested shows whether there is a next page.
         Some(n) => repository.tags(last.as_deref(), n + 1)?,
         None => repository.tags(last.as_deref(), u32::MAX)?,
     };

@@ -1,23 +1,24 @@
-//! Ranges: of a blob that is read, and of an upload's chunk.
+//! Ranges: the range of a blob to be read, and that of an upload's chunk.
 
-/// What a `Range` header asks of content of a known size (RFC 9110, section 14).
+/// The part of content that a `Range` header asks for (RFC 9110, section 14).
 #[derive(Debug, PartialEq, Eq)]
 pub enum ByteRange {
-    /// All of it: there is no header, it is none of bytes, or it asks for several ranges.
+    /// All of it: the header is missing or malformed, has another unit than bytes, or asks for several ranges.
     Whole,
-    /// So many bytes from there on, at least one.
+    /// A part of at least one byte.
     Part {
         /// The first byte's position.
         offset: u64,
-        /// How many.
+        /// The number of bytes.
         length: u64,
     },
-    /// None of the bytes asked for exist, or the range ends before it begins.
+    /// None of the requested bytes exist, or the range ends before it begins.
     Unsatisfiable,
 }
 
 impl ByteRange {
-    /// Reads a `Range` header. An end past the content's is clamped, which regctl counts on.
+    /// Reads a `Range` header for content of `size` bytes. A range that ends beyond the content is shortened, which
+    /// regctl relies on.
     pub fn parse(header: Option<&str>, size: u64) -> Self {
         let range = header.and_then(|header| header.strip_prefix("bytes="));
         let Some((first, last)) = range.and_then(|range| range.trim().split_once('-')) else {
@@ -43,9 +44,9 @@ impl ByteRange {
 /// The positions of a chunk's first and last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// Of the first byte.
+    /// The position of the first byte.
     pub first: u64,
-    /// Of the last byte, at or after the first.
+    /// The position of the last byte, at or after the first.
     pub last: u64,
 }
 
@@ -60,13 +61,13 @@ impl Chunk {
         (chunk.first <= chunk.last).then_some(chunk)
     }
 
-    /// How many bytes it has. The whole of u64 does not fit, and no upload is that long.
+    /// The number of bytes. The full range of `u64` has one more than fits, but no upload is that long.
     pub fn length(self) -> u64 {
         (self.last - self.first).saturating_add(1)
     }
 }
 
-/// Decimal digits alone: `u64::from_str` would take a `+`.
+/// Reads decimal digits only: `u64::from_str` would accept a `+`.
 fn position(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
