@@ -4,7 +4,7 @@
 //! it answers a request. So a round through all repositories is made in steps, each a bounded piece of work
 //! after the answer to a POST that has started an upload. No other request pays for it. What was done is
 //! kept in storage, under `lighter/purge`, for all instances: one takes the next step at the earliest
-//! [`PAUSE`] after the one before, and a round begins at the earliest an interval after the one before.
+//! `PAUSE` after the one before, and a round begins at the earliest an interval after the one before.
 //!
 //! An upload is removed if it was started longer ago than an age, by the date that distribution writes too,
 //! and has not grown since the round before, and no writer holds it. One without a date stays, as with distribution.

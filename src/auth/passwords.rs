@@ -21,7 +21,7 @@ struct User {
 impl Passwords {
     /// Reads entries `NAME:HASH`, one to a line; blank lines and those that begin with `#` are passed
     /// over. A user whose hash cannot be checked here (it is not bcrypt, or costs more than
-    /// [`COST_MAX`]) is left out, and `notices` says so: the others can log in all the same.
+    /// `COST_MAX`) is left out, and `notices` says so: the others can log in all the same.
     ///
     /// Errs, for the log, with the line that is not an entry, or if no user is left. Neither text contains
     /// a hash.

@@ -1,7 +1,7 @@
 //! WASI 0.2, in both directions: what a host calls of a component, and what a component asks of a host.
 //!
-//! A product is a `static` in a crate of `components/`: a [`Handler`], which is a registry over some storage, or a
-//! [`Driver`], which is some storage alone, to be composed with a registry.
+//! A product is a `static` in a crate of `components/`: a `Handler`, which is a registry over some storage, or a
+//! `Driver`, which is some storage alone, to be composed with a registry.
 //!
 //! All of it exists on a WebAssembly host only.
 #![cfg(target_family = "wasm")]
