@@ -1,6 +1,6 @@
 //! Which repositories there are.
 
-use crate::keys;
+use crate::layout;
 use crate::name::Name;
 use lighter_storage::{Result, Storage};
 
@@ -82,18 +82,17 @@ impl<S: Storage> Page<'_, S> {
 
     /// The first names below a path, after one.
     fn children(&self, path: &str, after: Option<&str>) -> Result<Vec<String>> {
-        self.storage.list(&keys::repositories(path), after, self.batch() as u32)
+        self.storage.list(&layout::repositories(path), after, self.batch() as u32)
     }
 
     /// Whether a repository has manifests. `inside` are the first names below it.
     fn has_manifests(&self, name: &Name, inside: &[String]) -> Result<bool> {
-        let here = inside.iter().any(|name| name == keys::MANIFESTS);
+        let here = inside.iter().any(|name| name == layout::MANIFESTS);
         if here || inside.len() < self.batch() {
             return Ok(here);
         }
-        // In byte order it comes right after this one.
-        let first = self.storage.list(&keys::repository(name), Some(keys::LAYERS), 1)?;
-        Ok(first.first().is_some_and(|first| first == keys::MANIFESTS))
+        let first = self.storage.list(&layout::repository(name), Some(layout::BEFORE_MANIFESTS), 1)?;
+        Ok(first.first().is_some_and(|first| first == layout::MANIFESTS))
     }
 }
 
@@ -109,7 +108,7 @@ mod tests {
     fn store(repositories: &[&str]) -> Memory {
         let storage = Memory::default();
         for name in repositories {
-            let key = keys::tag_link(&Name::parse(name).unwrap(), "v1");
+            let key = layout::tag_link(&Name::parse(name).unwrap(), "v1");
             storage.set(&key, b"sha256:").unwrap();
         }
         storage

@@ -6,7 +6,9 @@
 mod mapping;
 
 use core::time::Duration;
+use std::sync::Once;
 
+use crate::access_log::log;
 use crate::auth::{Auth, TokenServer, variables};
 use crate::duration;
 use crate::purge::Purging;
@@ -37,6 +39,8 @@ pub struct Config {
     /// there should be none, and variables that begin with `REGISTRY_` and mean nothing here, each with
     /// what may have been meant.
     pub notices: Vec<String>,
+    /// Whether these were logged.
+    pub noticed: Once,
 }
 
 /// How a `Location` begins.
@@ -124,6 +128,7 @@ impl Default for Config {
             access_log: Some(Format::Text),
             auth: None,
             notices: Vec::new(),
+            noticed: Once::new(),
         }
     }
 }
@@ -145,6 +150,12 @@ pub fn settings(environment: Environment, of_parts: [&[&'static str]; 2]) -> Res
 }
 
 impl Config {
+    /// Logs the notices, once in the life of an instance: with the first request of nearly every client, which is few of
+    /// all requests. Some hosts make an instance for each request.
+    pub fn log_notices(&self) {
+        self.noticed.call_once(|| self.notices.iter().cloned().for_each(log));
+    }
+
     /// Reads the settings. `server` is there where the tokens of an outside server can be taken. Errs, for the log, with
     /// the variable whose value is wrong.
     pub fn read(settings: &Settings, server: Option<&TokenServer>) -> Result<Self, String> {
@@ -174,6 +185,7 @@ impl Config {
             access_log: access_log(settings)?,
             auth,
             notices,
+            noticed: Once::new(),
         })
     }
 }

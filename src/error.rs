@@ -1,7 +1,7 @@
 //! What goes wrong, as the client sees it and as the log sees it.
 //!
 //! A function that answers a request returns [`Error`]. Storage has its own error, which becomes
-//! one here; nothing else does. The code decides the status and the message, `detail` is for the
+//! one here; that of an [upload](crate::upload::Error) becomes one where its session is known. The code decides the status and the message, `detail` is for the
 //! client, `source` is for the log alone.
 
 use core::fmt;
@@ -221,11 +221,6 @@ impl Error {
         self.source.as_deref()
     }
 
-    /// Whether the answer carries headers.
-    pub fn has_headers(&self) -> bool {
-        !self.headers.is_empty()
-    }
-
     /// Takes the headers that the answer carries.
     pub fn into_headers(self) -> Vec<(&'static str, String)> {
         self.headers
@@ -259,15 +254,15 @@ impl From<storage::Error> for Error {
                     "{error}; see that the storage is there, and that the server may write to it"
                 ))
             }
-            // Of an upload. Who asked for it is told from where to go on, once that is known.
-            storage::Error::Busy => {
-                Self::new(Code::RangeInvalid, "another request is writing to this upload")
-                    .log(error.to_string())
-            }
-            // Where a missing blob means something, it is handled before this.
+            // Where a missing blob or a held upload means something, it is handled before this.
             error => Self::internal(error.to_string()),
         }
     }
+}
+
+/// The error for a path that names nothing.
+pub fn no_such_endpoint() -> Error {
+    Error::new(Code::NameUnknown, "there is no such endpoint")
 }
 
 #[cfg(test)]

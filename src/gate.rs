@@ -1,17 +1,16 @@
 //! The one check before every endpoint: who sends a request, and whether they may.
 
-use crate::api::uploads;
+use crate::api::{token, upload_session};
 use crate::auth::{
     Action, Auth, Backend, Caller, Credentials, Requirement, challenge, may_finish, token::TokenError,
     unauthorized,
 };
 use crate::config::Config;
+use crate::endpoint::Access;
 use crate::error::{Code, Error, Result};
-use crate::http::Method::{Delete, Patch, Post, Put};
-use crate::http::{Method, Request};
+use crate::http::Request;
 use crate::location;
 use crate::name::Name;
-use crate::route::Route;
 use crate::signers::{LazySigners, Signers};
 use lighter_storage::Storage;
 
@@ -26,14 +25,19 @@ pub struct Gate<'a, S> {
 }
 
 impl<'a, S: Storage> Gate<'a, S> {
-    /// Finds out who sends a request for what a route and a repository name, and fails unless they may. Wrong
+    /// Finds out who sends a request that requires some access to what a path names, and fails unless they may. Wrong
     /// credentials are refused even where none are needed: a client that sends some wants them to count.
-    pub fn admit(&self, route: &Route, name: Option<&Name>, request: &Request) -> Result<Caller<'a>> {
+    pub fn admit(
+        &self,
+        access: Access,
+        name: Option<&Name>,
+        last: &str,
+        request: &Request,
+    ) -> Result<Caller<'a>> {
         let Some(auth) = &self.config.auth else { return Ok(Caller::unlimited()) };
-        let Some(requirement) = requirement(route, name, &request.method) else {
-            return Ok(Caller::unlimited());
-        };
-        let caller = match self.identify(auth, route, name, request) {
+        let Some(requirement) = requirement(access, name) else { return Ok(Caller::unlimited()) };
+        let upload = name.filter(|_| access == Access::Upload).map(|name| (name, last));
+        let caller = match self.identify(auth, upload, request) {
             Err(error) if error.code() == Code::Unauthorized => {
                 return Err(self.ask(error, auth, requirement, request, "invalid_token"));
             }
@@ -51,11 +55,11 @@ impl<'a, S: Storage> Gate<'a, S> {
         Err(self.ask(error, auth, requirement, request, reason))
     }
 
+    /// `upload` is the repository and the id of the upload that the request is about, if it is about one.
     fn identify(
         &self,
         auth: &'a Auth,
-        route: &Route,
-        name: Option<&Name>,
+        upload: Option<(&Name, &str)>,
         request: &Request,
     ) -> Result<Caller<'a>> {
         let token = match Credentials::of(request)? {
@@ -70,9 +74,9 @@ impl<'a, S: Storage> Gate<'a, S> {
         match claims {
             Ok(claims) => Ok(auth.bearer(claims)),
             // An upload that began with a valid token is finished with it.
-            Err(TokenError::Expired(claims)) => match (route, name, self.signers()) {
-                (Route::Upload { id, .. }, Some(name), Ok(signers))
-                    if uploads::state(&signers.states, name, id, request)
+            Err(TokenError::Expired(claims)) => match (upload, self.signers()) {
+                (Some((name, id)), Ok(signers))
+                    if upload_session::state(&signers.states, name, id, request)
                         .is_some_and(|upload| may_finish(&upload, &claims)) =>
                 {
                     Ok(auth.bearer(*claims))
@@ -94,7 +98,8 @@ impl<'a, S: Storage> Gate<'a, S> {
         request: &Request,
         reason: &str,
     ) -> Error {
-        let own = || location::absolute(self.config, request).unwrap_or_default() + "/token";
+        let own =
+            || location::absolute(self.config, request).unwrap_or_default() + &token::PATH.write("", "");
         let realm = auth.realm.clone().unwrap_or_else(own);
         let from = request.query.get("from");
         error.with_header("WWW-Authenticate", challenge(&realm, &auth.service, requirement, from, reason))
@@ -105,18 +110,16 @@ impl<'a, S: Storage> Gate<'a, S> {
     }
 }
 
-/// What a request requires of its caller; `None` if anyone may send it.
-fn requirement<'a>(route: &Route, name: Option<&'a Name>, method: &Method) -> Option<Requirement<'a>> {
-    let action = match (route, method) {
-        (Route::Health | Route::Token, _) => return None,
-        (Route::Uploads { .. } | Route::Upload { .. }, _) => Action::Push,
-        (_, Delete) => Action::Delete,
-        (_, Post | Put | Patch) => Action::Push,
-        _ => Action::Pull,
-    };
-    Some(match name {
-        Some(name) => Requirement::Repository(action, name.as_str()),
-        None if *route == Route::Catalog => Requirement::Catalog,
-        None => Requirement::Login,
+/// What some access to a repository, or to the registry, requires of a caller; `None` if anyone has it.
+fn requirement(access: Access, name: Option<&Name>) -> Option<Requirement<'_>> {
+    // No rule is of a repository without a name.
+    let repository = |action| Requirement::Repository(action, name.map_or("", Name::as_str));
+    Some(match access {
+        Access::None => return None,
+        Access::Login => Requirement::Login,
+        Access::Catalog => Requirement::Catalog,
+        Access::Pull => repository(Action::Pull),
+        Access::Push | Access::Upload => repository(Action::Push),
+        Access::Delete => repository(Action::Delete),
     })
 }

@@ -6,12 +6,11 @@
 //! its other sizes counts: reading blobs costs.
 
 use crate::descriptor::Descriptor;
-use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::media_type;
 use crate::repository::Repository;
 use lighter_hash::Digest;
-use lighter_storage::Storage;
+use lighter_storage::{Result, Storage};
 
 /// What was found, and what was not.
 #[derive(Debug, Default)]

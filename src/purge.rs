@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock;
-use crate::keys;
+use crate::layout;
 use crate::name::Name;
 use lighter_storage::{Error, Result, Storage, Upload as _, check_key};
 
@@ -122,7 +122,7 @@ struct Step<'a, S> {
 
 impl<S: Storage> Step<'_, S> {
     fn go_on(&mut self, next: &AtomicU64) -> Result<()> {
-        let kept = self.storage.get(keys::PURGE)?.unwrap_or_default();
+        let kept = self.storage.get(layout::PURGE)?.unwrap_or_default();
         let interval = self.purging.interval.as_secs();
         let (began, mut at) = match Progress::read(&kept) {
             // Another instance has just taken one.
@@ -139,7 +139,7 @@ impl<S: Storage> Step<'_, S> {
         };
         let is_over = self.walk(&mut at)?;
         let progress = Progress { began, stepped: self.now, at: Some(at).filter(|_| !is_over) };
-        self.storage.set(keys::PURGE, progress.write().as_bytes())
+        self.storage.set(layout::PURGE, progress.write().as_bytes())
     }
 
     /// Goes on from a place until so much was done as a step may, and returns whether the round is over.
@@ -180,7 +180,7 @@ impl<S: Storage> Step<'_, S> {
         let mut after = after.map(str::to_owned);
         loop {
             self.count(1);
-            let names = self.storage.list(&keys::repositories(path), after.as_deref(), LISTED)?;
+            let names = self.storage.list(&layout::repositories(path), after.as_deref(), LISTED)?;
             let slash = if path.is_empty() { "" } else { "/" };
             let mut found = names.iter().filter_map(|name| Name::parse(&format!("{path}{slash}{name}")).ok());
             if let Some(name) = found.next() {
@@ -197,7 +197,7 @@ impl<S: Storage> Step<'_, S> {
     fn look_into(&mut self, name: &Name, at: &mut Place) -> Result<bool> {
         loop {
             self.count(1);
-            let ids = self.storage.list(&keys::uploads(name), at.upload.as_deref(), LISTED)?;
+            let ids = self.storage.list(&layout::uploads(name), at.upload.as_deref(), LISTED)?;
             for id in &ids {
                 if self.left.get() == 0 {
                     return Ok(false);
@@ -218,7 +218,7 @@ impl<S: Storage> Step<'_, S> {
 
     fn look_at(&mut self, name: &Name, id: &str) -> Result<()> {
         self.count(1);
-        let started_at = self.storage.get(&keys::upload_started_at(name, id))?.unwrap_or_default();
+        let started_at = self.storage.get(&layout::upload_started_at(name, id))?.unwrap_or_default();
         let Ok(started_at) = String::from_utf8(started_at) else { return Ok(()) };
         let oldest = clock::rfc3339(self.now.saturating_sub(self.purging.age.as_secs()));
         // Dates of this form are in the order of their letters.
@@ -226,9 +226,9 @@ impl<S: Storage> Step<'_, S> {
             return Ok(());
         }
         self.count(2);
-        let data = keys::upload_data(name, id);
+        let data = layout::upload_data(name, id);
         let size = self.storage.received(&data)?.unwrap_or(0).to_string();
-        let mark = keys::upload_purge_mark(name, id);
+        let mark = layout::upload_purge_mark(name, id);
         if self.storage.get(&mark)?.as_deref() != Some(size.as_bytes()) {
             // Old, but perhaps in use: the next round tells.
             self.count(1);
@@ -249,7 +249,7 @@ impl<S: Storage> Step<'_, S> {
             Err(Error::Busy) => return Ok(()),
             Err(error) => return Err(error),
         }
-        self.storage.delete_prefix(&keys::upload(name, id))?;
+        self.storage.delete_prefix(&layout::upload(name, id))?;
         self.log.push(format!("purged the {what}"));
         Ok(())
     }
@@ -271,13 +271,13 @@ mod tests {
     fn upload(storage: &Memory, name: &str, id: &str, days_ago: u64) {
         let name = Name::parse(name).unwrap();
         let started_at = clock::rfc3339(NOW - days_ago * DAY);
-        storage.set(&keys::upload_started_at(&name, id), started_at.as_bytes()).unwrap();
-        let mut writer = storage.create_upload(&keys::upload_data(&name, id)).unwrap();
+        storage.set(&layout::upload_started_at(&name, id), started_at.as_bytes()).unwrap();
+        let mut writer = storage.create_upload(&layout::upload_data(&name, id)).unwrap();
         writer.append(b"bytes").unwrap();
     }
 
     fn progress(storage: &Memory) -> Progress {
-        Progress::read(&storage.get(keys::PURGE).unwrap().unwrap()).unwrap()
+        Progress::read(&storage.get(layout::PURGE).unwrap().unwrap()).unwrap()
     }
 
     /// Takes steps, as often as that may be, until a round is over. Returns when that is, and what is logged.
@@ -389,7 +389,7 @@ mod tests {
         assert!(second.at.clone().unwrap().repository > first.at.unwrap().repository, "{second:?}");
         // What is damaged, or of a clock that was set back, begins anew.
         for kept in [&b""[..], b"when?", b"1 x", b"\xff", b"9999999999 9999999999"] {
-            storage.set(keys::PURGE, kept).unwrap();
+            storage.set(layout::PURGE, kept).unwrap();
             Purge::default().step(&storage, &purging, NOW + DAY);
             assert_eq!(progress(&storage).began, NOW + DAY);
         }

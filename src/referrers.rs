@@ -10,14 +10,13 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::clock;
 use crate::descriptor::Descriptor;
-use crate::error::{Error, Result};
-use crate::keys;
+use crate::layout;
 use crate::manifest::{MANIFEST_MAX, index_entries, media_type_of};
 use crate::media_type;
 use crate::referrer::Referrer;
 use crate::repository::{Reference, Repository};
 use lighter_hash::{Algorithm, Digest};
-use lighter_storage::Storage;
+use lighter_storage::{Result, Storage};
 
 /// How many manifests are listed at a time where all of them are looked at.
 const BATCH: u32 = 1000;
@@ -63,7 +62,7 @@ pub fn list<S: Storage>(
             _ => None,
         };
         loop {
-            let prefix = keys::referrers(repository.name(), subject, algorithm);
+            let prefix = layout::referrers(repository.name(), subject, algorithm);
             let mut hexes = repository.storage().list(&prefix, after.as_deref(), BATCH)?;
             let until = hexes.last().filter(|_| hexes.len() == BATCH as usize).cloned();
             let others = found_otherwise.iter().filter(|other| other.algorithm() == algorithm);
@@ -75,11 +74,11 @@ pub fn list<S: Storage>(
                 }
             }
             for hex in hexes {
-                let Ok(digest) = Digest::parse(&format!("{}:{hex}", algorithm.as_str())) else { continue };
+                let Some(digest) = layout::listed_digest(algorithm, &hex) else { continue };
                 let Some(descriptor) = describe(repository, &digest, subject)?.filter(wanted) else {
                     continue;
                 };
-                if !page.takes(&descriptor, limit)? {
+                if !page.takes(&descriptor, limit) {
                     return Ok(Page { last, ..page });
                 }
                 last = Some(descriptor.digest.to_string());
@@ -93,15 +92,16 @@ pub fn list<S: Storage>(
 
 impl Page {
     /// Adds a descriptor, unless the page is full. There is always room for one.
-    fn takes(&mut self, descriptor: &Descriptor, limit: usize) -> Result<bool> {
-        let descriptor = to_raw_value(descriptor).map_err(|error| Error::internal(error.to_string()))?;
+    #[expect(clippy::expect_used, reason = "a descriptor has string keys and can always be written as JSON")]
+    fn takes(&mut self, descriptor: &Descriptor, limit: usize) -> bool {
+        let descriptor = to_raw_value(descriptor).expect("serializable");
         let bytes = self.bytes + descriptor.get().len() + 1;
         if self.descriptors.len() == limit || (bytes > PAGE_BYTES && !self.descriptors.is_empty()) {
-            return Ok(false);
+            return false;
         }
         self.bytes = bytes;
         self.descriptors.push(descriptor);
-        Ok(true)
+        true
     }
 }
 
@@ -145,16 +145,16 @@ pub fn backfill<S: Storage>(
     mut may_write: bool,
 ) -> Result<Vec<Digest>> {
     let (storage, name) = (repository.storage(), repository.name());
-    let complete = keys::referrers_complete(name);
+    let complete = layout::referrers_complete(name);
     if storage.get(&complete)?.is_some() || !repository.exists()? {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let hexes = storage.list(&keys::revisions(name, Algorithm::Sha256), after.as_deref(), BATCH)?;
+        let hexes = storage.list(&layout::revisions(name, Algorithm::Sha256), after.as_deref(), BATCH)?;
         for hex in &hexes {
-            let Ok(digest) = Digest::parse(&format!("sha256:{hex}")) else { continue };
+            let Some(digest) = layout::listed_digest(Algorithm::Sha256, hex) else { continue };
             let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
                 continue;
             };
@@ -166,7 +166,7 @@ pub fn backfill<S: Storage>(
                 continue;
             }
             if may_write {
-                let key = keys::referrer_link(name, &its_subject, &digest);
+                let key = layout::referrer_link(name, &its_subject, &digest);
                 // Nobody who reads is in need of that: storage may be full, or not be written to.
                 may_write = storage.set(&key, digest.as_str().as_bytes()).is_ok();
             }
@@ -191,9 +191,9 @@ fn is_linked_otherwise<S: Storage>(
     subject: &Digest,
     canonical: &Digest,
 ) -> Result<bool> {
-    let prefix = keys::referrers(repository.name(), subject, Algorithm::Sha512);
+    let prefix = layout::referrers(repository.name(), subject, Algorithm::Sha512);
     for hex in repository.storage().list(&prefix, None, u32::MAX)? {
-        let link = repository.storage().get(&keys::link_in(&prefix, &hex))?;
+        let link = repository.storage().get(&layout::link_in(&prefix, &hex))?;
         if link.is_some_and(|link| link.trim_ascii() == canonical.as_str().as_bytes()) {
             return Ok(true);
         }

@@ -1,12 +1,11 @@
 //! What a repository has: links to blobs and manifests, and tags. All content is stored once for
 //! all repositories; a repository sees what it has a link to.
 
-use crate::error;
-use crate::keys;
+use crate::layout;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
 use lighter_hash::{self as hash, Algorithm, Digest, Hasher};
-use lighter_storage::{Content, Result, Storage, read_exactly};
+use lighter_storage::{Content, Error, Result, Storage, read_exactly};
 
 /// Stored content that a repository may see.
 #[derive(Debug)]
@@ -43,14 +42,19 @@ impl<'a, S: Storage> Repository<'a, S> {
         self.name
     }
 
+    /// Another repository in the same storage.
+    pub fn other<'b>(&'b self, name: &'b Name) -> Repository<'b, S> {
+        Repository { storage: self.storage, name }
+    }
+
     /// Where it is stored.
-    pub fn storage(&self) -> &'a S {
+    pub(crate) fn storage(&self) -> &'a S {
         self.storage
     }
 
     /// Finds a blob that the repository has.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Blob>> {
-        self.follow(&keys::layer_link(self.name, digest))
+        self.follow(&layout::layer_link(self.name, digest))
     }
 
     /// Finds content that is stored, whichever repository has it.
@@ -58,12 +62,12 @@ impl<'a, S: Storage> Repository<'a, S> {
         if digest.algorithm() == Algorithm::Sha256 {
             return self.content_of(digest);
         }
-        self.follow(&keys::alias(digest))
+        self.follow(&layout::alias(digest))
     }
 
     /// Finds content by its canonical digest.
     fn content_of(&self, canonical: &Digest) -> Result<Option<Blob>> {
-        let size = self.storage.stat(&keys::blob(canonical))?;
+        let size = self.storage.stat(&layout::blob(canonical))?;
         // Content with no bytes, where there should be some, is what a crash has left.
         let size = size.filter(|size| *size > 0 || *canonical == hash::digest(Algorithm::Sha256, &[]));
         Ok(size.map(|size| Blob { canonical: canonical.clone(), size }))
@@ -71,10 +75,10 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Gives the repository a blob that is stored.
     pub fn link_blob(&self, digest: &Digest, canonical: &Digest) -> Result<()> {
-        self.storage.set(&keys::layer_link(self.name, canonical), canonical.as_str().as_bytes())?;
+        self.storage.set(&layout::layer_link(self.name, canonical), canonical.as_str().as_bytes())?;
         if digest != canonical {
-            self.storage.set(&keys::alias(digest), canonical.as_str().as_bytes())?;
-            self.storage.set(&keys::layer_link(self.name, digest), canonical.as_str().as_bytes())?;
+            self.storage.set(&layout::alias(digest), canonical.as_str().as_bytes())?;
+            self.storage.set(&layout::layer_link(self.name, digest), canonical.as_str().as_bytes())?;
         }
         Ok(())
     }
@@ -84,17 +88,17 @@ impl<'a, S: Storage> Repository<'a, S> {
     pub fn manifest(&self, reference: &Reference) -> Result<Option<(Digest, Blob)>> {
         let digest = match reference {
             Reference::Digest(digest) => digest.clone(),
-            Reference::Tag(tag) => match self.link(&keys::tag_link(self.name, tag))? {
+            Reference::Tag(tag) => match self.link(&layout::tag_link(self.name, tag))? {
                 Some(digest) => digest,
                 None => return Ok(None),
             },
         };
-        let manifest = self.follow(&keys::revision_link(self.name, &digest))?;
+        let manifest = self.follow(&layout::revision_link(self.name, &digest))?;
         Ok(manifest.map(|blob| (digest, blob)))
     }
 
     /// Reads a manifest that was found. None if it is not what its digest says, which counts as absent.
-    pub fn content(&self, manifest: &Blob) -> error::Result<Option<Vec<u8>>> {
+    pub fn content(&self, manifest: &Blob) -> Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
         self.read(manifest, |bytes| content.extend_from_slice(bytes))?;
         Ok(Some(content).filter(|content| hash::digest(Algorithm::Sha256, content) == manifest.canonical))
@@ -102,10 +106,10 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Removes content, for all repositories, if it is not what its digest says, and returns whether it did.
     /// All of it is read for that.
-    pub fn remove_if_broken(&self, blob: &Blob) -> error::Result<bool> {
+    pub fn remove_if_broken(&self, blob: &Blob) -> Result<bool> {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         self.read(blob, |bytes| hasher.update(bytes))?;
-        let key = keys::blob(&blob.canonical);
+        let key = layout::blob(&blob.canonical);
         // Somebody may have pushed it meanwhile, and then it is longer now.
         if hasher.finish() == blob.canonical || self.storage.stat(&key)? != Some(blob.size) {
             return Ok(false);
@@ -116,29 +120,29 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Opens content that was found, from `offset` on. No more than `length` bytes may be taken.
     pub fn open(&self, blob: &Blob, offset: u64, length: u64) -> Result<Content> {
-        self.storage.read(&keys::blob(&blob.canonical), offset, length)
+        self.storage.read(&layout::blob(&blob.canonical), offset, length)
     }
 
     /// Reads content to its end.
-    fn read(&self, blob: &Blob, mut take: impl FnMut(&[u8])) -> error::Result<()> {
+    fn read(&self, blob: &Blob, mut take: impl FnMut(&[u8])) -> Result<()> {
         let mut stored = self.open(blob, 0, blob.size)?;
         let read = read_exactly(&mut stored, blob.size, "stored content ends early", |bytes| {
             take(bytes);
             Ok(())
         });
-        read.map_err(error::Error::internal)
+        read.map_err(Error::Other)
     }
 
     /// Whether the repository has a manifest.
     pub fn has_manifest(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.follow(&keys::revision_link(self.name, digest))?.is_some())
+        Ok(self.follow(&layout::revision_link(self.name, digest))?.is_some())
     }
 
     /// Sees that distribution's collector recognises the repository when its first manifest names nothing that
     /// is here. With anything else `_layers` is there already: with a blob by its link, with a manifest since that
     /// one was pushed.
     pub fn keep_layers(&self) -> Result<()> {
-        let key = keys::layers_keep(self.name);
+        let key = layout::layers_keep(self.name);
         if self.storage.get(&key)?.is_none() {
             self.storage.set(&key, b"")?;
         }
@@ -158,52 +162,53 @@ impl<'a, S: Storage> Repository<'a, S> {
         tags: &[String],
     ) -> Result<()> {
         let link = canonical.as_str().as_bytes();
-        self.storage.put(&keys::blob(canonical), content)?;
+        self.storage.put(&layout::blob(canonical), content)?;
         if let Some(subject) = subject {
-            self.storage.set(&keys::referrer_link(self.name, subject, digest), link)?;
+            self.storage.set(&layout::referrer_link(self.name, subject, digest), link)?;
         }
-        self.storage.set(&keys::revision_link(self.name, canonical), link)?;
+        self.storage.set(&layout::revision_link(self.name, canonical), link)?;
         if digest != canonical {
-            self.storage.set(&keys::revision_link(self.name, digest), link)?;
+            self.storage.set(&layout::revision_link(self.name, digest), link)?;
         }
         for tag in tags {
             // Under the digest that it was pushed by: that is the one to be served with.
-            self.storage.set(&keys::tag_index_link(self.name, tag, digest), digest.as_str().as_bytes())?;
-            self.storage.set(&keys::tag_link(self.name, tag), digest.as_str().as_bytes())?;
+            self.storage.set(&layout::tag_index_link(self.name, tag, digest), digest.as_str().as_bytes())?;
+            self.storage.set(&layout::tag_link(self.name, tag), digest.as_str().as_bytes())?;
         }
         Ok(())
     }
 
     /// Takes a blob from the repository, under all its digests. Other repositories keep it.
     pub fn unlink_blob(&self, canonical: &Digest) -> Result<()> {
-        self.storage.delete(&keys::layer_link(self.name, canonical))?;
-        for alias in self.aliases(&keys::layers(self.name, Algorithm::Sha512), canonical)? {
-            self.storage.delete(&keys::layer_link(self.name, &alias))?;
+        self.storage.delete(&layout::layer_link(self.name, canonical))?;
+        for alias in self.aliases(&layout::layers(self.name, Algorithm::Sha512), canonical)? {
+            self.storage.delete(&layout::layer_link(self.name, &alias))?;
         }
         Ok(())
     }
 
     /// Takes a manifest from the repository, under all its digests and tags, and returns whether it had it. The
     /// tags go first: none is ever seen to point to nothing. Its content may be lost already.
-    pub fn delete_manifest(&self, digest: &Digest) -> error::Result<bool> {
-        let Some(canonical) = self.link(&keys::revision_link(self.name, digest))? else { return Ok(false) };
+    pub fn delete_manifest(&self, digest: &Digest) -> Result<bool> {
+        let Some(canonical) = self.link(&layout::revision_link(self.name, digest))? else { return Ok(false) };
         let content = match self.content_of(&canonical)? {
             Some(blob) => self.content(&blob)?,
             None => None,
         };
         let subject = content.and_then(|content| Referrer::of(&content)?.subject);
-        let mut digests = self.aliases(&keys::revisions(self.name, Algorithm::Sha512), &canonical)?;
+        let mut digests = self.aliases(&layout::revisions(self.name, Algorithm::Sha512), &canonical)?;
         digests.push(canonical);
-        let names = self.storage.list(&keys::tags(self.name), None, u32::MAX)?;
+        let names = self.storage.list(&layout::tags(self.name), None, u32::MAX)?;
         for tag in names.into_iter().filter(|name| is_tag(name)) {
-            if self.link(&keys::tag_link(self.name, &tag))?.is_some_and(|digest| digests.contains(&digest)) {
-                self.storage.delete_prefix(&keys::tag(self.name, &tag))?;
+            if self.link(&layout::tag_link(self.name, &tag))?.is_some_and(|digest| digests.contains(&digest))
+            {
+                self.storage.delete_prefix(&layout::tag(self.name, &tag))?;
             }
         }
         for digest in digests {
-            self.storage.delete(&keys::revision_link(self.name, &digest))?;
+            self.storage.delete(&layout::revision_link(self.name, &digest))?;
             if let Some(subject) = &subject {
-                self.storage.delete(&keys::referrer_link(self.name, subject, &digest))?;
+                self.storage.delete(&layout::referrer_link(self.name, subject, &digest))?;
             }
         }
         Ok(true)
@@ -212,10 +217,10 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// Removes a tag, with its history, and returns whether there was one. What it points to stays, and need
     /// not be there; the tag may be damaged.
     pub fn delete_tag(&self, tag: &str) -> Result<bool> {
-        if self.storage.get(&keys::tag_link(self.name, tag))?.is_none() {
+        if self.storage.get(&layout::tag_link(self.name, tag))?.is_none() {
             return Ok(false);
         }
-        self.storage.delete_prefix(&keys::tag(self.name, tag))?;
+        self.storage.delete_prefix(&layout::tag(self.name, tag))?;
         Ok(true)
     }
 
@@ -223,9 +228,8 @@ impl<'a, S: Storage> Repository<'a, S> {
     fn aliases(&self, prefix: &str, canonical: &Digest) -> Result<Vec<Digest>> {
         let mut aliases = Vec::new();
         for hex in self.storage.list(prefix, None, u32::MAX)? {
-            // Strangers' names are no keys.
-            let Ok(alias) = Digest::parse(&format!("{}:{hex}", Algorithm::Sha512.as_str())) else { continue };
-            if self.link(&keys::link_in(prefix, &hex))?.as_ref() == Some(canonical) {
+            let Some(alias) = layout::listed_digest(Algorithm::Sha512, &hex) else { continue };
+            if self.link(&layout::link_in(prefix, &hex))?.as_ref() == Some(canonical) {
                 aliases.push(alias);
             }
         }
@@ -241,11 +245,11 @@ impl<'a, S: Storage> Repository<'a, S> {
         let mut after = after.map(str::to_owned);
         loop {
             let wanted = limit - tags.len() as u32;
-            let names = self.storage.list(&keys::tags(self.name), after.as_deref(), wanted)?;
+            let names = self.storage.list(&layout::tags(self.name), after.as_deref(), wanted)?;
             let complete = names.len() < wanted as usize;
             after = names.last().cloned();
             for name in names {
-                if is_tag(&name) && self.link(&keys::tag_link(self.name, &name))?.is_some() {
+                if is_tag(&name) && self.link(&layout::tag_link(self.name, &name))?.is_some() {
                     tags.push(name);
                 }
             }
@@ -255,11 +259,10 @@ impl<'a, S: Storage> Repository<'a, S> {
         }
     }
 
-    /// Whether anything was ever pushed to the repository, and not only to one below it: what it has
-    /// lies under names that begin with `_`, which no repository's does.
+    /// Whether anything was ever pushed to the repository, and not only to one below it.
     pub fn exists(&self) -> Result<bool> {
-        let own = self.storage.list(&keys::repository(self.name), Some("_"), 1)?;
-        Ok(own.first().is_some_and(|name| keys::is_own(name)))
+        let own = self.storage.list(&layout::repository(self.name), Some(layout::OWN), 1)?;
+        Ok(own.first().is_some_and(|name| layout::is_own(name)))
     }
 
     /// Reads a link and finds the content that it names.

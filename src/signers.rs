@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::auth::token::TokenKey;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
-use crate::keys::HTTP_SECRET;
+use crate::layout::HTTP_SECRET;
 use crate::upload_state::Secret;
 use lighter_storage::Storage;
 

@@ -3,14 +3,52 @@
 use uuid::Uuid;
 
 use crate::clock;
-use crate::error::{Code, Error, Result};
-use crate::keys;
+use crate::layout;
 use crate::repository::Repository;
 use crate::upload_proof::{self as proof, Proof};
 use lighter_hash::{Algorithm, Digest, Hasher};
 use lighter_storage::{self as storage, Note, Storage, Stream, Upload as _, read_exactly};
 
-/// An upload that this request holds: nobody else writes to it meanwhile.
+/// Why an upload could not be served. An upload that is unknown has ended, or never was.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Error {
+    /// There is no such upload.
+    Unknown,
+    /// Another request writes to the upload.
+    Busy,
+    /// The bytes that were sent do not continue the upload at `offset`, where it stands.
+    OutOfOrder {
+        /// How many bytes the upload has.
+        offset: u64,
+    },
+    /// The body is not as long as the chunk that was announced. What arrived is kept.
+    WrongLength {
+        /// How many bytes the upload has.
+        offset: u64,
+    },
+    /// The content does not match the digest. The upload has ended.
+    WrongDigest,
+    /// The body broke off, with a text for the log. What arrived is kept.
+    Broken(String),
+    /// Storage has failed.
+    Storage(storage::Error),
+}
+
+/// What an operation on an upload returns.
+pub type Result<T> = core::result::Result<T, Error>;
+
+impl From<storage::Error> for Error {
+    fn from(error: storage::Error) -> Self {
+        match error {
+            // Whatever purges old uploads asks no client.
+            storage::Error::NotFound => Self::Unknown,
+            storage::Error::Busy => Self::Busy,
+            error => Self::Storage(error),
+        }
+    }
+}
+
+/// An upload that this request holds: no other request writes to it meanwhile.
 pub struct Upload<'a, S: Storage> {
     repository: &'a Repository<'a, S>,
     id: String,
@@ -25,20 +63,20 @@ pub struct Upload<'a, S: Storage> {
 
 impl<'a, S: Storage> Upload<'a, S> {
     /// Starts an upload. Returns it, and when it was started.
-    pub fn start(repository: &'a Repository<'a, S>) -> Result<(Self, String)> {
+    pub fn start(repository: &'a Repository<'a, S>) -> storage::Result<(Self, String)> {
         let (storage, name) = (repository.storage(), repository.name());
         let (id, started_at) = (Uuid::new_v4().to_string(), clock::now());
         // First, since what has no date is never purged.
-        storage.set(&keys::upload_started_at(name, &id), started_at.as_bytes())?;
-        let writer = storage.create_upload(&keys::upload_data(name, &id))?;
+        storage.set(&layout::upload_started_at(name, &id), started_at.as_bytes())?;
+        let writer = storage.create_upload(&layout::upload_data(name, &id))?;
         let kept = Some(Hasher::new(Algorithm::Sha256));
         Ok((Self { repository, id, writer, hashers: Vec::new(), kept, is_cut: false }, started_at))
     }
 
     /// Takes an upload up again, after the last byte that is proven to be stored: what lies behind it is
     /// dropped. `signed` is the offset that the client's `_state` names.
-    pub fn resume(repository: &'a Repository<'a, S>, id: &str, signed: u64) -> storage::Result<Self> {
-        let mut writer = repository.storage().open_upload(&keys::upload_data(repository.name(), id))?;
+    pub fn resume(repository: &'a Repository<'a, S>, id: &str, signed: u64) -> Result<Self> {
+        let mut writer = repository.storage().open_upload(&layout::upload_data(repository.name(), id))?;
         let Proof { offset, sha256 } = proof::find(repository, id, writer.offset(), Some(signed))?;
         let is_cut = offset < writer.offset();
         if is_cut {
@@ -49,10 +87,22 @@ impl<'a, S: Storage> Upload<'a, S> {
     }
 
     /// Ends an upload, whatever it has.
-    pub fn cancel(repository: &'a Repository<'a, S>, id: &str) -> storage::Result<()> {
+    pub fn cancel(repository: &Repository<S>, id: &str) -> Result<()> {
         let (storage, name) = (repository.storage(), repository.name());
-        storage.open_upload(&keys::upload_data(name, id))?.abort()?;
-        storage.delete_prefix(&keys::upload(name, id))
+        storage.open_upload(&layout::upload_data(name, id))?.abort()?;
+        Ok(storage.delete_prefix(&layout::upload(name, id))?)
+    }
+
+    /// Returns how many bytes of an upload are proven to be stored. `signed` is the offset that the client's
+    /// `_state` names, if it brings one.
+    pub fn received(repository: &Repository<S>, id: &str, signed: Option<u64>) -> Result<u64> {
+        proof::received(repository, id, signed)?.ok_or(Error::Unknown)
+    }
+
+    /// Returns when an upload was started: RFC 3339, in UTC. Empty if that is not known.
+    pub fn started_at(repository: &Repository<S>, id: &str) -> storage::Result<String> {
+        let started_at = repository.storage().get(&layout::upload_started_at(repository.name(), id))?;
+        Ok(String::from_utf8(started_at.unwrap_or_default()).unwrap_or_default())
     }
 
     /// The upload's id.
@@ -63,11 +113,6 @@ impl<'a, S: Storage> Upload<'a, S> {
     /// How many bytes the upload has.
     pub fn offset(&self) -> u64 {
         self.writer.offset()
-    }
-
-    /// Whether bytes were dropped when the upload was taken up again. Its client may believe in them.
-    pub fn is_cut(&self) -> bool {
-        self.is_cut
     }
 
     /// Prepares to hash, with SHA-256 and the algorithm that the client will ask for. What was
@@ -94,6 +139,28 @@ impl<'a, S: Storage> Upload<'a, S> {
         Ok(())
     }
 
+    /// Receives bytes that belong at an offset, to the end of a stream, and hashes them. Returns the upload, and how
+    /// many bytes came. If they do not continue the upload, or break off, it is suspended with what did arrive.
+    pub fn receive_at(
+        mut self,
+        first: u64,
+        algorithm: Algorithm,
+        body: &mut dyn Stream,
+    ) -> Result<(Self, u64)> {
+        // Where nothing is appended, it does not matter what the client believes.
+        if first != self.offset() && next(body)?.is_some() {
+            return Err(Error::OutOfOrder { offset: self.suspend()? });
+        }
+        self.hash_with(algorithm)?;
+        match self.receive(body) {
+            Ok(received) => Ok((self, received)),
+            Err(error) => {
+                self.suspend()?;
+                Err(error)
+            }
+        }
+    }
+
     /// Receives bytes to the end of a stream, and returns how many. What arrived before an error is
     /// kept.
     pub fn receive(&mut self, body: &mut dyn Stream) -> Result<u64> {
@@ -117,46 +184,48 @@ impl<'a, S: Storage> Upload<'a, S> {
         let offset = self.offset();
         let (storage, name) = (self.repository.storage(), self.repository.name());
         let note = |hasher: &Hasher| {
-            (keys::upload_hash_state(name, &self.id, hasher.algorithm(), offset), hasher.to_state())
+            (layout::upload_hash_state(name, &self.id, hasher.algorithm(), offset), hasher.to_state())
         };
         // None of no bytes: that needs no proof.
         let notes: Vec<Note> = self.hashers.iter().filter(|_| offset > 0).map(note).collect();
         self.writer.suspend(&notes)?;
         // By then another request may have ended the upload, and nobody would remove what came after.
-        if !notes.is_empty() && storage.received(&keys::upload_data(name, &self.id))?.is_none() {
-            storage.delete_prefix(&keys::upload(name, &self.id))?;
+        if !notes.is_empty() && storage.received(&layout::upload_data(name, &self.id))?.is_none() {
+            storage.delete_prefix(&layout::upload(name, &self.id))?;
         }
         Ok(offset)
     }
 
-    /// Publishes the upload as a blob of the repository, if its digest is the given one; else ends it
-    /// with `DIGEST_INVALID` and stores nothing.
+    /// Publishes the upload, of which this request has received some bytes or none, as [`commit`](Self::commit) does.
+    pub fn complete(self, received: u64, digest: &Digest) -> Result<()> {
+        // The client may have sent the bytes that were dropped. The digest of less than that would end the upload.
+        if self.is_cut && received == 0 {
+            return Err(Error::OutOfOrder { offset: self.suspend()? });
+        }
+        self.commit(digest)
+    }
+
+    /// Publishes the upload as a blob of the repository, if its digest is the given one; else ends it and stores
+    /// nothing.
     pub fn commit(mut self, digest: &Digest) -> Result<()> {
         self.hash_with(digest.algorithm())?;
         let digests: Vec<Digest> = self.hashers.drain(..).map(Hasher::finish).collect();
         let canonical = digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
         let Some(canonical) = canonical.filter(|_| digests.contains(digest)) else {
             self.abort()?;
-            return Err(Error::new(
-                Code::DigestInvalid,
-                "the content has another digest; the upload is cancelled",
-            ));
+            return Err(Error::WrongDigest);
         };
         let (storage, name) = (self.repository.storage(), self.repository.name());
-        self.writer.commit(&keys::blob(canonical)).map_err(|error| match error {
-            // Somebody has removed it who asks nobody, as those do who purge old uploads.
-            storage::Error::NotFound => Error::from(Code::BlobUploadUnknown),
-            error => error.into(),
-        })?;
+        self.writer.commit(&layout::blob(canonical))?;
         // Last, since it makes the blob visible.
         self.repository.link_blob(digest, canonical)?;
-        Ok(storage.delete_prefix(&keys::upload(name, &self.id))?)
+        Ok(storage.delete_prefix(&layout::upload(name, &self.id))?)
     }
 
     /// Ends the upload.
     pub fn abort(self) -> Result<()> {
         self.writer.abort()?;
-        Ok(self.repository.storage().delete_prefix(&keys::upload(self.repository.name(), &self.id))?)
+        Ok(self.repository.storage().delete_prefix(&layout::upload(self.repository.name(), &self.id))?)
     }
 
     /// Hashes what was received earlier.
@@ -166,12 +235,11 @@ impl<'a, S: Storage> Upload<'a, S> {
             hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
             Ok(())
         });
-        read.map_err(Error::internal)
+        read.map_err(|source| Error::Storage(storage::Error::Other(source)))
     }
 }
 
 /// Waits for the next bytes of a body. An error is mostly the client's own doing: it has gone.
-pub fn next(body: &mut dyn Stream) -> Result<Option<Vec<u8>>> {
-    let detail = "the body broke off; ask for the upload's status to go on";
-    body.next().map_err(|source| Error::new(Code::BlobUploadInvalid, detail).log(source))
+fn next(body: &mut dyn Stream) -> Result<Option<Vec<u8>>> {
+    body.next().map_err(Error::Broken)
 }

@@ -27,7 +27,7 @@
 
 use std::collections::BinaryHeap;
 
-use crate::keys;
+use crate::layout;
 use crate::repository::Repository;
 use lighter_hash::{Algorithm, Hasher};
 use lighter_storage::{Result, Storage};
@@ -77,7 +77,7 @@ pub fn received<S: Storage>(
     id: &str,
     signed: Option<u64>,
 ) -> Result<Option<u64>> {
-    match repository.storage().received(&keys::upload_data(repository.name(), id))? {
+    match repository.storage().received(&layout::upload_data(repository.name(), id))? {
         Some(size) if signed == Some(size) => Ok(Some(size)),
         Some(size) => Ok(Some(find(repository, id, size, signed)?.offset)),
         None => Ok(None),
@@ -94,7 +94,7 @@ pub fn kept_hash<S: Storage>(
     if offset == 0 {
         return Ok(Some(Hasher::new(algorithm)));
     }
-    let key = keys::upload_hash_state(repository.name(), id, algorithm, offset);
+    let key = layout::upload_hash_state(repository.name(), id, algorithm, offset);
     let state = repository.storage().get(&key)?;
     Ok(state.and_then(|state| Hasher::from_state(algorithm, &state, offset)))
 }
@@ -104,7 +104,7 @@ pub fn remove_beyond<S: Storage>(repository: &Repository<S>, id: &str, offset: u
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         for kept in kept_offsets(repository, id, algorithm)? {
             if kept > offset {
-                let key = keys::upload_hash_state(repository.name(), id, algorithm, kept);
+                let key = layout::upload_hash_state(repository.name(), id, algorithm, kept);
                 repository.storage().delete(&key)?;
             }
         }
@@ -114,7 +114,7 @@ pub fn remove_beyond<S: Storage>(repository: &Repository<S>, id: &str, offset: u
 
 /// The offsets under which hash states are kept, in no order that counts.
 fn kept_offsets<S: Storage>(repository: &Repository<S>, id: &str, algorithm: Algorithm) -> Result<Vec<u64>> {
-    let prefix = keys::upload_hash_states(repository.name(), id, algorithm);
+    let prefix = layout::upload_hash_states(repository.name(), id, algorithm);
     let mut offsets = Vec::new();
     let mut after = None;
     loop {

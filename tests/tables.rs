@@ -1,12 +1,15 @@
 //! The tables of endpoints (`src/lib.rs`) and of error codes (`src/error.rs`), row by row.
 //!
-//! Both are read from the source, so that no row can be without a request here. Most answers are in
+//! Both are read from the source, so that no row can be without a request here; that of endpoints is the one by which
+//! requests are answered. Most answers are in
 //! full where their resource is tested; those that are nowhere else come first.
 
 use std::fmt::Write;
 use std::fs;
 
 use insta::assert_snapshot;
+use lighter::endpoint::Resource;
+use lighter_storage::Memory;
 
 use crate::access::{credentials, form, options};
 use crate::client::{Request, Response};
@@ -97,6 +100,23 @@ fn every_endpoint_answers_its_methods() {
     GET /token: 200 OK
     POST /token: 200 OK
     ");
+}
+
+/// What is documented is what is answered.
+#[test]
+fn the_documentation_has_the_endpoints_that_are_there() {
+    let documented: Vec<(String, String)> = rows(include_str!("../src/lib.rs"))
+        .map(|row| (row[0].trim_end_matches('`').to_owned(), row[1].to_owned()))
+        .collect();
+    let methods = |resource: &Resource<Memory>| {
+        let methods = resource.endpoints.iter().flat_map(|endpoint| endpoint.methods);
+        methods.map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let there: Vec<(String, String)> = Resource::<Memory>::TABLE
+        .iter()
+        .map(|resource| (resource.path.to_string(), methods(resource)))
+        .collect();
+    assert_eq!(documented, there);
 }
 
 /// What the README says that there is, is what there is.

@@ -1,13 +1,32 @@
 //! `/` and `/v2/`.
 
+use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
+use crate::error::Result;
 use crate::http::Response;
+use crate::route::Path;
+use lighter_storage::Storage;
+
+impl<S: Storage> Resource<S> {
+    /// The registry, for load balancers.
+    pub const HEALTH: Self = Self {
+        path: Path::Whole("/"),
+        endpoints: &[Endpoint { methods: READ, access: Access::None, answer: Answer::Registry(health) }],
+    };
+
+    /// The registry, for clients.
+    pub const BASE: Self = Self {
+        path: Path::Whole("/v2/"),
+        endpoints: &[Endpoint { methods: READ, access: Access::Login, answer: Answer::Registry(version) }],
+    };
+}
 
 /// `GET /`: the registry answers. Load balancers ask for it.
-pub fn health() -> Response {
-    Response::new(200).with_header("Cache-Control", "no-cache")
+fn health<S: Storage>(_: &mut Call<S>) -> Result<Response> {
+    Ok(Response::new(200).with_header("Cache-Control", "no-cache"))
 }
 
 /// `GET /v2/`: this is a registry (OCI Distribution Spec, end-1).
-pub fn version() -> Response {
-    Response::new(200).with_bytes("application/json", b"{}".to_vec())
+fn version<S: Storage>(call: &mut Call<S>) -> Result<Response> {
+    call.config.log_notices();
+    Ok(Response::new(200).with_bytes("application/json", b"{}".to_vec()))
 }

@@ -1,23 +1,43 @@
 //! `/v2/<name>/blobs/<digest>`.
 
 use super::digest;
+use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
 use crate::http::range::{Wanted, wanted};
-use crate::http::{Body, Method, Request, Response};
+use crate::http::{Body, Method, Response};
 use crate::repository::Repository;
+use crate::route::Path;
 use lighter_storage::Storage;
+
+/// Where a blob is.
+pub const PATH: Path = Path::OneOf("/blobs", "<digest>");
+
+impl<S: Storage> Resource<S> {
+    /// A blob.
+    pub const BLOB: Self = Self {
+        path: PATH,
+        endpoints: &[
+            Endpoint { methods: READ, access: Access::Pull, answer: Answer::Repository(get) },
+            Endpoint {
+                methods: &[Method::Delete],
+                access: Access::Delete,
+                answer: Answer::Repository(delete),
+            },
+        ],
+    };
+}
 
 /// `DELETE`: takes a blob from the repository (OCI Distribution Spec, end-10). Its bytes stay for the
 /// others, and for garbage collection.
-pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response> {
-    let blob = repository.blob(&digest(requested)?)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
+fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let blob = repository.blob(&digest(call.last)?)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
     repository.unlink_blob(&blob.canonical)?;
     Ok(Response::new(202))
 }
 
 /// `GET` and `HEAD`: a blob, or one range of it (OCI Distribution Spec, end-2).
-pub fn get<S: Storage>(repository: &Repository<S>, requested: &str, request: &Request) -> Result<Response> {
-    let requested = digest(requested)?;
+fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let (requested, request) = (digest(call.last)?, &*call.request);
     let blob = repository.blob(&requested)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
     let etag = format!("\"{requested}\"");
     let headers = |status| {

@@ -2,18 +2,39 @@
 
 use super::digest;
 use crate::config::Validation;
+use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
-use crate::http::{Request, Response};
+use crate::http::{Method, Request, Response};
 use crate::inventory::{self, Inventory, Missing};
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
+use crate::route::Path;
 use lighter_hash::{self as hash, Algorithm};
-use lighter_storage::{Storage, Stream};
+use lighter_storage::{self as storage, Storage, Stream};
+
+const PATH: Path = Path::OneOf("/manifests", "<reference>");
+
+impl<S: Storage> Resource<S> {
+    /// A manifest.
+    pub const MANIFEST: Self = Self {
+        path: PATH,
+        endpoints: &[
+            Endpoint { methods: READ, access: Access::Pull, answer: Answer::Repository(get) },
+            Endpoint { methods: &[Method::Put], access: Access::Push, answer: Answer::Repository(put) },
+            Endpoint {
+                methods: &[Method::Delete],
+                access: Access::Delete,
+                answer: Answer::Repository(delete),
+            },
+        ],
+    };
+}
 
 /// `GET` and `HEAD`: a manifest (OCI Distribution Spec, end-3). It is served whatever `Accept` says:
 /// no client is helped by a 404 for something that is there.
-pub fn get<S: Storage>(repository: &Repository<S>, requested: &str, request: &Request) -> Result<Response> {
+fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let requested = call.last;
     let found = repository.manifest(&reference(requested)?)?;
     let (digest, blob) = found.ok_or_else(|| unknown(requested))?;
     let etag = format!("\"{digest}\"");
@@ -22,7 +43,7 @@ pub fn get<S: Storage>(repository: &Repository<S>, requested: &str, request: &Re
             .with_header("Docker-Content-Digest", digest.as_str())
             .with_header("ETag", etag.as_str())
     };
-    if request.has_current(&etag) {
+    if call.request.has_current(&etag) {
         return Ok(headers(304));
     }
     let content = repository.content(&blob)?.ok_or_else(|| unknown(requested))?;
@@ -31,13 +52,9 @@ pub fn get<S: Storage>(repository: &Repository<S>, requested: &str, request: &Re
 
 /// `PUT`: stores a manifest whose blobs are all here (OCI Distribution Spec, end-7a), under a tag or, by
 /// digest, under all that the parameters `tag` name (end-7b).
-pub fn put<S: Storage>(
-    repository: &Repository<S>,
-    requested: &str,
-    request: &mut Request,
-    validation: Validation,
-) -> Result<Response> {
-    let reference = reference(requested)?;
+fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let reference = reference(call.last)?;
+    let request = &mut *call.request;
     let parameters: Vec<String> = request.query.all("tag").map(checked_tag).collect::<Result<_>>()?;
     let content = receive(request)?;
     let canonical = hash::digest(Algorithm::Sha256, &content);
@@ -52,7 +69,7 @@ pub fn put<S: Storage>(
     };
     let manifest = Manifest::parse(&content, request.header("content-type"))
         .map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
-    let named = take_stock(repository, &manifest, validation)?;
+    let named = take_stock(repository, &manifest, call.config.validation)?;
     if !named.missing.is_empty() {
         let missing = named.missing.into_iter().map(missing).collect();
         return Err(Error::many(Code::ManifestBlobUnknown, missing));
@@ -63,7 +80,7 @@ pub fn put<S: Storage>(
     repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref(), &tags)?;
     let subject = manifest.subject.map(|subject| ("OCI-Subject", subject.to_string()));
     Ok(Response::new(201)
-        .with_header("Location", format!("/v2/{}/manifests/{digest}", repository.name()))
+        .with_header("Location", call.base() + &PATH.write(repository.name().as_str(), digest.as_str()))
         .with_header("Docker-Content-Digest", digest.as_str())
         .with_headers(subject.into_iter().collect())
         .with_headers(announced.into_iter().map(|tag| ("OCI-Tag", tag)).collect()))
@@ -71,12 +88,12 @@ pub fn put<S: Storage>(
 
 /// `DELETE`: removes a tag alone, or a manifest with all its tags (OCI Distribution Spec, end-9). What is listed
 /// can be deleted, even where a pull of it is answered with a 404, since its content is lost.
-pub fn delete<S: Storage>(repository: &Repository<S>, requested: &str) -> Result<Response> {
-    let was_there = match reference(requested)? {
+fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let was_there = match reference(call.last)? {
         Reference::Tag(tag) => repository.delete_tag(&tag)?,
         Reference::Digest(digest) => repository.delete_manifest(&digest)?,
     };
-    if was_there { Ok(Response::new(202)) } else { Err(unknown(requested)) }
+    if was_there { Ok(Response::new(202)) } else { Err(unknown(call.last)) }
 }
 
 fn unknown(requested: &str) -> Error {
@@ -121,7 +138,7 @@ fn take_stock<S: Storage>(
     repository: &Repository<S>,
     manifest: &Manifest,
     validation: Validation,
-) -> Result<Inventory> {
+) -> storage::Result<Inventory> {
     if validation.images && !manifest.blobs.is_empty() {
         return inventory::heal_and_find_blobs(repository, manifest);
     }

@@ -2,12 +2,24 @@
 
 use serde::Serialize;
 
+use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
+use crate::http::Response;
 use crate::http::page::Page;
 use crate::http::response::json_body;
-use crate::http::{Request, Response};
 use crate::repository::Repository;
+use crate::route::Path;
 use lighter_storage::Storage;
+
+const PATH: Path = Path::Of("/tags/list");
+
+impl<S: Storage> Resource<S> {
+    /// The tags of a repository.
+    pub const TAGS: Self = Self {
+        path: PATH,
+        endpoints: &[Endpoint { methods: READ, access: Access::Pull, answer: Answer::Repository(list) }],
+    };
+}
 
 #[derive(Serialize)]
 struct Tags<'a> {
@@ -16,8 +28,8 @@ struct Tags<'a> {
 }
 
 /// `GET`: the tags in byte order, all of them or a page (OCI Distribution Spec, end-8).
-pub fn list<S: Storage>(repository: &Repository<S>, request: &Request) -> Result<Response> {
-    let Page { n, last } = Page::parse(&request.query)?;
+fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    let Page { n, last } = Page::parse(&call.request.query)?;
     let mut tags = match n {
         Some(0) => Vec::new(),
         // One more than asked for tells whether there is a next page.
@@ -30,7 +42,7 @@ pub fn list<S: Storage>(repository: &Repository<S>, request: &Request) -> Result
     let mut link = None;
     if let Some(n) = n.filter(|n| tags.len() > *n as usize) {
         tags.truncate(n as usize);
-        let path = format!("/v2/{}/tags/list", repository.name());
+        let path = call.prefix() + &PATH.write(repository.name().as_str(), "");
         link = tags.last().map(|last| ("Link", Page::next(&path, n, last, None)));
     }
     let body = json_body(&Tags { name: repository.name().as_str(), tags });

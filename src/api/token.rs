@@ -5,11 +5,27 @@ use serde::Serialize;
 use crate::auth::token::{ResourceActions, TokenKey};
 use crate::auth::{Auth, Caller, LIFETIME, authorization, basic};
 use crate::clock::rfc3339;
-use crate::error::{Code, Error, Result};
+use crate::endpoint::{Access, Answer, Call, Endpoint, Resource};
+use crate::error::{Code, Error, Result, no_such_endpoint};
 use crate::http::query::Query;
 use crate::http::response::json_body;
-use crate::http::{Request, Response};
-use lighter_storage::Stream;
+use crate::http::{Method, Request, Response};
+use crate::route::Path;
+use lighter_storage::{Storage, Stream};
+
+/// Where tokens are had.
+pub const PATH: Path = Path::Whole("/token");
+
+impl<S: Storage> Resource<S> {
+    /// The token service, where there is access control.
+    pub const TOKEN: Self = Self {
+        path: PATH,
+        endpoints: &[
+            Endpoint { methods: &[Method::Get], access: Access::None, answer: Answer::Registry(get) },
+            Endpoint { methods: &[Method::Post], access: Access::None, answer: Answer::Registry(post) },
+        ],
+    };
+}
 
 /// A longer form is not read.
 const FORM_MAX: usize = 16 * 1024;
@@ -28,8 +44,9 @@ struct Issued<'a> {
 
 /// `GET`: gives a token, for a name and a password that come as `Basic`, or without them for those
 /// without a name.
-pub fn get(auth: &Auth, key: &TokenKey, request: &Request) -> Result<Response> {
-    let caller = match authorization(request).map_err(|error| ask(auth, error))? {
+fn get<S: Storage>(call: &mut Call<S>) -> Result<Response> {
+    let (auth, key) = service(call)?;
+    let caller = match authorization(call.request).map_err(|error| ask(auth, error))? {
         None => Ok(auth.anonymous()),
         Some(header) => {
             let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
@@ -43,12 +60,13 @@ pub fn get(auth: &Auth, key: &TokenKey, request: &Request) -> Result<Response> {
             }
         }
     };
-    issue(auth, key, &caller.map_err(|error| ask(auth, error))?, &request.query)
+    issue(auth, key, &caller.map_err(|error| ask(auth, error))?, &call.request.query)
 }
 
 /// `POST`: the same, for a name and a password in a form (OAuth2, RFC 6749, 4.3).
-pub fn post(auth: &Auth, key: &TokenKey, request: &mut Request) -> Result<Response> {
-    let form = form(request)?;
+fn post<S: Storage>(call: &mut Call<S>) -> Result<Response> {
+    let (auth, key) = service(call)?;
+    let form = form(call.request)?;
     match form.get("grant_type") {
         Some("password") => {}
         // None is ever given out, so that the client falls back to the password.
@@ -61,6 +79,12 @@ pub fn post(auth: &Auth, key: &TokenKey, request: &mut Request) -> Result<Respon
         (form.get("username").unwrap_or_default(), form.get("password").unwrap_or_default());
     let caller = auth.log_in(name, password).map_err(|error| ask(auth, error))?;
     issue(auth, key, &caller, &form)
+}
+
+/// What gives tokens, and the key that signs them. Errs where this registry gives none.
+fn service<'a, S: Storage>(call: &Call<'a, '_, S>) -> Result<(&'a Auth, &'a TokenKey)> {
+    let auth = call.config.auth.as_ref().filter(|auth| auth.has_token_service());
+    Ok((auth.ok_or_else(no_such_endpoint)?, &call.signers()?.tokens))
 }
 
 fn issue(auth: &Auth, key: &TokenKey, caller: &Caller, parameters: &Query) -> Result<Response> {

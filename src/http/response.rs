@@ -75,24 +75,6 @@ impl Response {
         self.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
     }
 
-    /// Puts a base before the path of the `Location`, if there is one.
-    #[must_use]
-    pub fn with_location_base(mut self, base: &str) -> Self {
-        if let Some((_, location)) = self.headers.iter_mut().find(|(name, _)| *name == "Location") {
-            location.insert_str(0, base);
-        }
-        self
-    }
-
-    /// Puts a base before the path of the `Link`, if there is one.
-    #[must_use]
-    pub fn with_link_base(mut self, base: &str) -> Self {
-        if let Some((_, link)) = self.headers.iter_mut().find(|(name, _)| *name == "Link") {
-            *link = link.replacen("</", &format!("<{base}/"), 1);
-        }
-        self
-    }
-
     /// Takes the body away, as for a HEAD, and leaves the length that it had.
     #[must_use]
     pub fn without_body(self) -> Self {

@@ -6,6 +6,7 @@ mod unproven;
 use self::recorded::Recorded;
 use super::*;
 use crate::http::Body;
+use crate::http::Method::{Delete, Get, Head, Patch, Post, Put};
 use lighter_hash::{Algorithm, digest};
 use lighter_storage::Memory;
 

@@ -1,4 +1,4 @@
-//! The storage layout: the only place that builds keys.
+//! The storage layout: the only place that builds keys, and that knows what is in them.
 //!
 //! It is distribution's (`registry/storage/paths.go`), so that either serves what the other wrote:
 //!
@@ -37,11 +37,17 @@ use lighter_hash::{Algorithm, Digest};
 
 const ROOT: &str = "docker/registry/v2";
 
+/// What the names of all that a repository has itself begin with. No repository's name does.
+pub const OWN: &str = "_";
+
 /// Where a repository's links to blobs are.
-pub const LAYERS: &str = "_layers";
+const LAYERS: &str = "_layers";
 
 /// Where a repository's manifests and tags are. One that has them is listed.
 pub const MANIFESTS: &str = "_manifests";
+
+/// Of what a repository has itself, what comes right before its manifests in byte order.
+pub const BEFORE_MANIFESTS: &str = LAYERS;
 
 /// The secret that signs `_state`.
 pub const HTTP_SECRET: &str = "lighter/http-secret";
@@ -176,12 +182,18 @@ pub fn upload_hash_states(name: &Name, id: &str, algorithm: Algorithm) -> String
 
 /// Whether a name below a repository is of what it has itself, and not of a repository.
 pub fn is_own(name: &str) -> bool {
-    name.starts_with('_')
+    name.starts_with(OWN)
 }
 
 /// A link among those under a prefix: that of a hexadecimal name which was listed there.
 pub fn link_in(prefix: &str, hex: &str) -> String {
     format!("{prefix}/{hex}/link")
+}
+
+/// The digest that a listed name stands for, among links or referrers under the digests of an algorithm. A name
+/// that something else has put there stands for none.
+pub fn listed_digest(algorithm: Algorithm, name: &str) -> Option<Digest> {
+    Digest::parse(&format!("{}:{name}", algorithm.as_str())).ok()
 }
 
 fn link(digest: &Digest) -> String {
