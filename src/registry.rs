@@ -14,7 +14,7 @@ use crate::http::{Request, Response};
 use crate::name::Name;
 use crate::purge::Purge;
 use crate::repository::Repository;
-use crate::route::Route;
+use crate::route::{Path, Route};
 use crate::signers::LazySigners;
 use lighter_storage::{Environment, Open, Storage};
 
@@ -76,6 +76,9 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
             path.strip_prefix(&self.config.prefix).ok_or_else(no_such_endpoint)?
         };
         let (resource, Route { name, last }) = Resource::find(path).ok_or_else(no_such_endpoint)?;
+        if resource.path == Path::Whole("/v2/") {
+            self.config.log_notices();
+        }
         let not_allowed = || Error::from(Code::Unsupported).with_header("Allow", resource.allow(self.config));
         let endpoint = resource.endpoint(&request.method);
         if let Some(why) = endpoint.and_then(|endpoint| endpoint.forbidden(&request.method, self.config)) {
