@@ -3,7 +3,7 @@
 //! distribution's server does this in a background task. A component has no such task: it runs only while it answers a
 //! request. So a round through all repositories is divided into steps of bounded work, each after the answer to a POST
 //! that started an upload. Other requests do not pay for it. The progress is kept in storage, under `lighter/purge`, for
-//! all instances: there are at least [`PAUSE`] seconds between two steps, and at least the configured interval between
+//! all instances: there are at least `PAUSE` seconds between two steps, and at least the configured interval between
 //! the beginnings of two rounds.
 //!
 //! An upload is removed if it is older than the configured age, by the date that distribution writes too, has not grown

@@ -36,7 +36,7 @@ pub struct ReferrerPage {
 }
 
 /// Lists at most `limit` referrers of a subject, in the order of their digests, after one, and only those of an
-/// artifact type if one is given. There are fewer if they would take more than [`PAGE_BYTES`]. `backfilled` are the
+/// artifact type if one is given. There are fewer if they would take more than `PAGE_BYTES`. `backfilled` are the
 /// referrers that [`backfill`] has just found.
 pub fn list<S: Storage>(
     repository: &Repository<S>,

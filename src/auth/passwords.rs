@@ -20,7 +20,7 @@ struct User {
 
 impl Passwords {
     /// Reads entries `NAME:HASH`, one to a line; blank lines and lines that begin with `#` are
-    /// skipped. A user whose hash cannot be checked (it is not bcrypt, or costs more than [`COST_MAX`]) is left
+    /// skipped. A user whose hash cannot be checked (it is not bcrypt, or costs more than `COST_MAX`) is left
     /// out, and `notices` says so: the others can still log in.
     ///
     /// Errs, for the log, with the line that is not an entry, or if no user is left. Neither text contains
