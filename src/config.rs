@@ -455,7 +455,7 @@ mod tests {
             ("{}", "must have one member"),
             (r#"{"rules":{"repositories":{}}}"#, "REGISTRY_AUTH_RULES must be a string"),
             (r#"{"htpasswd":{"path":["/a"]}}"#, "REGISTRY_AUTH_HTPASSWD_PATH must be a string"),
-            (r#"{"silly":{}}"#, "REGISTRY_AUTH is "),
+            (r#"{"silly":{}}"#, "REGISTRY_AUTH must be "),
             (r#"{"htpasswd":null}"#, "neither"),
             (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "REGISTRY_AUTH is not a JSON object"),
             (r#"{"htpasswd":{"pth":"/a"}}"#, "REGISTRY_AUTH_HTPASSWD_PTH"),
@@ -474,7 +474,7 @@ mod tests {
         let set = [("REGISTRY_AUTH", "htpasswd"), ("REGISTRY_AUTH_HTPASSWD_ENTRIES", ANN)];
         assert_eq!(auth(&set).unwrap().unwrap().service, "lighter");
         for (variables, named) in [
-            (&[("REGISTRY_AUTH", "silly")][..], "REGISTRY_AUTH is"),
+            (&[("REGISTRY_AUTH", "silly")][..], "REGISTRY_AUTH must be"),
             (&[("REGISTRY_AUTH", "htpasswd")], "neither"),
             (&[("REGISTRY_AUTH_HTPASSWD_ENTRIES", ANN)], "but REGISTRY_AUTH is not"),
             (&[("REGISTRY_AUTH", "none"), ("REGISTRY_AUTH_RULES", "{}")], "REGISTRY_AUTH_RULES is set"),

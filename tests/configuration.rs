@@ -47,7 +47,7 @@ fn every_wrong_value_is_named() {
     ] {
         let server = Server::with_secret("s").env(name, value).start();
         assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable", "{name}={value}");
-        server.logged(&format!("{name} is "));
+        server.logged(&format!("{name} must be "));
     }
 }
 

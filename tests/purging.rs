@@ -99,7 +99,7 @@ fn a_duration_that_is_none_is_named() {
     for (name, value) in [("AGE", "7d"), ("INTERVAL", "3600"), ("ENABLED", "perhaps"), ("DRYRUN", "1")] {
         let server = variable(Server::with_secret(SECRET), name, value).start();
         assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable", "{name}={value}");
-        let line = server.logged(&format!("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_{name} is "));
+        let line = server.logged(&format!("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_{name} must be "));
         assert!(line.contains(value), "{line}");
     }
 }

@@ -38,7 +38,7 @@ fn a_variable_that_is_wrong_keeps_the_registry_from_serving() {
     }
     let server = options.variable("registry_auth", "silly").start();
     assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable");
-    server.logged("REGISTRY_AUTH is ");
+    server.logged("REGISTRY_AUTH must be ");
 }
 
 #[test]
