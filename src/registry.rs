@@ -108,7 +108,7 @@ pub fn misconfigured(reason: &str, request: &Request) -> (Response, LogEntry) {
 
 /// Adds the headers that every answer has, and fills in the entry for the log.
 fn complete(answer: Result<Response>, request: &Request) -> (Response, LogEntry) {
-    let mut entry = LogEntry::of(&request.method.to_string(), &request.path);
+    let mut entry = LogEntry::of(request.method.as_str(), &request.path);
     let response = answer.unwrap_or_else(|error| {
         entry.code = Some(error.code().to_string());
         entry.error = error.source().map(str::to_owned);

@@ -19,9 +19,10 @@ pub enum Method {
     Other(String),
 }
 
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Method {
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        match self {
             Self::Get => "GET",
             Self::Head => "HEAD",
             Self::Post => "POST",
@@ -29,7 +30,13 @@ impl fmt::Display for Method {
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
             Self::Other(method) => method,
-        })
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
