@@ -7,10 +7,10 @@ use lighter_storage::{Error, Result};
 
 use crate::bucket::Bucket;
 use crate::content::{Content, Reader, Run};
-use crate::key::{split, stored};
+use crate::key::{Kind, split, stored};
 use crate::{cell, index};
 
-const KIND: char = 'b';
+const KIND: Kind = Kind::Blob;
 
 /// So few bytes are no chunk.
 pub(crate) const FEW: usize = 64 * 1024;
@@ -83,7 +83,7 @@ pub(crate) fn put(bucket: &impl Bucket, key: &str, bytes: &[u8], chunk: usize) -
     if bytes.len() <= FEW {
         return publish(bucket, key, &Blob::Inline(bytes.to_owned())).map(drop);
     }
-    let mut content = Content::new();
+    let mut content = Content::new(bucket.fresh_name());
     content.runs.push(Run { writer: 1, chunk: chunk as u64, bytes: bytes.len() as u64 });
     for (index, bytes) in bytes.chunks(chunk).enumerate() {
         bucket.set(&content.chunk(1, index as u64), bytes)?;

@@ -1,8 +1,12 @@
 //! What the driver asks of a store.
 
 use lighter_storage::Result;
+use uuid::Uuid;
 
-/// A store of values. A clone is the same store.
+use crate::time::{self, EXPIRY};
+
+/// A store of values, with the clock and the chance of the one that asks it: tests have their own. A clone is the same
+/// store.
 pub trait Bucket: Clone + 'static {
     /// Returns a value, or none.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
@@ -21,6 +25,27 @@ pub trait Bucket: Clone + 'static {
     /// Replaces a value by what becomes of it, unless that is none or another replaces it meanwhile.
     /// Whether it was replaced can only be read. Nothing is stored where there is nothing.
     fn swap(&self, key: &str, change: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<()>;
+
+    /// Seconds since 1970.
+    fn now(&self) -> u64 {
+        time::now()
+    }
+
+    /// Waits for another to finish: not at all in the first round, and then longer and longer.
+    fn pause(&self, round: u32) {
+        time::pause(round);
+    }
+
+    /// Returns a name that nothing else has.
+    fn fresh_name(&self) -> String {
+        Uuid::new_v4().simple().to_string()
+    }
+
+    /// Whether one who showed a sign of life then is taken to be alive. A sign from the future is of a clock
+    /// that was set back since.
+    fn is_recent(&self, time: u64) -> bool {
+        self.now().abs_diff(time) <= EXPIRY
+    }
 }
 
 /// Removes any number of values.

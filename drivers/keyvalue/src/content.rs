@@ -1,9 +1,9 @@
 //! Content: bytes that lie in chunks, each a value of its own.
 
 use lighter_storage::{Error, Result, Stream};
-use uuid::Uuid;
 
 use crate::bucket::{Bucket, delete_all};
+use crate::key::{Kind, stored};
 
 /// Chunks that one writer has written, all of one size but the last.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,8 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    pub(crate) fn new() -> Self {
-        Self { id: Uuid::new_v4().simple().to_string(), runs: Vec::new() }
+    pub(crate) fn new(id: String) -> Self {
+        Self { id, runs: Vec::new() }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -45,7 +45,7 @@ impl Content {
     }
 
     pub(crate) fn chunk(&self, writer: u32, index: u64) -> String {
-        format!("c/{}/{writer}/{index}", self.id)
+        stored(Kind::Chunk, &format!("{}/{writer}/{index}", self.id))
     }
 
     fn chunks(&self) -> impl Iterator<Item = String> {

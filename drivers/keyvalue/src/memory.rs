@@ -1,7 +1,7 @@
 //! A store in memory for the tests, with what is wrong with the real ones.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -10,13 +10,67 @@ use lighter_storage::{Error, Result};
 use crate::bucket::Bucket;
 
 /// A store that all its clones share.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Memory {
     values: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    calls: Arc<AtomicUsize>,
     swaps: Arc<AtomicUsize>,
+    /// Its clock stands still unless a test moves it, so that no verdict depends on how busy a machine is.
+    now: Arc<AtomicU64>,
+    /// How many seconds go by in a pause: where one is alone, nobody else ends it.
+    pause: u64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::with([], 1_700_000_000)
+    }
 }
 
 impl Memory {
+    /// A store with values in it, at a time.
+    pub(crate) fn with(values: impl IntoIterator<Item = (String, Vec<u8>)>, now: u64) -> Self {
+        Self {
+            values: Arc::new(Mutex::new(values.into_iter().collect())),
+            calls: Arc::default(),
+            swaps: Arc::default(),
+            now: Arc::new(AtomicU64::new(now)),
+            pause: 0,
+        }
+    }
+
+    /// The same store, of one who is alone with it.
+    pub(crate) fn alone(self) -> Self {
+        Self { pause: 1, ..self }
+    }
+
+    /// What is stored, to be read.
+    pub(crate) fn text(&self) -> String {
+        let line = |(key, value): (&String, &Vec<u8>)| {
+            let text = String::from_utf8_lossy(value).into_owned();
+            if key.starts_with(|letter: char| letter.is_uppercase()) {
+                return String::new();
+            }
+            format!("  {key} is {text:?}\n")
+        };
+        self.values().iter().map(line).collect()
+    }
+
+    /// Lets so many seconds go by.
+    pub(crate) fn pass(&self, seconds: u64) {
+        self.now.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// All that is stored.
+    pub(crate) fn values(&self) -> BTreeMap<String, Vec<u8>> {
+        self.values.lock().unwrap().clone()
+    }
+
+    /// How many calls were made.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn keys(&self) -> Vec<String> {
         self.values.lock().unwrap().keys().cloned().collect()
     }
@@ -36,6 +90,7 @@ impl Memory {
         if key.len() > 255 {
             return Err(Error::AccessDenied("the key is too long".into()));
         }
+        self.calls.fetch_add(1, Ordering::Relaxed);
         thread::yield_now();
         let result = operation(&mut self.values.lock().unwrap());
         thread::yield_now();
@@ -90,5 +145,14 @@ impl Bucket for Memory {
                 values.insert(key.to_owned(), new);
             }
         })
+    }
+
+    fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    fn pause(&self, _: u32) {
+        self.pass(self.pause);
+        thread::yield_now();
     }
 }

@@ -4,8 +4,6 @@
 //! the value's own, as `name/leaf`. A line that begins with `~` is of what is being deleted. A page whose
 //! first line begins with `!` is itself about to be deleted: the line says since when, and by whom.
 
-use crate::time::{is_recent, now};
-
 const DELETED: &str = "~";
 const CLOSED: &str = "!";
 
@@ -14,8 +12,8 @@ pub(crate) struct Page(String);
 
 impl Page {
     /// A page that is about to be deleted, after all that was in it.
-    pub(crate) fn closed(by: &str, entries: &[String]) -> Self {
-        let mut page = Self(format!("{CLOSED}{} {by}\n", now()));
+    pub(crate) fn closed(by: &str, time: u64, entries: &[String]) -> Self {
+        let mut page = Self(format!("{CLOSED}{time} {by}\n"));
         entries.iter().for_each(|entry| page.push(DELETED, entry));
         page
     }
@@ -29,10 +27,16 @@ impl Page {
         self.0.into_bytes()
     }
 
-    /// Whether it was closed by one who has not crashed since, as far as time tells.
-    pub(crate) fn is_being_removed(&self) -> bool {
-        let closed = self.0.lines().next().and_then(|line| line.strip_prefix(CLOSED));
-        closed.and_then(|line| line.split(' ').next()?.parse().ok()).is_some_and(is_recent)
+    /// When the one who has closed it has last shown a sign of life. None if it is open.
+    pub(crate) fn closed_at(&self) -> Option<u64> {
+        let closed = self.0.lines().next()?.strip_prefix(CLOSED)?;
+        closed.split(' ').next()?.parse().ok()
+    }
+
+    /// The same closed page, with another sign of life. None if it is open.
+    pub(crate) fn renewed(&self, time: u64) -> Option<Self> {
+        let (_, by) = self.0.strip_prefix(CLOSED)?.split_once(' ')?;
+        Some(Self(format!("{CLOSED}{time} {by}")))
     }
 
     pub(crate) fn has(&self, entry: &str) -> bool {
@@ -127,16 +131,18 @@ mod tests {
 
     #[test]
     fn a_closed_page_shows_nothing_and_tells_what_is_to_be_deleted() {
-        let closed = Page::closed("me", &["a/".to_owned(), "b/link".to_owned()]);
+        let closed = Page::closed("me", 7, &["a/".to_owned(), "b/link".to_owned()]);
         assert_eq!(closed.prefixes().len(), 0);
         assert_eq!(closed.live().count(), 0);
         assert!(!closed.has("a/"));
         assert_eq!(closed.deleted().collect::<Vec<_>>(), ["a/", "b/link"]);
         let open = closed.clone().with("a/");
-        assert!(open.has("a/") && !open.is_being_removed());
+        assert!(open.has("a/") && open.closed_at().is_none());
         assert_eq!(open.deleted().collect::<Vec<_>>(), ["a/", "b/link"]);
-        assert!(Page::read(&closed.into_bytes()).is_being_removed());
-        assert!(!Page::read(b"!1 me\n").is_being_removed());
-        assert!(!Page::read(b"!\n").is_being_removed());
+        let renewed = closed.renewed(9).unwrap();
+        assert!(renewed.closed_at() == Some(9) && renewed.deleted().eq(closed.deleted()));
+        assert_eq!(renewed.renewed(7).as_ref(), Some(&closed));
+        assert_eq!(Page::read(&closed.into_bytes()).closed_at(), Some(7));
+        assert_eq!(Page::read(b"!\n").closed_at(), None);
     }
 }

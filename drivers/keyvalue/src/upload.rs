@@ -5,17 +5,14 @@ use lighter_storage::{self as storage, Error, Note, Result, Upload, beyond_the_e
 use crate::blob::{self, Blob, FEW};
 use crate::bucket::{Bucket, delete_all};
 use crate::content::{Content, Reader, Run};
-use crate::state::State;
-use crate::time::now;
-use crate::{hold, value};
-
-/// A writer shows a sign of life before it does something, if the last one is so many seconds ago.
-const RENEWAL: u64 = 2;
+use crate::state::{ABORTED, State};
+use crate::time::RENEWAL;
+use crate::{lease, value};
 
 /// Returns how many bytes of an upload are stored, or none.
 pub(crate) fn received(bucket: &impl Bucket, id: &str) -> Result<Option<u64>> {
-    match hold::look(bucket, id)? {
-        Some(state) if !is_published(bucket, &state)? => Ok(Some(state.size())),
+    match lease::look(bucket, id)? {
+        Some(state) if !state.is_aborted() && !is_published(bucket, &state)? => Ok(Some(state.size())),
         _ => Ok(None),
     }
 }
@@ -29,26 +26,41 @@ pub struct Writer<B: Bucket> {
     chunk: usize,
     /// What is stored. The tail is what is not, once something was appended.
     state: State,
+    /// How many of the first bytes earlier writers have made durable.
+    durable: u64,
     open: bool,
 }
 
 impl<B: Bucket> Writer<B> {
     pub(crate) fn create(bucket: &B, id: &str, chunk: usize) -> Result<Self> {
-        let state = State::new(now());
-        let number = hold::begin(bucket, id, &state)?;
-        Ok(Self { bucket: bucket.clone(), upload: id.to_owned(), number, chunk, state, open: true })
+        let state = State::new(bucket.now(), bucket.fresh_name());
+        let number = lease::begin(bucket, id, &state)?;
+        Ok(Self {
+            bucket: bucket.clone(),
+            upload: id.to_owned(),
+            number,
+            chunk,
+            state,
+            durable: 0,
+            open: true,
+        })
     }
 
     pub(crate) fn open(bucket: &B, id: &str, chunk: usize) -> Result<Self> {
-        let (number, state) = hold::take(bucket, id)?;
-        let mut writer =
-            Self { bucket: bucket.clone(), upload: id.to_owned(), number, chunk, state, open: true };
+        let (number, state) = lease::acquire(bucket, id)?;
+        let (upload, durable) = (id.to_owned(), state.size());
+        let mut writer = Self { bucket: bucket.clone(), upload, number, chunk, state, durable, open: true };
+        if writer.state.is_aborted() {
+            // By one who stands still or has crashed, and whose chunks may be half gone.
+            writer.remove()?;
+            return Err(Error::NotFound);
+        }
         if is_published(bucket, &writer.state)? {
             // By one who then crashed.
             writer.end()?;
             return Err(Error::NotFound);
         }
-        if let Some(target) = writer.state.target.clone().filter(|_| !writer.state.robbed.is_empty()) {
+        if let Some(target) = writer.state.target.clone().filter(|_| !writer.state.superseded.is_empty()) {
             // One who stands still may be about to publish it, and then no chunk of it may be touched. So
             // this is done in its place, whether it goes on or not.
             writer.publish(&target)?;
@@ -76,14 +88,20 @@ impl<B: Bucket> Writer<B> {
             return Ok(());
         }
         if self.is_silent() {
-            hold::check(&self.bucket, &self.upload, self.number)?;
+            lease::check(&self.bucket, &self.upload, self.number)?;
         }
-        let before = core::mem::replace(&mut self.state.time, now());
+        let before = core::mem::replace(&mut self.state.time, self.bucket.now());
+        let has_durable_tail = !self.durable_tail().is_empty();
         let tail = core::mem::take(&mut self.state.tail);
-        // At once, since on SQLite it is the writes that take the time, and not the bytes.
         let chunk = self.state.content.push(self.number, self.chunk as u64, tail.len() as u64);
-        let mut values = [(chunk, tail), (hold::place(&self.upload, self.number), self.state.write())];
-        let stored = self.bucket.set_many(&values);
+        let mut values = [(chunk, tail), (lease::place(&self.upload, self.number), self.state.write())];
+        let stored = match has_durable_tail {
+            // Only the state that is stored has these bytes, so the chunk must be there before the next state.
+            true => values.iter().try_for_each(|(key, value)| self.bucket.set(key, value)),
+            // At once, since on SQLite it is the writes that take the time, and not the bytes. A crash may leave
+            // the state alone, and then these bytes are lost: no client was told that they are durable.
+            false => self.bucket.set_many(&values),
+        };
         let [(_, tail), _] = &mut values;
         self.state.tail = core::mem::take(tail);
         if let Err(error) = stored {
@@ -93,7 +111,7 @@ impl<B: Bucket> Writer<B> {
         }
         // The memory is used again.
         self.state.tail.clear();
-        let confirmed = hold::confirm(&self.bucket, &self.upload, self.number);
+        let confirmed = lease::confirm(&self.bucket, &self.upload, self.number);
         if confirmed.is_err() {
             self.state.time = before;
         }
@@ -105,30 +123,34 @@ impl<B: Bucket> Writer<B> {
         if self.is_silent() { self.keep() } else { Ok(()) }
     }
 
-    fn is_silent(&self) -> bool {
-        now().abs_diff(self.state.time) >= RENEWAL
+    /// The bytes of the tail that an earlier writer has made durable, in its state alone.
+    fn durable_tail(&self) -> &[u8] {
+        let length = self.durable.saturating_sub(self.state.content.size());
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        self.state.tail.get(..length).unwrap_or(&self.state.tail)
     }
 
+    fn is_silent(&self) -> bool {
+        self.bucket.now().abs_diff(self.state.time) >= RENEWAL
+    }
+
+    /// Shows a sign of life by storing the state: with the whole tail if that is short, and otherwise with as much
+    /// of it as is nowhere else.
     fn keep(&mut self) -> Result<()> {
-        let before = core::mem::replace(&mut self.state.time, now());
-        let kept = if self.state.tail.len() > FEW {
-            hold::check(&self.bucket, &self.upload, self.number).and_then(|()| self.store(Vec::new()))
-        } else {
-            hold::keep(&self.bucket, &self.upload, self.number, &self.state)
-        };
+        let before = core::mem::replace(&mut self.state.time, self.bucket.now());
+        let whole = (self.state.tail.len() > FEW).then(|| {
+            let durable = self.durable_tail().to_owned();
+            core::mem::replace(&mut self.state.tail, durable)
+        });
+        let kept = lease::keep(&self.bucket, &self.upload, self.number, &self.state);
+        if let Some(whole) = whole {
+            self.state.tail = whole;
+        }
         if kept.is_err() {
-            // It was no sign of life, and who has lost the upload is to find out again.
+            // It was no sign of life, and a writer that has lost the upload is to find out again.
             self.state.time = before;
         }
         kept
-    }
-
-    /// Stores the state with another tail.
-    fn store(&mut self, tail: Vec<u8>) -> Result<()> {
-        let own = core::mem::replace(&mut self.state.tail, tail);
-        let stored = hold::write(&self.bucket, &self.upload, self.number, &self.state);
-        self.state.tail = own;
-        stored
     }
 
     fn release(&mut self) -> Result<()> {
@@ -154,6 +176,12 @@ impl<B: Bucket> Writer<B> {
         Ok(tail)
     }
 
+    /// Removes all of the upload.
+    fn remove(&mut self) -> Result<()> {
+        self.end()?;
+        self.state.content.delete(&self.bucket)
+    }
+
     /// Removes all of the upload but the chunks.
     fn end(&mut self) -> Result<()> {
         self.open = false;
@@ -163,7 +191,7 @@ impl<B: Bucket> Writer<B> {
             let run = content.runs.iter().find(|run| run.writer == number);
             content.chunk(number, run.map_or(0, Run::chunks))
         });
-        hold::end(&self.bucket, &self.upload, self.number, &self.state.robbed, stray)
+        lease::end(&self.bucket, &self.upload, self.number, &self.state.superseded, stray)
     }
 }
 
@@ -193,6 +221,7 @@ impl<B: Bucket> Upload for Writer<B> {
         self.renew()?;
         if let Some(tail) = offset.checked_sub(self.state.content.size()) {
             self.state.tail.truncate(usize::try_from(tail).unwrap_or(usize::MAX));
+            self.durable = self.durable.min(offset);
             return Ok(());
         }
         let mut content = self.state.content.clone();
@@ -205,6 +234,7 @@ impl<B: Bucket> Upload for Writer<B> {
             self.state = before;
             return Err(error);
         }
+        self.durable = self.durable.min(offset);
         delete_all(&self.bucket, dropped.into_iter())
     }
 
@@ -241,9 +271,11 @@ impl<B: Bucket> Upload for Writer<B> {
     }
 
     fn abort(mut self) -> Result<()> {
-        hold::check(&self.bucket, &self.upload, self.number)?;
-        self.end()?;
-        self.state.content.delete(&self.bucket)
+        // From here on, who goes on in its place removes the upload. Otherwise one that stands still now could
+        // remove the chunks of what another has made of them meanwhile.
+        self.state.target = Some(ABORTED.to_owned());
+        self.keep()?;
+        self.remove()
     }
 }
 

@@ -3,10 +3,10 @@
 use lighter_storage::Result;
 
 use crate::bucket::Bucket;
-use crate::key::stored;
+use crate::key::{Kind, stored};
 use crate::{cell, index};
 
-const KIND: char = 'v';
+const KIND: Kind = Kind::Value;
 
 pub(crate) fn get(bucket: &impl Bucket, key: &str) -> Result<Option<Vec<u8>>> {
     bucket.get(&stored(KIND, key))

@@ -33,26 +33,28 @@ pub(crate) enum Next<C, T> {
     Panicked(String),
 }
 
-/// Of two points, by what is asked for.
-impl<C: PartialEq, T> PartialEq for Next<C, T> {
-    fn eq(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Event(one), Self::Event(two)) if one == two)
-    }
-}
-
 /// An actor that is only run again to find out where it goes on: every further call fails. Whatever it does on
 /// its way out, when its values are dropped, is not done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stopped;
 
-/// What an actor does its calls through.
-pub struct Handle<'a, W: World> {
-    replies: &'a [Reply<W>],
+/// What an actor does its calls through. A clone is the same handle.
+pub struct Handle<W: World>(Rc<Ran<W>>);
+
+/// How far an actor has run.
+struct Ran<W: World> {
+    replies: Vec<Reply<W>>,
     taken: Cell<usize>,
     next: RefCell<Option<Event<W::Call>>>,
 }
 
-impl<W: World> Handle<'_, W> {
+impl<W: World> Clone for Handle<W> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<W: World> Handle<W> {
     /// Does a call of the store. While a value is dropped it may be that nothing is done.
     ///
     /// # Errors
@@ -86,13 +88,14 @@ impl<W: World> Handle<'_, W> {
     }
 
     fn ask(&self, event: Event<W::Call>) -> Option<Reply<W>> {
-        let taken = self.taken.get();
-        if let Some(reply) = self.replies.get(taken) {
-            self.taken.set(taken + 1);
+        let ran = &*self.0;
+        let taken = ran.taken.get();
+        if let Some(reply) = ran.replies.get(taken) {
+            ran.taken.set(taken + 1);
             return Some(reply.clone());
         }
-        if self.next.borrow().is_none() {
-            *self.next.borrow_mut() = Some(event);
+        if ran.next.borrow().is_none() {
+            *ran.next.borrow_mut() = Some(event);
         }
         if std::thread::panicking() {
             return None;
@@ -101,7 +104,7 @@ impl<W: World> Handle<'_, W> {
     }
 }
 
-type Run<'a, W, T> = Box<dyn Fn(&Handle<'_, W>) -> T + 'a>;
+type Run<'a, W, T> = Box<dyn Fn(&Handle<W>) -> T + 'a>;
 
 /// An actor.
 pub(crate) struct Actor<'a, W: World, T> {
@@ -110,29 +113,26 @@ pub(crate) struct Actor<'a, W: World, T> {
     tree: RefCell<Vec<Rc<Node<W, T>>>>,
 }
 
-struct Node<W: World, T> {
-    /// What it has got so far.
-    replies: Vec<Reply<W>>,
-    next: Next<W::Call, T>,
+/// The point before another, and the reply that led from there.
+type Before<W, T> = Option<(Rc<Node<W, T>>, Reply<W>)>;
+
+/// A point.
+pub(crate) struct Node<W: World, T> {
+    before: Before<W, T>,
+    /// What is done there.
+    pub(crate) next: Next<W::Call, T>,
     /// What it has looked at since its last pause.
-    watched: BTreeSet<String>,
+    pub(crate) watched: Rc<BTreeSet<String>>,
+    /// How often it has waited.
+    pub(crate) waits: u32,
     after: RefCell<HashMap<Reply<W>, usize>>,
 }
 
 impl<'a, W: World, T: Clone> Actor<'a, W, T> {
     pub(crate) fn new(name: &'static str, run: Run<'a, W, T>) -> Self {
         let actor = Self { name, run, tree: RefCell::default() };
-        actor.grow(Vec::new(), BTreeSet::new());
+        actor.grow(None, Rc::default());
         actor
-    }
-
-    /// What is done at a point.
-    pub(crate) fn next(&self, node: usize) -> Next<W::Call, T> {
-        self.node(node).next.clone()
-    }
-
-    pub(crate) fn watched(&self, node: usize) -> BTreeSet<String> {
-        self.node(node).watched.clone()
     }
 
     /// The point that a reply leads to.
@@ -141,30 +141,43 @@ impl<'a, W: World, T: Clone> Actor<'a, W, T> {
         if let Some(known) = from.after.borrow().get(&reply) {
             return *known;
         }
-        let mut watched = from.watched.clone();
+        let mut watched = Rc::clone(&from.watched);
         match &from.next {
-            Next::Event(Event::Call(call)) => watched.extend(W::touches(call)),
-            Next::Event(Event::Pause) => watched.clear(),
+            Next::Event(Event::Call(call)) => {
+                let touched = W::touches(call);
+                if touched.iter().any(|name| !watched.contains(name)) {
+                    Rc::make_mut(&mut watched).extend(touched);
+                }
+            }
+            Next::Event(Event::Pause) => watched = Rc::default(),
             _ => {}
         }
-        let mut replies = from.replies.clone();
-        replies.push(reply.clone());
-        let new = self.grow(replies, watched);
+        let new = self.grow(Some((Rc::clone(&from), reply.clone())), watched);
         from.after.borrow_mut().insert(reply, new);
         new
     }
 
-    fn node(&self, node: usize) -> Rc<Node<W, T>> {
+    /// A point.
+    pub(crate) fn node(&self, node: usize) -> Rc<Node<W, T>> {
         Rc::clone(&self.tree.borrow()[node])
     }
 
     /// Runs the actor again, up to the point after some replies.
-    fn grow(&self, replies: Vec<Reply<W>>, watched: BTreeSet<String>) -> usize {
-        let handle = Handle { replies: &replies, taken: Cell::new(0), next: RefCell::new(None) };
+    fn grow(&self, before: Before<W, T>, watched: Rc<BTreeSet<String>>) -> usize {
+        let mut replies = Vec::new();
+        let mut at = &before;
+        while let Some((node, reply)) = at {
+            replies.push(reply.clone());
+            at = &node.before;
+        }
+        replies.reverse();
+        let waits = replies.iter().filter(|reply| matches!(reply, Reply::Paused)).count();
+        let given = replies.len();
+        let handle = Handle(Rc::new(Ran { replies, taken: Cell::new(0), next: RefCell::new(None) }));
         let ran = catch_unwind(AssertUnwindSafe(|| (self.run)(&handle)));
-        let (taken, asked) = (handle.taken.get(), handle.next.take());
+        let (taken, asked) = (handle.0.taken.get(), handle.0.next.take());
         let next = match (ran, asked) {
-            _ if taken < replies.len() => {
+            _ if taken < given => {
                 Next::Panicked("it did something else than before, with the same replies".into())
             }
             (Ok(result), None) => Next::Returned(result),
@@ -173,7 +186,8 @@ impl<'a, W: World, T: Clone> Actor<'a, W, T> {
             (Ok(_), Some(_)) => Next::Panicked("it caught what stops it".into()),
         };
         let mut tree = self.tree.borrow_mut();
-        tree.push(Rc::new(Node { replies, next, watched, after: RefCell::default() }));
+        let waits = u32::try_from(waits).unwrap_or(u32::MAX);
+        tree.push(Rc::new(Node { waits, before, next, watched, after: RefCell::default() }));
         tree.len() - 1
     }
 }

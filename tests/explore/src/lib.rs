@@ -17,7 +17,7 @@ mod actor;
 mod schedule;
 
 use std::any::Any;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt::{Debug, Display};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,6 +62,9 @@ impl<W, T> Outcome<'_, W, T> {
 /// Whether time may jump, with these calls about to be made.
 type MayJump<W> = dyn Fn(&[&<W as World>::Call]) -> bool;
 
+/// A schedule that has more steps than these is taken to have no end.
+const LONGEST: usize = 2000;
+
 /// Several actors, and a store as they find it.
 pub struct Scenario<'a, W: World, T> {
     world: W,
@@ -72,6 +75,7 @@ pub struct Scenario<'a, W: World, T> {
     jump_count: u32,
     may_jump: Box<MayJump<W>>,
     switches: Option<u32>,
+    waits: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -111,19 +115,20 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
             jump_count: 0,
             may_jump: Box::new(|_| true),
             switches: None,
+            waits: u32::MAX,
         }
     }
 
     /// Adds an actor. Its code must do the same whenever it gets the same replies.
     #[must_use]
-    pub fn actor(mut self, name: &'static str, run: impl Fn(&Handle<'_, W>) -> T + 'a) -> Self {
+    pub fn actor(mut self, name: &'static str, run: impl Fn(&Handle<W>) -> T + 'a) -> Self {
         self.actors.push(Actor::new(name, Box::new(run)));
         self
     }
 
     /// Adds an actor that may be stopped for ever at any point.
     #[must_use]
-    pub fn crashing(mut self, name: &'static str, run: impl Fn(&Handle<'_, W>) -> T + 'a) -> Self {
+    pub fn crashing(mut self, name: &'static str, run: impl Fn(&Handle<W>) -> T + 'a) -> Self {
         self.may_crash |= 1 << self.actors.len();
         self.crashes = 1;
         self.actor(name, run)
@@ -158,14 +163,23 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
         self
     }
 
+    /// Leaves out what comes after an actor has waited for more than a number of times: two who undo what the
+    /// other does, in step, would go on for ever.
+    #[must_use]
+    pub fn waits(mut self, at_most: u32) -> Self {
+        self.waits = at_most;
+        self
+    }
+
     /// Follows every schedule, and looks at each outcome, which panics if it is wrong.
     ///
     /// # Errors
     /// The schedule after which an actor or the check panicked.
     pub fn explore(&self, check: impl Fn(&Outcome<'_, W, T>)) -> Result<Report, Box<Failure>> {
-        let mut search = Search { check: &check, seen: HashMap::new(), path: Vec::new(), outcomes: 0 };
-        let schedules = self.follow(&self.start(), &mut search)?;
-        Ok(Report { states: search.seen.len(), schedules, outcomes: search.outcomes })
+        let mut search =
+            Search { check: &check, seen: HashMap::new(), path: Vec::new(), outcomes: 0, cut: 0 };
+        let schedules = self.follow(&mut search)?;
+        Ok(Report { states: search.seen.len(), schedules, outcomes: search.outcomes, cut: search.cut })
     }
 
     /// Like [`Scenario::explore`], and if there is a fault, finds one of its schedules that has the fewest
@@ -198,12 +212,12 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
         check: impl Fn(&Outcome<'_, W, T>),
     ) -> Result<Report, Box<Failure>> {
         let mut random = seed;
-        let mut outcomes = 0;
+        let (mut outcomes, mut cut) = (0, 0);
         for _ in 0..walks {
             let (mut state, mut path) = (self.start(), Vec::new());
             loop {
                 let steps = self.steps(&state);
-                if steps.is_empty() {
+                if steps.is_empty() || self.is_cut(&state) {
                     break;
                 }
                 random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -214,10 +228,14 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
                 path.push(step);
                 state = self.step(&state, step).map_err(|text| self.failure(&path, text))?;
             }
+            if self.is_cut(&state) {
+                cut += 1;
+                continue;
+            }
             self.check(&state, &check).map_err(|text| self.failure(&path, text))?;
             outcomes += 1;
         }
-        Ok(Report { states: outcomes, schedules: outcomes as f64, outcomes })
+        Ok(Report { states: walks, schedules: outcomes as f64, outcomes, cut })
     }
 
     /// Follows one schedule, as [`Failure`] gives it, and then looks at the outcome if all have ended.
@@ -252,27 +270,55 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
         }
     }
 
-    /// Depth first. Returns how many schedules there are from a state on.
-    fn follow(&self, state: &State<W>, search: &mut Search<'_, W, T>) -> Result<f64, Box<Failure>> {
-        let hash = hash(state);
-        if let Some(schedules) = search.seen.get(&hash) {
-            return Ok(*schedules);
+    /// Depth first. Returns how many schedules there are.
+    fn follow(&self, search: &mut Search<'_, W, T>) -> Result<f64, Box<Failure>> {
+        let mut branches = vec![self.branch(self.start(), search)?];
+        loop {
+            let Some(branch) = branches.last_mut() else { return Ok(0.0) };
+            if let Some(step) = branch.steps.pop() {
+                search.path.push(step);
+                if search.path.len() > LONGEST {
+                    return Err(self.failure(&search.path, "this goes on for ever".into()));
+                }
+                let next = self.step(&branch.state, step).map_err(|text| self.failure(&search.path, text))?;
+                match search.seen.get(&hash(&next)) {
+                    Some(schedules) => {
+                        branch.schedules += schedules;
+                        search.path.pop();
+                    }
+                    None => branches.push(self.branch(next, search)?),
+                }
+                continue;
+            }
+            let schedules = branch.schedules;
+            search.seen.insert(branch.hash, schedules);
+            branches.pop();
+            search.path.pop();
+            match branches.last_mut() {
+                Some(branch) => branch.schedules += schedules,
+                None => return Ok(schedules),
+            }
         }
-        let steps = self.steps(state);
+    }
+
+    /// Begins with a state that was not seen yet.
+    fn branch(&self, state: State<W>, search: &mut Search<'_, W, T>) -> Result<Branch<W>, Box<Failure>> {
+        let mut steps = self.steps(&state);
+        steps.reverse();
         let mut schedules = 0.0;
-        if steps.is_empty() {
-            self.check(state, search.check).map_err(|text| self.failure(&search.path, text))?;
+        if self.is_cut(&state) {
+            steps.clear();
+            search.cut += 1;
+        } else if steps.is_empty() {
+            self.check(&state, search.check).map_err(|text| self.failure(&search.path, text))?;
             search.outcomes += 1;
             schedules = 1.0;
         }
-        for step in steps {
-            search.path.push(step);
-            let next = self.step(state, step).map_err(|text| self.failure(&search.path, text))?;
-            schedules += self.follow(&next, search)?;
-            search.path.pop();
-        }
-        search.seen.insert(hash, schedules);
-        Ok(schedules)
+        Ok(Branch { hash: hash(&state), state, steps, schedules })
+    }
+
+    fn is_cut(&self, state: &State<W>) -> bool {
+        state.actors.iter().zip(&self.actors).any(|(at, actor)| actor.node(at.node).waits > self.waits)
     }
 
     /// What can be done next.
@@ -280,13 +326,13 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
         let mut steps = Vec::new();
         let mut calls = Vec::new();
         let mut unfinished = false;
-        let nexts: Vec<_> =
-            state.actors.iter().zip(&self.actors).map(|(at, actor)| actor.next(at.node)).collect();
-        for (number, (at, next)) in state.actors.iter().zip(&nexts).enumerate() {
+        let nodes: Vec<_> =
+            state.actors.iter().zip(&self.actors).map(|(at, actor)| actor.node(at.node)).collect();
+        for (number, (at, node)) in state.actors.iter().zip(&nodes).enumerate() {
             if at.is_crashed {
                 continue;
             }
-            match next {
+            match &node.next {
                 // These two commute with whatever others do: no other order is needed.
                 Next::Event(Event::Choose(choices)) => {
                     return (0..*choices).map(|choice| Step::Choose(number, choice)).collect();
@@ -322,15 +368,25 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
         steps
     }
 
-    fn step(&self, state: &State<W>, step: Step) -> Result<State<W>, String> {
-        let mut state = state.clone();
+    /// What an actor does next, or none if it has ended.
+    fn event(&self, state: &State<W>, number: usize) -> Option<Event<W::Call>> {
+        match &self.actors[number].node(state.actors[number].node).next {
+            Next::Event(event) if !state.actors[number].is_crashed => Some(event.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether an actor can do something now.
+    fn can_go_on(&self, state: &State<W>, number: usize) -> bool {
+        let is_woken = state.actors[number].is_woken;
+        self.event(state, number).is_some_and(|event| is_woken || event != Event::Pause)
+    }
+
+    fn step(&self, from: &State<W>, step: Step) -> Result<State<W>, String> {
+        let mut state = from.clone();
         match step {
             Step::Jump(seconds) => {
-                let is_free = state.actors.iter().zip(&self.actors).any(|(at, actor)| {
-                    let is_paused = actor.next(at.node) == Next::Event(Event::Pause) && !at.is_woken;
-                    !at.is_crashed && !is_paused && matches!(actor.next(at.node), Next::Event(_))
-                });
-                if is_free {
+                if (0..self.actors.len()).any(|number| self.can_go_on(from, number)) {
                     state.jumps = state.jumps.saturating_sub(1);
                 } else {
                     state.waits += 1;
@@ -343,34 +399,28 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
             }
             Step::Crash(number) => {
                 state.crashes -= 1;
-                let at = &mut state.actors[number];
                 // Where it was counts no more.
-                *at =
-                    Place { node: 0, is_crashed: true, is_woken: false, has_begun: true, before: at.before };
+                state.actors[number] =
+                    Place { node: 0, is_crashed: true, is_woken: false, has_begun: true, before: 0 };
             }
             Step::Choose(number, choice) => self.reply(&mut state, number, Reply::Chosen(choice))?,
             Step::Run(number) => {
-                let reply = match self.actors[number].next(state.actors[number].node) {
+                let node = self.actors[number].node(from.actors[number].node);
+                let reply = match &node.next {
                     Next::Event(Event::Call(call)) => {
                         self.begin(&mut state, number);
-                        let before = state.world.clone();
-                        let reply = state.world.perform(&call);
-                        if before != state.world {
-                            self.wake(&mut state, &W::touches(&call), number);
+                        let reply = state.world.perform(call);
+                        if from.world != state.world {
+                            self.wake(&mut state, &W::touches(call), number);
                         }
                         Reply::Call(reply)
                     }
                     Next::Event(Event::Now) => Reply::Now(state.time),
                     _ => Reply::Paused,
                 };
-                if let (Some((last, switches)), true) = (&mut state.last, self.switches.is_some()) {
-                    if *last != number && *last != usize::MAX {
-                        let at = &state.actors[*last];
-                        let next = self.actors[*last].next(at.node);
-                        let could_go_on = !at.is_crashed
-                            && matches!(next, Next::Event(event) if at.is_woken || event != Event::Pause);
-                        *switches += u32::from(could_go_on);
-                    }
+                if let Some((last, switches)) = &mut state.last {
+                    let is_other = *last != number && *last != usize::MAX;
+                    *switches += u32::from(is_other && self.can_go_on(from, *last));
                     *last = number;
                 }
                 self.reply(&mut state, number, reply)?;
@@ -381,11 +431,11 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
 
     fn begin(&self, state: &mut State<W>, number: usize) {
         if !state.actors[number].has_begun {
-            let ended = state.actors.iter().zip(&self.actors).enumerate();
-            let ended = ended.filter(|(_, (at, actor))| {
-                !at.is_crashed && matches!(actor.next(at.node), Next::Returned(_))
-            });
-            let before = ended.fold(0, |all, (number, _)| all | (1 << number));
+            let has_ended = |(at, actor): (&Place, &Actor<'_, W, T>)| {
+                !at.is_crashed && matches!(actor.node(at.node).next, Next::Returned(_))
+            };
+            let ended = state.actors.iter().zip(&self.actors).map(has_ended).enumerate();
+            let before = ended.fold(0, |all, (number, has_ended)| all | (u32::from(has_ended) << number));
             let at = &mut state.actors[number];
             (at.has_begun, at.before) = (true, before);
         }
@@ -394,9 +444,9 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
     /// Lets those go on who wait for a change of what was changed.
     fn wake(&self, state: &mut State<W>, changed: &[String], by: usize) {
         for (number, (at, actor)) in state.actors.iter_mut().zip(&self.actors).enumerate() {
-            let watched: BTreeSet<String> = actor.watched(at.node);
-            at.is_woken |=
-                !at.is_crashed && (number == by || changed.iter().any(|name| watched.contains(name)));
+            let node = actor.node(at.node);
+            let has_looked = number == by || changed.iter().any(|name| node.watched.contains(name));
+            at.is_woken |= !at.is_crashed && matches!(node.next, Next::Event(_)) && has_looked;
         }
     }
 
@@ -406,7 +456,7 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
             at.is_woken = false;
         }
         at.node = self.actors[number].after(at.node, reply);
-        match self.actors[number].next(at.node) {
+        match &self.actors[number].node(at.node).next {
             Next::Panicked(text) => Err(format!("{} panicked: {text}", self.actors[number].name)),
             Next::Returned(_) => {
                 // That it was woken is of no more interest.
@@ -418,10 +468,11 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
     }
 
     fn check(&self, state: &State<W>, check: &dyn Fn(&Outcome<'_, W, T>)) -> Result<(), String> {
-        let results = state.actors.iter().zip(&self.actors).map(|(at, actor)| match actor.next(at.node) {
-            Next::Returned(result) if !at.is_crashed => Some(result),
+        let result_of = |(at, actor): (&Place, &Actor<'_, W, T>)| match &actor.node(at.node).next {
+            Next::Returned(result) if !at.is_crashed => Some(result.clone()),
             _ => None,
-        });
+        };
+        let results = state.actors.iter().zip(&self.actors).map(result_of);
         let outcome = Outcome {
             world: &state.world,
             time: state.time,
@@ -441,12 +492,12 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
                 Step::Jump(seconds) => format!("{seconds} s go by"),
                 Step::Crash(number) => format!("{} crashes", name(number)),
                 Step::Choose(number, choice) => format!("{} takes way {choice}", name(number)),
-                Step::Run(number) => match self.actors[number].next(state.actors[number].node) {
-                    Next::Event(Event::Call(call)) => {
+                Step::Run(number) => match self.event(&state, number) {
+                    Some(Event::Call(call)) => {
                         let reply = state.world.clone().perform(&call);
                         format!("{}: {call} -> {reply:?}", name(number))
                     }
-                    Next::Event(Event::Now) => {
+                    Some(Event::Now) => {
                         format!("{}: looks at the clock: {}", name(number), state.time)
                     }
                     _ => format!("{}: waits", name(number)),
@@ -459,12 +510,22 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
     }
 }
 
+/// A state whose steps are being followed.
+struct Branch<W> {
+    state: State<W>,
+    hash: u128,
+    /// Those that are left, the next one last.
+    steps: Vec<Step>,
+    schedules: f64,
+}
+
 /// What a search has seen.
 struct Search<'a, W, T> {
     check: &'a dyn Fn(&Outcome<'_, W, T>),
     seen: HashMap<u128, f64>,
     path: Vec<Step>,
     outcomes: usize,
+    cut: usize,
 }
 
 fn hash(state: &impl Hash) -> u128 {

@@ -24,12 +24,14 @@ pub struct Report {
     pub schedules: f64,
     /// How many different states there are at the end.
     pub outcomes: usize,
+    /// How many states were left out, with all that comes after them: see [`crate::Scenario::waits`].
+    pub cut: usize,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { states, schedules, outcomes } = self;
-        write!(to, "{schedules:.1e} schedules in {states} states, with {outcomes} outcomes")
+        let Self { states, schedules, outcomes, cut } = self;
+        write!(to, "{schedules:.1e} schedules in {states} states, with {outcomes} outcomes, {cut} states cut")
     }
 }
 

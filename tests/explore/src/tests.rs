@@ -44,12 +44,12 @@ impl World for Cells {
     }
 }
 
-fn add_one(store: &Handle<'_, Cells>, cell: usize) {
+fn add_one(store: &Handle<Cells>, cell: usize) {
     let value = store.call(Call::Get(cell)).unwrap();
     store.call(Call::Set(cell, value + 1)).unwrap();
 }
 
-fn lock(store: &Handle<'_, Cells>, cell: usize) {
+fn lock(store: &Handle<Cells>, cell: usize) {
     while store.call(Call::Swap(cell, 1)).unwrap() == 1 {
         store.pause();
     }
@@ -104,7 +104,7 @@ fn all_outcomes_of_a_crash_are_seen() {
 
 #[test]
 fn one_who_waits_goes_on_when_the_lock_is_free() {
-    let locked = |store: &Handle<'_, Cells>| {
+    let locked = |store: &Handle<Cells>| {
         lock(store, 2);
         add_one(store, 0);
         store.call(Call::Set(2, 0)).unwrap();
@@ -116,7 +116,7 @@ fn one_who_waits_goes_on_when_the_lock_is_free() {
 #[test]
 fn a_deadlock_is_found() {
     let both = |first: usize, second: usize| {
-        move |store: &Handle<'_, Cells>| {
+        move |store: &Handle<Cells>| {
             lock(store, first);
             lock(store, second);
             store.call(Call::Set(second, 0)).unwrap();
@@ -132,7 +132,7 @@ fn a_deadlock_is_found() {
 
 #[test]
 fn time_jumps_where_it_may() {
-    let is_slow = |store: &Handle<'_, Cells>| {
+    let is_slow = |store: &Handle<Cells>| {
         let began = store.now();
         add_one(store, 0);
         store.now() - began

@@ -119,13 +119,13 @@ impl World for Shelf {
 }
 
 /// The disk of one writer, whose calls are let through one at a time.
-struct Seen<'h, 'r> {
-    calls: &'h Handle<'r, Shelf>,
+struct Seen {
+    calls: Handle<Shelf>,
     /// The file of its lease.
     lease: std::cell::Cell<Option<usize>>,
 }
 
-impl Seen<'_, '_> {
+impl Seen {
     fn call(&self, call: Call) -> Result<(usize, u64, u64)> {
         self.calls.call(call).unwrap_or(Err(Code::Io))
     }
@@ -135,13 +135,13 @@ fn stat((_, modified, links): (usize, u64, u64)) -> Stat {
     Stat { kind: Kind::File, size: 0, links, modified }
 }
 
-impl<'h, 'r> Disk for Seen<'h, 'r> {
-    type File = Opened<'h, 'r>;
+impl Disk for Seen {
+    type File = Opened;
 
-    fn open(&self, path: &str, _links: Links, _how: Open) -> Result<Opened<'h, 'r>> {
+    fn open(&self, path: &str, _links: Links, _how: Open) -> Result<Opened> {
         let (file, ..) = self.call(Call::Create(path.to_owned()))?;
         self.lease.set(Some(file));
-        Ok(Opened { calls: self.calls, file })
+        Ok(Opened { calls: self.calls.clone(), file })
     }
 
     fn stat(&self, path: &str, _links: Links) -> Result<Stat> {
@@ -177,12 +177,12 @@ impl<'h, 'r> Disk for Seen<'h, 'r> {
     }
 }
 
-struct Opened<'h, 'r> {
-    calls: &'h Handle<'r, Shelf>,
+struct Opened {
+    calls: Handle<Shelf>,
     file: usize,
 }
 
-impl File for Opened<'_, '_> {
+impl File for Opened {
     type Entries = std::vec::IntoIter<Result<(String, Kind)>>;
 
     fn stat(&self) -> Result<Stat> {
@@ -228,9 +228,10 @@ impl File for Opened<'_, '_> {
 
 /// A writer that acquires the upload, changes it a number of times after some seconds each, and releases it. Returns
 /// how often it did.
-fn write(calls: &Handle<'_, Shelf>, times: usize, seconds: u64) -> usize {
+fn write(calls: &Handle<Shelf>, times: usize, seconds: u64) -> usize {
     #[expect(clippy::arc_with_non_send_sync, reason = "the host's file system is both")]
-    let directory = Arc::new(Directory::new(Seen { calls, lease: Default::default() }, String::new()));
+    let directory =
+        Arc::new(Directory::new(Seen { calls: calls.clone(), lease: Default::default() }, String::new()));
     let lease = match Lease::acquire(directory.clone(), "data") {
         Ok(lease) => lease,
         Err(Error::Busy) => return 0,
@@ -252,7 +253,7 @@ fn write(calls: &Handle<'_, Shelf>, times: usize, seconds: u64) -> usize {
 }
 
 /// Time goes by, so many times: a little, or longer than a lease lasts.
-fn clock(calls: &Handle<'_, Shelf>, times: usize) -> usize {
+fn clock(calls: &Handle<Shelf>, times: usize) -> usize {
     for _ in 0..times {
         let seconds = [3, EXPIRY + 1][calls.choose(2)];
         calls.call(Call::Pass(seconds)).unwrap().unwrap();

@@ -2,15 +2,14 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::thread;
-use std::time::Duration;
 
 use lighter_storage::{Error, Result, Stream as _, Upload as _};
 
 use super::{CHUNK, content, read};
+use crate::blob::FEW;
 use crate::bucket::Bucket;
 use crate::memory::Memory;
-use crate::time::EXPIRY;
+use crate::time::{EXPIRY, RENEWAL};
 use crate::upload::{Writer, received};
 use crate::{index, value};
 
@@ -70,6 +69,14 @@ impl Bucket for Crashing {
 
     fn swap(&self, key: &str, change: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<()> {
         self.change(|| self.store.swap(key, change))
+    }
+
+    fn now(&self) -> u64 {
+        self.store.now()
+    }
+
+    fn pause(&self, round: u32) {
+        self.store.pause(round);
     }
 }
 
@@ -134,8 +141,8 @@ fn a_crash_in_a_cut_keeps_what_is_before_it() {
         }
     }
     assert!(crashed.len() > 20, "only {} crashes", crashed.len());
-    thread::sleep(Duration::from_secs(EXPIRY + 1));
     for (offset, changes, store) in crashed {
+        store.pass(EXPIRY + 1);
         let has_note = value::get(&store, "up/notes/1").unwrap().is_some();
         let names = index::values(&store, "up/notes", None, 9).unwrap();
         assert!(names.is_empty() || has_note, "{names:?}");
@@ -151,6 +158,49 @@ fn a_crash_in_a_cut_keeps_what_is_before_it() {
     }
 }
 
+/// An upload whose last bytes an earlier writer has made durable, and which lie in its state alone.
+fn upload_with_a_tail() -> Memory {
+    upload(&content(FEW / 2, 1))
+}
+
+#[test]
+fn a_sign_of_life_keeps_what_an_earlier_writer_has_made_durable() {
+    let store = upload_with_a_tail();
+    let mut crashing = Writer::open(&store, UPLOAD, CHUNK).unwrap();
+    store.pass(RENEWAL);
+    crashing.append(&content(FEW, 2)).unwrap();
+    core::mem::forget(crashing);
+    store.pass(EXPIRY + 1);
+    let found = all(&Writer::open(&store, UPLOAD, CHUNK).unwrap());
+    assert!(found.starts_with(&content(FEW / 2, 1)), "{} bytes are left", found.len());
+}
+
+#[test]
+fn a_crash_after_a_chunk_was_taken_back_keeps_what_an_earlier_writer_has_made_durable() {
+    let bytes = content(FEW / 2, 1);
+    let mut crashes = 0;
+    for offset in [FEW / 4, FEW / 2, FEW / 2 + 1, FEW + 10] {
+        for changes in 0.. {
+            let store = upload_with_a_tail();
+            let crashing = Crashing::after(&store, usize::MAX);
+            let mut writer = Writer::open(&crashing, UPLOAD, CHUNK).unwrap();
+            crashing.left.set(changes);
+            let done = writer.append(&content(CHUNK, 2)).and_then(|()| writer.cut(offset as u64));
+            let done = done.and_then(|()| writer.append(&content(CHUNK, 3)));
+            if done.is_ok() {
+                break;
+            }
+            assert!(changes < 100, "it never ends");
+            crashes += 1;
+            store.pass(EXPIRY + 1);
+            let found = all(&Writer::open(&store, UPLOAD, CHUNK).unwrap());
+            let kept = offset.min(bytes.len());
+            assert!(found.starts_with(&bytes[..kept]), "{offset}, {changes}: {} bytes are left", found.len());
+        }
+    }
+    assert!(crashes > 10, "only {crashes} crashes");
+}
+
 #[test]
 fn who_lost_the_upload_cuts_nothing_and_leaves_no_note() {
     let bytes = content(2 * CHUNK, 1);
@@ -158,7 +208,7 @@ fn who_lost_the_upload_cuts_nothing_and_leaves_no_note() {
     let mut slow = Writer::open(&store, UPLOAD, CHUNK).unwrap();
     let mut leaving = Writer::create(&store, "other/data", CHUNK).unwrap();
     leaving.append(b"abc").unwrap();
-    thread::sleep(Duration::from_secs(EXPIRY + 1));
+    store.pass(EXPIRY + 1);
     let writer = Writer::open(&store, UPLOAD, CHUNK).unwrap();
     let other = Writer::open(&store, "other/data", CHUNK).unwrap();
     // However often it tries.

@@ -1,70 +1,69 @@
-//! The hold on an upload: of all writers in all instances, one has it.
+//! The lease of an upload: of all writers in all instances, one has it.
 //!
-//! The writers of an upload are numbered. Each has a state of its own that nobody else writes, so that
-//! one who has lost the upload without knowing cannot spoil what came after. Writer `n + 1` is the
-//! first to increment the counter of that number, once writer `n` has let go or has shown no sign of
-//! life for a while; whatever `n` had stored by then is what it goes on from.
+//! The writers of an upload are numbered. Each has a state of its own that no other writes, so one that has been
+//! superseded without knowing cannot spoil what came after. Writer `n + 1` is the
+//! first to increment the counter of that number, once writer `n` has released the lease or has shown no sign of
+//! life for a while; it continues from whatever `n` had stored by then.
 //!
 //! A writer that makes something known writes it down first and then looks whether the next number
-//! is taken. If it is not, the next writer will see what was written.
+//! is taken. If it is not, the next writer will see what was written. That includes what it is about to do with
+//! chunks that others may build on: to publish them, or to remove them.
 //!
 //! One that stood still may wake after the upload has ended, and write its state once more. So where an
-//! upload was taken from a writer that had not let go, its end leaves the counter and a mark behind,
+//! upload was acquired from a writer that had not released it, its end leaves the counter and a mark behind,
 //! by which such a state is known to be of no upload.
 
 use lighter_storage::{Error, Result};
 
 use crate::bucket::{Bucket, delete_all};
-use crate::key::{numbered, stored};
+use crate::key::{Kind, numbered, stored};
 use crate::state::State;
-use crate::time::{is_recent, now};
 
-const HINT: char = 'u';
-const STATE: char = 'u';
-const COUNTER: char = 'h';
-const TAKEN_AT: char = 't';
-const ENDED: char = 'e';
-
-/// Returns the state of an upload, whoever holds it.
+/// Returns the state of an upload, whichever writer has the lease.
 pub(crate) fn look(bucket: &impl Bucket, upload: &str) -> Result<Option<State>> {
     Ok(current(bucket, upload)?.map(|(_, _, state)| state))
 }
 
-/// Begins an upload that nobody else knows of, and holds it. Returns the number of the writer.
+/// Begins an upload that no other writer knows of, with its lease. Returns the number of the writer.
 pub(crate) fn begin(bucket: &impl Bucket, upload: &str, state: &State) -> Result<u32> {
     write(bucket, upload, 1, state)?;
     Ok(1)
 }
 
-/// Takes hold of an upload. Returns the number of the writer, and the state that it goes on from.
-pub(crate) fn take(bucket: &impl Bucket, upload: &str) -> Result<(u32, State)> {
+/// Acquires the lease of an upload. Returns the number of the writer, and the state that it continues from.
+pub(crate) fn acquire(bucket: &impl Bucket, upload: &str) -> Result<(u32, State)> {
     let (last, of, state) = current(bucket, upload)?.ok_or(Error::NotFound)?;
-    let is_held =
-        if of == last { state.held && is_recent(state.time) } else { is_taken(bucket, upload, last)? };
+    let is_held = if of == last {
+        state.held && bucket.is_recent(state.time)
+    } else {
+        is_acquired(bucket, upload, last)?
+    };
     if is_held {
         return Err(Error::Busy);
     }
     let own = last + 1;
     // Before the number is taken, so that there is never one that does not expire.
-    bucket.set(&numbered(TAKEN_AT, upload, own), now().to_string().as_bytes())?;
-    if bucket.increment(&numbered(COUNTER, upload, own))? != 1 {
+    bucket.set(&numbered(Kind::AcquiredAt, upload, own), bucket.now().to_string().as_bytes())?;
+    if bucket.increment(&numbered(Kind::Writer, upload, own))? != 1 {
         return Err(Error::Busy);
     }
-    bucket.set(&stored(HINT, upload), own.to_string().as_bytes())?;
+    bucket.set(&stored(Kind::LastWriter, upload), own.to_string().as_bytes())?;
     let Some((of, state)) = latest(bucket, upload, last)? else {
-        if bucket.exists(&numbered(COUNTER, upload, own + 1))? {
+        if bucket.exists(&numbered(Kind::Writer, upload, own + 1))? {
             return Err(Error::Busy);
         }
         // It has ended meanwhile.
         end(bucket, upload, own, &[], core::iter::empty())?;
         return Err(Error::NotFound);
     };
-    let is_robbed = state.held || of < last;
-    let mut state = State { time: now(), held: true, ..state };
-    if is_robbed {
-        state.robbed.extend(of..=last);
+    let is_superseding = state.held || of < last;
+    let mut state = State { time: bucket.now(), held: true, ..state };
+    if is_superseding {
+        state.superseded.extend(of..=last);
         // A chunk is stored at once with the state that tells of it, and a crash may leave this alone.
-        if let Some(chunk) = state.content.last()
+        // One that is being removed may have lost any.
+        if !state.is_aborted()
+            && let Some(chunk) = state.content.last()
             && !bucket.exists(&chunk)?
         {
             state.content.pop();
@@ -72,45 +71,47 @@ pub(crate) fn take(bucket: &impl Bucket, upload: &str) -> Result<(u32, State)> {
         }
     }
     write(bucket, upload, own, &state)?;
-    bucket.delete(&numbered(STATE, upload, of))?;
+    bucket.delete(&numbered(Kind::State, upload, of))?;
     Ok((own, state))
 }
 
-/// Stores what a writer has done, and fails if another has taken the upload from it.
+/// Stores what a writer has done, and fails if another has superseded it.
 pub(crate) fn keep(bucket: &impl Bucket, upload: &str, own: u32, state: &State) -> Result<()> {
     check(bucket, upload, own)?;
     write(bucket, upload, own, state)
 }
 
-/// Fails if another has taken the upload from a writer.
+/// Fails if another has superseded a writer.
 pub(crate) fn check(bucket: &impl Bucket, upload: &str, own: u32) -> Result<()> {
     // The next one removes the state that it goes on from, and all counters when it ends the upload.
-    let lost = !bucket.exists(&numbered(STATE, upload, own))?
-        || bucket.exists(&numbered(COUNTER, upload, own + 1))?;
+    let lost = !bucket.exists(&numbered(Kind::State, upload, own))?
+        || bucket.exists(&numbered(Kind::Writer, upload, own + 1))?;
     if lost { Err(Error::Busy) } else { Ok(()) }
 }
 
 /// Ends an upload: removes everything of it, and some more keys, but the chunks, and what tells those
-/// from whom it was taken by force.
+/// that were superseded.
 pub(crate) fn end(
     bucket: &impl Bucket,
     upload: &str,
     own: u32,
-    robbed: &[u32],
+    superseded: &[u32],
     more: impl Iterator<Item = String>,
 ) -> Result<()> {
     // The states first: without one there is no upload to be taken.
-    delete_all(bucket, (1..=own).map(|number| numbered(STATE, upload, number)).chain(more))?;
-    for number in robbed {
-        bucket.set(&numbered(ENDED, upload, number + 1), b"")?;
+    delete_all(bucket, (1..=own).map(|number| numbered(Kind::State, upload, number)).chain(more))?;
+    for number in superseded {
+        bucket.set(&numbered(Kind::Ended, upload, number + 1), b"")?;
     }
-    let counters = (2..=own).filter(|number| !robbed.contains(&(number - 1)));
-    let rest = counters.map(|number| numbered(COUNTER, upload, number));
-    let rest = rest.chain((2..=own).map(|number| numbered(TAKEN_AT, upload, number)));
-    delete_all(bucket, rest.chain([stored(HINT, upload)]))
+    let counters = (2..=own).filter(|number| !superseded.contains(&(number - 1)));
+    delete_all(bucket, counters.map(|number| numbered(Kind::Writer, upload, number)))?;
+    // After the counters: one who comes too late either finds its counter taken, and this goes after it has
+    // written, or takes it, and finds nothing to hold.
+    let rest = (2..=own).map(|number| numbered(Kind::AcquiredAt, upload, number));
+    delete_all(bucket, rest.chain([stored(Kind::LastWriter, upload)]))
 }
 
-/// Stores what a writer has done, and fails if another has taken the upload from it.
+/// Stores what a writer has done, and fails if another has superseded it.
 pub(crate) fn write(bucket: &impl Bucket, upload: &str, own: u32, state: &State) -> Result<()> {
     bucket.set(&place(upload, own), &state.write())?;
     confirm(bucket, upload, own)
@@ -118,12 +119,12 @@ pub(crate) fn write(bucket: &impl Bucket, upload: &str, own: u32, state: &State)
 
 /// Where a writer's state is stored.
 pub(crate) fn place(upload: &str, own: u32) -> String {
-    numbered(STATE, upload, own)
+    numbered(Kind::State, upload, own)
 }
 
-/// Fails if another had taken the upload from a writer before it stored its state.
+/// Fails if another had superseded a writer before it stored its state.
 pub(crate) fn confirm(bucket: &impl Bucket, upload: &str, own: u32) -> Result<()> {
-    if !bucket.exists(&numbered(COUNTER, upload, own + 1))? {
+    if !bucket.exists(&numbered(Kind::Writer, upload, own + 1))? {
         return Ok(());
     }
     if has_ended(bucket, upload, own)? {
@@ -132,15 +133,16 @@ pub(crate) fn confirm(bucket: &impl Bucket, upload: &str, own: u32) -> Result<()
     Err(Error::Busy)
 }
 
-/// Whether an upload that was taken from a writer by force has ended.
-fn has_ended(bucket: &impl Bucket, upload: &str, robbed: u32) -> Result<bool> {
-    bucket.exists(&numbered(ENDED, upload, robbed + 1))
+/// Whether the upload of a superseded writer has ended.
+fn has_ended(bucket: &impl Bucket, upload: &str, superseded: u32) -> Result<bool> {
+    bucket.exists(&numbered(Kind::Ended, upload, superseded + 1))
 }
 
 /// Finds the number of the last writer. The hint may be late, but never early.
 fn last(bucket: &impl Bucket, upload: &str) -> Result<u32> {
-    let mut last = number(bucket, &stored(HINT, upload))?.and_then(|last| last.try_into().ok()).unwrap_or(1);
-    while bucket.exists(&numbered(COUNTER, upload, last + 1))? {
+    let mut last =
+        number(bucket, &stored(Kind::LastWriter, upload))?.and_then(|last| last.try_into().ok()).unwrap_or(1);
+    while bucket.exists(&numbered(Kind::Writer, upload, last + 1))? {
         last += 1;
     }
     Ok(last)
@@ -167,7 +169,7 @@ fn current(bucket: &impl Bucket, upload: &str) -> Result<Option<(u32, u32, State
 fn latest(bucket: &impl Bucket, upload: &str, last: u32) -> Result<Option<(u32, State)>> {
     // It is at the top, mostly. But it moves up, and whoever looks downwards may pass it by.
     for number in (1..=last).rev().chain(1..=last) {
-        if let Some(stored) = bucket.get(&numbered(STATE, upload, number))? {
+        if let Some(stored) = bucket.get(&numbered(Kind::State, upload, number))? {
             let state = State::read(&stored);
             let state = state.ok_or_else(|| Error::Other(format!("the state of {upload} is broken")))?;
             return Ok(Some((number, state)));
@@ -176,8 +178,8 @@ fn latest(bucket: &impl Bucket, upload: &str, last: u32) -> Result<Option<(u32, 
     Ok(None)
 }
 
-fn is_taken(bucket: &impl Bucket, upload: &str, last: u32) -> Result<bool> {
-    Ok(number(bucket, &numbered(TAKEN_AT, upload, last))?.is_some_and(is_recent))
+fn is_acquired(bucket: &impl Bucket, upload: &str, last: u32) -> Result<bool> {
+    Ok(number(bucket, &numbered(Kind::AcquiredAt, upload, last))?.is_some_and(|time| bucket.is_recent(time)))
 }
 
 fn number(bucket: &impl Bucket, key: &str) -> Result<Option<u64>> {

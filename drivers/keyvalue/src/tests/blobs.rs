@@ -1,0 +1,66 @@
+//! Those who publish and delete one blob, in every order.
+
+use lighter_explore::{Handle, Scenario};
+
+use super::explored::{Explored, Store, left, switches, tell};
+use super::{content, read};
+use crate::bucket::Bucket as _;
+use crate::{blob, index};
+
+const KEY: &str = "blobs/x/data";
+
+/// One chunk, and some more bytes.
+const CHUNK: usize = blob::FEW;
+const SIZE: usize = CHUNK + 1;
+
+/// A store that has the blob, or has it without one of its chunks.
+fn stored(is_stored: bool, is_broken: bool) -> Store {
+    Store::after(|store| {
+        if is_stored {
+            blob::put(store, KEY, &content(SIZE, 1), CHUNK).unwrap();
+        }
+        if is_broken {
+            let chunk = store.keys().into_iter().find(|key| key.starts_with("c/")).unwrap();
+            store.delete(&chunk).unwrap();
+        }
+    })
+}
+
+fn put(name: &'static str) -> impl Fn(&Handle<Store>) {
+    move |handle| blob::put(&Explored::new(handle, name), KEY, &content(SIZE, 1), CHUNK).unwrap()
+}
+
+#[test]
+fn a_blob_that_several_publish_is_whole() {
+    for (is_stored, is_broken) in [(false, false), (true, false), (true, true)] {
+        let both = Scenario::new(stored(is_stored, is_broken)).waits(6);
+        let both = both.actor("one", put("one")).crashing("two", put("two"));
+        let report = both.explore_simplest_first(|outcome| {
+            let store = left(outcome);
+            assert!(read(&store, KEY, 0, u64::MAX) == content(SIZE, 1));
+            assert_eq!(index::list(&store, "blobs", None, 9).unwrap(), ["x"]);
+            // Both may replace what was broken, and a crash leaves its chunks.
+            if !is_broken && outcome.results[1].is_some() {
+                assert_eq!(store.chunks(), 2);
+            }
+        });
+        tell("a blob that two publish", &report.unwrap());
+    }
+}
+
+#[test]
+fn a_blob_that_is_deleted_and_published_is_whole_or_gone() {
+    for is_stored in [false, true] {
+        let all = Scenario::new(stored(is_stored, false)).waits(6).switches(switches());
+        let all = all.actor("one", put("one")).actor("two", put("two")).crashing("three", |handle| {
+            blob::delete(&Explored::new(handle, "three"), KEY).unwrap();
+        });
+        let report = all.explore_simplest_first(|outcome| {
+            let store = left(outcome);
+            let is_there = blob::find(&store, KEY).unwrap().is_some();
+            assert!(!is_there || read(&store, KEY, 0, u64::MAX) == content(SIZE, 1));
+            assert!(is_there || !outcome.ended_before(2, 0) && !outcome.ended_before(2, 1), "it is lost");
+        });
+        tell("a blob that two publish and one deletes", &report.unwrap());
+    }
+}
