@@ -1,6 +1,6 @@
 //! The storage: values, blobs and uploads in the store of the host.
 
-use lighter_storage::{Content, Result, Storage, check_key};
+use lighter_storage::{BlobInfo, Content, Result, Storage, check_key};
 
 use crate::bucket::Bucket;
 use crate::upload::{Writer, received};
@@ -35,10 +35,6 @@ impl<B: Bucket> Storage for KeyValue<B> {
         value::set(self.at(key)?, key, value)
     }
 
-    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.set(key, value)
-    }
-
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         value::create(self.at(key)?, key, value)
     }
@@ -59,8 +55,8 @@ impl<B: Bucket> Storage for KeyValue<B> {
         index::values(self.at(prefix)?, prefix, after, limit)
     }
 
-    fn stat(&self, key: &str) -> Result<Option<u64>> {
-        Ok(blob::find(self.at(key)?, key)?.map(|blob| blob.size()))
+    fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
+        blob::stat(self.at(key)?, key)
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use lighter_storage::{Content, Error, Note, Result, Storage, Upload};
+use lighter_storage::{BlobInfo, Content, Error, Note, Result, Storage, Upload};
 
 /// Another storage, and the calls that were made to it since the last look.
 #[derive(Clone, Default)]
@@ -46,10 +46,6 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("set").set(key, value)
     }
 
-    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.called("note").note(key, value)
-    }
-
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         self.called("create").create(key, value)
     }
@@ -70,7 +66,7 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("values").values(prefix, after, limit)
     }
 
-    fn stat(&self, key: &str) -> Result<Option<u64>> {
+    fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
         self.called("stat").stat(key)
     }
 

@@ -1,11 +1,13 @@
 //! Those who publish and delete one blob, in every order.
 
 use lighter_explore::{Handle, Scenario};
+use lighter_storage::BlobInfo;
 
 use super::explored::{Explored, Store, left, switches, tell};
 use super::{content, read};
 use crate::bucket::Bucket as _;
-use crate::{blob, index};
+use crate::memory::Memory;
+use crate::{blob, index, key};
 
 const KEY: &str = "blobs/x/data";
 
@@ -63,4 +65,39 @@ fn a_blob_that_is_deleted_and_published_is_whole_or_gone() {
         });
         tell("a blob that two publish and one deletes", &report.unwrap());
     }
+}
+
+/// What earlier versions stored has no age, until it is stored again.
+#[test]
+fn a_blob_has_an_age_once_it_is_known() {
+    let stat = |store: &Memory| blob::stat(store, KEY).unwrap().unwrap();
+    for size in [10, SIZE] {
+        let store = Memory::default();
+        let put = || blob::put(&store, KEY, &content(size, 1), CHUNK).unwrap();
+        put();
+        store.pass(100);
+        assert_eq!(stat(&store), BlobInfo { size: size as u64, age: Some(100) });
+        let stored = store.get(&stored_key()).unwrap().unwrap();
+        let (line, rest) = stored.split_at(stored.iter().position(|byte| *byte == b'\n').unwrap());
+        let kind = line.split(|byte| *byte == b' ').next().unwrap();
+        store.set(&stored_key(), &[kind, rest].concat()).unwrap();
+        assert_eq!(stat(&store), BlobInfo { size: size as u64, age: None });
+        assert!(read(&store, KEY, 0, u64::MAX) == content(size, 1));
+        put();
+        assert_eq!(stat(&store).age, Some(0));
+        store.pass(50);
+        put();
+        assert_eq!(stat(&store).age, Some(0));
+        // By a clock that was set back since.
+        store.set_back(1_000);
+        assert_eq!(stat(&store).age, Some(0));
+        put();
+        store.pass(7);
+        assert_eq!(stat(&store).age, Some(7));
+        assert_eq!(store.chunks(), if size == SIZE { 2 } else { 0 });
+    }
+}
+
+fn stored_key() -> String {
+    key::stored(key::Kind::Blob, KEY)
 }
