@@ -8,7 +8,8 @@ mod bindings;
 
 use crate::bindings::lighter::storage::{blobs, key_value, setup, types};
 use lighter_storage::{
-    BlobInfo, Content, Environment, Error, Note, Open, Result, Settings, Storage, Stream, Upload,
+    BlobEntry, BlobInfo, BlobPage, Content, Environment, Error, Note, Open, Result, Settings, Storage,
+    Stream, Upload,
 };
 
 /// The driver.
@@ -67,6 +68,12 @@ impl Storage for Imported {
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
         Ok(blobs::stat(key)?.map(BlobInfo::from))
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        let page = blobs::enumerate(prefix, after, limit)?;
+        let entry = |blobs::BlobEntry { key, info }| BlobEntry { key, info: info.into() };
+        Ok(BlobPage { entries: page.entries.into_iter().map(entry).collect(), next: page.next })
     }
 
     fn location(&self, key: &str) -> Result<Option<String>> {

@@ -7,11 +7,13 @@ mod content;
 mod memory;
 mod settings;
 mod stream;
+mod walk;
 
 pub use self::content::Content;
 pub use self::memory::Memory;
 pub use self::settings::{Environment, ReadFile, Settings};
 pub use self::stream::{Stream, read_exactly};
+pub use self::walk::{Tree, walk};
 
 /// Why a storage operation failed. The texts are for the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +70,24 @@ pub struct BlobInfo {
     pub age: Option<u64>,
 }
 
+/// A blob, as [`Storage::enumerate`] finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobEntry {
+    /// Its key.
+    pub key: String,
+    /// What is known of it.
+    pub info: BlobInfo,
+}
+
+/// What a step of [`Storage::enumerate`] has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlobPage {
+    /// The blobs, in byte order of their keys.
+    pub entries: Vec<BlobEntry>,
+    /// Where the next step begins, or none if this was the last one.
+    pub next: Option<String>,
+}
+
 /// A store of values, blobs and uploads.
 pub trait Storage {
     /// The writer of an upload.
@@ -90,6 +110,8 @@ pub trait Storage {
 
     /// Returns what is known of a blob, or none if there is no such blob.
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>>;
+    /// Finds at most `limit` of the blobs under a prefix, at any depth, in byte order, after `after`.
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage>;
     /// Returns a URL that any client can GET the blob from for a while, if the store has such URLs.
     fn location(&self, key: &str) -> Result<Option<String>> {
         check_key(key).map(|()| None)

@@ -1,10 +1,13 @@
 //! Storage in memory: what the registry's own tests and fuzzing run over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{BlobInfo, Content, Error, Note, Result, Storage, Upload, beyond_the_end, check_key};
+use crate::{
+    BlobEntry, BlobInfo, BlobPage, Content, Error, Note, Result, Storage, Upload, beyond_the_end, check_key,
+};
 
 /// How long a writer holds its upload after the last time that it did something with it.
 const HOLD: Duration = Duration::from_secs(5);
@@ -31,6 +34,10 @@ struct Blob {
 impl Blob {
     fn new(bytes: Vec<u8>) -> Self {
         Self { bytes, published: Instant::now() }
+    }
+
+    fn info(&self) -> BlobInfo {
+        BlobInfo { size: self.bytes.len() as u64, age: Some(self.published.elapsed().as_secs()) }
     }
 }
 
@@ -127,10 +134,18 @@ impl Storage for Memory {
     }
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
-        Ok(self.at(key)?.blobs.get(key).map(|blob| BlobInfo {
-            size: blob.bytes.len() as u64,
-            age: Some(blob.published.elapsed().as_secs()),
-        }))
+        Ok(self.at(key)?.blobs.get(key).map(Blob::info))
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        let state = self.at(prefix)?;
+        let below = format!("{prefix}/");
+        let first = (Bound::Excluded(after.unwrap_or_default().max(&below)), Bound::Unbounded);
+        let blobs = state.blobs.range::<str, _>(first).take_while(|(key, _)| key.starts_with(&below));
+        let entry = |(key, blob): (&String, &Blob)| BlobEntry { key: key.clone(), info: blob.info() };
+        let entries: Vec<_> = blobs.take(limit.max(1) as usize).map(entry).collect();
+        let next = entries.last().map(|entry| entry.key.clone());
+        Ok(BlobPage { entries, next })
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {

@@ -9,7 +9,7 @@ use crate::bindings::exported::exports::lighter::storage::setup::{self, Opened};
 use crate::bindings::exported::exports::lighter::storage::types::Error;
 use crate::environment::Source;
 use lighter_storage::{
-    self as storage, BlobInfo, Content, Environment, Open, Settings, Storage, Stream, Upload,
+    self as storage, BlobEntry, BlobInfo, Content, Environment, Open, Settings, Storage, Stream, Upload,
 };
 
 type Result<T> = core::result::Result<T, Error>;
@@ -118,6 +118,12 @@ impl<E: Exported> blobs::Guest for E {
 
     fn stat(key: String) -> Result<Option<blobs::BlobInfo>> {
         Ok(storage::<E>()?.stat(&key)?.map(blobs::BlobInfo::from))
+    }
+
+    fn enumerate(prefix: String, after: Option<String>, limit: u32) -> Result<blobs::BlobPage> {
+        let page = storage::<E>()?.enumerate(&prefix, after.as_deref(), limit)?;
+        let entry = |BlobEntry { key, info }| blobs::BlobEntry { key, info: info.into() };
+        Ok(blobs::BlobPage { entries: page.entries.into_iter().map(entry).collect(), next: page.next })
     }
 
     fn location(key: String) -> Result<Option<String>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lighter_storage::{BlobInfo, Content, Error, Result, Storage};
+use lighter_storage::{BlobInfo, BlobPage, Content, Error, Result, Storage, check_key, walk};
 
 use crate::directory::Directory;
 use crate::disk::{Disk, File, Open};
@@ -71,6 +71,11 @@ impl<D: Disk> Storage for Filesystem<D> {
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
         let root = self.root()?;
         root.blob(&root.path(key)?)
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        check_key(prefix)?;
+        walk(&**self.root()?, prefix, after, limit)
     }
 
     fn read(&self, key: &str, offset: u64, _length: u64) -> Result<Content> {

@@ -9,7 +9,7 @@ use lighter_storage::{BlobInfo, Error, Result};
 
 use crate::bucket::Bucket;
 use crate::content::{Content, Reader, Run};
-use crate::key::{Kind, split, stored};
+use crate::key::{Kind, stored};
 use crate::{cell, index};
 
 const KIND: Kind = Kind::Blob;
@@ -127,7 +127,7 @@ pub(crate) fn put(bucket: &impl Bucket, key: &str, bytes: &[u8], chunk: usize) -
 /// refers to its chunks.
 pub(crate) fn publish(bucket: &impl Bucket, key: &str, blob: &Blob) -> Result<bool> {
     let is_used = make_appear(bucket, key, blob)?;
-    index::add_prefix(bucket, split(key).0)?;
+    index::add(bucket, key)?;
     Ok(is_used)
 }
 

@@ -1,8 +1,9 @@
 //! The storage: values, blobs and uploads in the store of the host.
 
-use lighter_storage::{BlobInfo, Content, Result, Storage, check_key};
+use lighter_storage::{BlobInfo, BlobPage, Content, Result, Storage, check_key, walk};
 
 use crate::bucket::Bucket;
+use crate::tree::Blobs;
 use crate::upload::{Writer, received};
 use crate::{blob, index, value};
 
@@ -57,6 +58,10 @@ impl<B: Bucket> Storage for KeyValue<B> {
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
         blob::stat(self.at(key)?, key)
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        walk(&Blobs::new(self.at(prefix)?), prefix, after, limit)
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {

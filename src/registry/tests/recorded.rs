@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use lighter_storage::{BlobInfo, Content, Error, Note, Result, Storage, Upload};
+use lighter_storage::{BlobInfo, BlobPage, Content, Error, Note, Result, Storage, Upload};
 
 /// Another storage, and the calls that were made to it since the last look.
 #[derive(Clone, Default)]
@@ -68,6 +68,14 @@ impl<S: Storage> Storage for Recorded<S> {
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
         self.called("stat").stat(key)
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        self.called("enumerate").enumerate(prefix, after, limit)
+    }
+
+    fn location(&self, key: &str) -> Result<Option<String>> {
+        self.called("location").location(key)
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {

@@ -1,12 +1,13 @@
 //! Those who publish and delete one blob, in every order.
 
 use lighter_explore::{Handle, Scenario};
-use lighter_storage::BlobInfo;
+use lighter_storage::{BlobInfo, Storage};
 
 use super::explored::{Explored, Store, left, switches, tell};
 use super::{content, read};
 use crate::bucket::Bucket as _;
 use crate::memory::Memory;
+use crate::storage::KeyValue;
 use crate::{blob, index, key};
 
 const KEY: &str = "blobs/x/data";
@@ -100,4 +101,20 @@ fn a_blob_has_an_age_once_it_is_known() {
 
 fn stored_key() -> String {
     key::stored(key::Kind::Blob, KEY)
+}
+
+/// Earlier versions did not write the last segment of a blob's key down.
+#[test]
+fn blobs_of_earlier_versions_are_enumerated() {
+    let store = Memory::default();
+    for name in ["a", "b", "c"] {
+        blob::put(&store, &format!("blobs/sha256/{name}/data"), b"content", CHUNK).unwrap();
+    }
+    let page = key::stored(key::Kind::Index, "blobs/sha256");
+    store.set(&page, b"c/data\nb/\na/\n").unwrap();
+    let storage = KeyValue::new(store, CHUNK);
+    let page = storage.enumerate("blobs", None, 9).unwrap();
+    let keys: Vec<_> = page.entries.into_iter().map(|entry| entry.key).collect();
+    assert_eq!(keys, ["a", "b", "c"].map(|name| format!("blobs/sha256/{name}/data")));
+    assert_eq!(page.next, None);
 }

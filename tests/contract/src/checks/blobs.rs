@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Check, Party, bytes};
-use lighter_storage::{Error, Storage, Upload};
+use lighter_storage::{BlobEntry, BlobPage, Error, Storage, Upload};
 
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
@@ -14,6 +14,8 @@ pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
         Check { name: "a-blob-grows-older", parties: 1, run: a_blob_grows_older },
         Check { name: "a-blob-that-is-put-again-is-young", parties: 1, run: a_blob_put_again_is_young },
         Check { name: "a-blob-is-young-after-its-commit", parties: 1, run: a_committed_blob_is_young },
+        Check { name: "enumerate-gives-blobs-in-order", parties: 1, run: enumerate_gives_blobs_in_order },
+        Check { name: "enumerate-passes-over-what-is-gone", parties: 1, run: enumerate_passes_over },
         Check { name: "a-location-is-a-url", parties: 1, run: a_location_is_a_url },
     ]
 }
@@ -129,6 +131,106 @@ fn a_committed_blob_is_young<S: Storage>(party: &Party<S>) {
         party.storage.open_upload(&id).unwrap().commit(&key).unwrap();
         check_age(party, &key, began, 0);
     }
+}
+
+/// All blobs under a prefix after a key, in steps of a size.
+fn enumerated<S: Storage>(party: &Party<S>, prefix: &str, after: Option<&str>, limit: u32) -> Vec<BlobEntry> {
+    let (mut found, mut after) = (Vec::new(), after.map(str::to_owned));
+    loop {
+        let page = party.storage.enumerate(prefix, after.as_deref(), limit).unwrap();
+        assert!(page.entries.len() <= limit.max(1) as usize, "{} in a step of {limit}", page.entries.len());
+        found.extend(page.entries);
+        match page.next {
+            Some(next) => assert!(after.replace(next.clone()) != Some(next), "a step does not go on"),
+            None => return found,
+        }
+    }
+}
+
+fn enumerate_gives_blobs_in_order<S: Storage>(party: &Party<S>) {
+    let (storage, prefix) = (party.storage, party.key("blobs"));
+    assert_eq!(storage.enumerate(&prefix, None, 10), Ok(BlobPage::default()));
+    // In byte order, which is not that of their segments: `-` and `.` come before `/`.
+    let names = [
+        "1-alpine/data",
+        "1.2-a/data",
+        "1.2/data",
+        "1/2/3/4/data",
+        "1/2/3/data",
+        "1/data",
+        "1/data2",
+        "10/data",
+        "Z",
+        "_/x/data",
+        "a",
+        "ab/x/data",
+        "ab/x0/data",
+        "ab/y/a",
+        "ab/y/b",
+        "ab0/data",
+        "b/tmp.tmp",
+    ];
+    for (index, name) in names.iter().enumerate().rev() {
+        if index % 3 == 0 {
+            let mut upload = storage.create_upload(&party.key(&format!("uploads/{index}/data"))).unwrap();
+            upload.append(&bytes(index * 10_000)).unwrap();
+            upload.commit(&party.key(&format!("blobs/{name}"))).unwrap();
+        } else {
+            storage.put(&party.key(&format!("blobs/{name}")), &bytes(index)).unwrap();
+        }
+    }
+    for outside in ["blobs-/data", "blobs0/data", "blob/data"] {
+        storage.put(&party.key(outside), b"outside").unwrap();
+    }
+    let keys: Vec<String> = names.iter().map(|name| format!("{prefix}/{name}")).collect();
+    for limit in [0, 1, 2, 3, 7, 17, 100, u32::MAX] {
+        let found = enumerated(party, &prefix, None, limit);
+        assert!(found.iter().map(|entry| &entry.key).eq(&keys), "in steps of {limit}: {found:?}");
+    }
+    for BlobEntry { key, info } in enumerated(party, &prefix, None, 5) {
+        assert_eq!(storage.stat(&key).unwrap().map(|info| info.size), Some(info.size), "{key}");
+        assert!(info.age.is_some_and(|age| age < 60), "{key}: {info:?}");
+    }
+    // After keys that are there and such that are not.
+    let between =
+        ["", "0", "1", "1.", "1/2", "1/2/3/z", "1/data-", "2", "ab", "ab/x", "ab/y/aa", "ab/z", "zz"];
+    for after in between.iter().map(|name| format!("{prefix}/{name}")).chain(keys.iter().cloned()) {
+        for limit in [1, 4] {
+            let found = enumerated(party, &prefix, Some(&after), limit);
+            let expected = keys.iter().filter(|key| **key > after);
+            assert!(found.iter().map(|entry| &entry.key).eq(expected), "after {after}: {found:?}");
+        }
+    }
+    assert_eq!(enumerated(party, &prefix, Some("a"), 100).len(), names.len());
+    assert_eq!(enumerated(party, &prefix, Some(&format!("{prefix}0")), 100), []);
+    // Under a part of it, and under a blob, which is not a prefix.
+    let found = enumerated(party, &format!("{prefix}/ab"), None, 3);
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert_eq!(enumerated(party, &format!("{prefix}/1/data"), None, 3), []);
+}
+
+fn enumerate_passes_over<S: Storage>(party: &Party<S>) {
+    let (storage, prefix) = (party.storage, party.key("blobs"));
+    let key = |number: usize| format!("{prefix}/{:02}/{number}/data", number % 7);
+    for number in 0..40 {
+        storage.put(&key(number), b"content").unwrap();
+    }
+    let mut kept: Vec<String> = (0..40).filter(|number| number % 10 == 3).map(key).collect();
+    kept.sort_unstable();
+    (0..40).filter(|number| number % 10 != 3).for_each(|number| storage.delete_blob(&key(number)).unwrap());
+    for limit in [1, 3, 100] {
+        let found = enumerated(party, &prefix, None, limit);
+        assert!(found.iter().map(|entry| &entry.key).eq(&kept), "in steps of {limit}: {found:?}");
+    }
+    // One that is removed between two steps, and one that comes back.
+    let page = storage.enumerate(&prefix, None, 1).unwrap();
+    let last = kept.pop().unwrap();
+    storage.delete_blob(&last).unwrap();
+    let mut found = page.entries;
+    found.extend(page.next.map_or(Vec::new(), |next| enumerated(party, &prefix, Some(&next), 2)));
+    assert!(found.iter().map(|entry| &entry.key).eq(&kept), "{found:?}");
+    storage.put(&last, b"again").unwrap();
+    assert_eq!(enumerated(party, &prefix, None, 9).last().map(|entry| &entry.key), Some(&last));
 }
 
 fn a_location_is_a_url<S: Storage>(party: &Party<S>) {

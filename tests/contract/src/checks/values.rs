@@ -185,6 +185,7 @@ fn what_is_no_key_is_refused<S: Storage>(party: &Party<S>) {
         refused(key, storage.values(key, None, 1));
         refused(key, storage.stat(key));
         refused(key, storage.location(key));
+        refused(key, storage.enumerate(key, None, 1));
         refused(key, storage.read(key, 0, 1));
         refused(key, storage.put(key, b""));
         refused(key, storage.delete_blob(key));
