@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::config::Format;
 
-/// What is told of a request. The query is left out, and every header that could hold a secret: a
-/// `_state` lets whoever has it write.
+/// What the log says about a request. The query and every header that could hold a secret are left out: with a
+/// `_state`, anyone can write to its upload.
 #[derive(Debug, Default, Serialize)]
-pub struct Entry {
+pub struct LogEntry {
     /// The request's method.
     pub method: String,
     /// The request's path, still percent-encoded.
@@ -20,7 +20,7 @@ pub struct Entry {
     pub received: u64,
     /// The bytes that the answer's body has.
     pub sent: u64,
-    /// How long it took, in milliseconds.
+    /// How long the answer took, in milliseconds.
     pub duration_ms: u64,
     /// The upload that the answer is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,21 +31,21 @@ pub struct Entry {
     /// The code of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// What the client does not see of it.
+    /// The part of the error that the client does not see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-impl Entry {
-    /// Begins the entry of a request. A `_state` that a client has put into the path, where it is no
-    /// good, is left out with what follows.
+impl LogEntry {
+    /// Begins the entry of a request. A `_state` that a client has wrongly put into the path is left out, with
+    /// everything after it.
     pub fn of(method: &str, path: &str) -> Self {
         let state = ["_state=", "_state%3"].iter().filter_map(|state| path.find(state)).min();
         let path = state.and_then(|state| path.get(..state)).unwrap_or(path);
         Self { method: method.to_owned(), path: path.to_owned(), ..Self::default() }
     }
 
-    /// Whether the request has started an upload, which is not complete yet.
+    /// Whether the request started an upload that is not complete yet.
     pub fn has_started_upload(&self) -> bool {
         self.method == "POST" && self.upload.is_some()
     }
@@ -70,18 +70,18 @@ impl Entry {
     }
 }
 
-/// Writes a line to the log at once: two writes could have another instance's line between them.
+/// Writes a line to the log in one write, so that another instance's line cannot come between its parts.
 pub fn log(mut line: String) {
     line.push('\n');
     eprint!("{line}");
 }
 
-/// Writes what may hold anything in quotes, on one line.
+/// Quotes a text that may hold anything, so that it stays on one line.
 fn quoted(text: String) -> String {
     serde_json::to_string(&text).unwrap_or(text)
 }
 
-/// Writes a path as it is, unless a terminal would take something in it for more than text.
+/// Quotes a path if it contains anything that a terminal could interpret.
 fn quoted_if_odd(path: String) -> String {
     if path.bytes().all(|b| b.is_ascii_graphic()) { path } else { quoted(path) }
 }
@@ -90,21 +90,21 @@ fn quoted_if_odd(path: String) -> String {
 mod tests {
     use super::*;
 
-    fn entry() -> Entry {
-        Entry {
+    fn entry() -> LogEntry {
+        LogEntry {
             method: "PATCH".into(),
             path: "/v2/a/b/blobs/uploads/u".into(),
             status: 500,
             received: 3,
             code: Some("UNKNOWN".into()),
             error: Some("storage: write \"x\"\n: io".into()),
-            ..Entry::default()
+            ..LogEntry::default()
         }
     }
 
     #[test]
     fn a_state_in_the_path_is_left_out() {
-        let path = |path| Entry::of("GET", path).path;
+        let path = |path| LogEntry::of("GET", path).path;
         assert_eq!(path("/v2/a/blobs/uploads/u%3F_state=AAAA"), "/v2/a/blobs/uploads/u%3F");
         assert_eq!(path("/v2/a/blobs/uploads/u%3F_state%3DAAAA"), "/v2/a/blobs/uploads/u%3F");
         assert_eq!(path("/v2/the_state/tags/list"), "/v2/the_state/tags/list");

@@ -6,7 +6,7 @@
 //! its bearer may do. A password with every request (`Basic`) is accepted too, and costs a bcrypt
 //! each time.
 //!
-//! Instead, an outside token server may make the tokens: then all that is here are its public keys.
+//! Instead, an outside token server may make the tokens. The registry then has only its public keys.
 
 mod caller;
 mod challenge;
@@ -31,27 +31,27 @@ use crate::error::{Code, Error, Result};
 use crate::upload_state::UploadState;
 use lighter_storage::Settings;
 
-/// How long a token is good, in seconds. Docker takes none that is good for less than 60.
+/// How long a token is valid, in seconds. Docker refuses one that is valid for less than 60.
 pub const LIFETIME: u64 = 300;
 
-/// How much longer an upload may take that began while its token was good, in seconds.
+/// How long an upload that began with a valid token may take, in seconds.
 const UPLOAD_LIFETIME: u64 = 24 * 3600;
 
-/// A wrong password is not answered earlier, so that guessing takes its time, and time tells nothing.
+/// The least time before a wrong password is answered. It slows down guessing, and hides how long the check took.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Access control, as it is configured.
 #[derive(Debug)]
 pub struct Auth {
-    /// What tokens are made for: the name of this registry.
+    /// The name of this registry, which tokens are made for.
     pub service: String,
-    /// Who makes them.
+    /// The name of the issuer of tokens.
     pub issuer: String,
-    /// Where they are had, if not at this registry's own token service.
+    /// The URL of the token service, if it is not this registry's own.
     pub realm: Option<String>,
-    /// What a client shows to the person who is to log in.
+    /// The name that a client shows to its user when it asks for a password.
     pub basic_realm: String,
-    /// How long a wrong password takes at least: [`PATIENCE`], but in tests of other things.
+    /// The least time before a wrong password is answered: [`PATIENCE`], or less in tests.
     pub patience: Duration,
     /// What decides who may do what.
     pub backend: Backend,
@@ -60,16 +60,16 @@ pub struct Auth {
 /// What decides who may do what.
 #[derive(Debug)]
 pub enum Backend {
-    /// The registry, by these.
+    /// The registry decides, by passwords and rules.
     Rules(Passwords, Rules),
-    /// A token server, whose keys these are.
+    /// An outside token server decides; these are its keys.
     TokenServer(Box<dyn VerifyToken>),
 }
 
 /// The keys of an outside token server.
 pub trait VerifyToken: core::fmt::Debug + Send + Sync {
     /// Checks that a token is signed by the server, at a time in seconds since 1970. `header` is JSON (RFC
-    /// 7515, 4) that nothing vouches for, `message` what is signed. Errs with the reason, for the log.
+    /// 7515, 4) that is not trusted yet, `message` the signed part. Errs with the reason, for the log.
     fn verify(
         &self,
         header: &[u8],
@@ -79,16 +79,16 @@ pub trait VerifyToken: core::fmt::Debug + Send + Sync {
     ) -> core::result::Result<(), &'static str>;
 }
 
-/// How those are found. A product that takes the tokens of an outside server hands it in.
+/// How the keys of an outside token server are read. A product that accepts its tokens provides this.
 pub struct TokenServer {
-    /// The names of the variables that it reads.
+    /// The names of the variables that `open` reads.
     pub variables: &'static [&'static str],
     /// Reads the keys. Errs, for the log, with the variable that is wrong.
     pub open: fn(&Settings) -> core::result::Result<Box<dyn VerifyToken>, String>,
 }
 
 impl Auth {
-    /// The caller who shows no credentials.
+    /// Returns the caller of a request without credentials.
     pub fn anonymous(&self) -> Caller<'_> {
         match &self.backend {
             Backend::Rules(_, rules) => Caller::of_rules(rules, ""),
@@ -96,18 +96,19 @@ impl Auth {
         }
     }
 
-    /// The caller who shows a name and a password. Errs, late, if they are wrong.
+    /// Returns the caller with a name and a password. If they are wrong, it fails after [`patience`](Self::patience).
     pub fn log_in(&self, name: &str, password: &str) -> Result<Caller<'_>> {
         let start = Instant::now();
         let (passwords, rules) = match &self.backend {
             Backend::Rules(passwords, rules) => (passwords, rules),
-            Backend::TokenServer(_) => return Err(unauthorized("get a token of the token server")),
+            Backend::TokenServer(_) => return Err(unauthorized("get a token from the token server")),
         };
         if !name.is_empty() && passwords.check(name, password) {
             return Ok(Caller::of_rules(rules, name));
         }
         std::thread::sleep(self.patience.saturating_sub(start.elapsed()));
-        Err(unauthorized("the name or the password is wrong").log(format!("login failed for {name:?}")))
+        Err(unauthorized("the name or the password is wrong")
+            .with_source(format!("login failed for {name:?}")))
     }
 
     /// Checks a token of this registry, which a key has signed, and returns its claims.
@@ -128,18 +129,18 @@ impl Auth {
         parts.claims(&self.issuer, &self.service, seconds())
     }
 
-    /// The caller who brings a token that was found to be valid.
+    /// Returns the caller with a token, whose claims were verified.
     pub fn bearer(&self, claims: Claims) -> Caller<'_> {
         Caller::of_token(claims, self.rules())
     }
 
-    /// Whether the token service could give a caller a token that meets a requirement. That of an outside server may
-    /// always.
+    /// Whether the token service could give a caller a token that meets a requirement. An outside token server is
+    /// assumed to.
     pub fn could_meet(&self, caller: &Caller, requirement: Requirement) -> bool {
         caller.could_meet(requirement, self.rules())
     }
 
-    /// Whether tokens are had here.
+    /// Whether this registry gives tokens.
     pub fn has_token_service(&self) -> bool {
         self.rules().is_some()
     }
@@ -151,8 +152,7 @@ impl Auth {
         }
     }
 
-    /// Makes the claims of a token for a caller: of what is asked for, what the rules allow. Returns
-    /// what to sign, and when it was made.
+    /// Returns the claims of a token for a caller: the requested scopes, as far as the rules allow them.
     pub fn grant(&self, caller: &Caller, scopes: &[ResourceActions]) -> Claims {
         let granted = |asked: &ResourceActions| {
             let actions: Vec<String> = match asked.kind.as_str() {
@@ -183,7 +183,7 @@ impl Auth {
 
 /// Whether an upload began while a token was valid, and not more than a day ago: then its client may finish it.
 pub fn may_finish(upload: &UploadState, claims: &Claims) -> bool {
-    // To the second, in UTC: such times are in the order of their letters.
+    // To the second, in UTC: such times can be compared as text.
     let began = upload.started_at.get(..19).unwrap_or_default().to_owned() + "Z";
     let allows = claims.access.iter().any(|access| access.allows("repository", &upload.name, "push"));
     allows
@@ -192,7 +192,7 @@ pub fn may_finish(upload: &UploadState, claims: &Claims) -> bool {
         && rfc3339(seconds().saturating_sub(UPLOAD_LIFETIME)) <= began
 }
 
-/// Refuses credentials, or the lack of them.
+/// The error for wrong or missing credentials.
 pub fn unauthorized(detail: &str) -> Error {
     Error::new(Code::Unauthorized, detail)
 }

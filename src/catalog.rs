@@ -1,43 +1,42 @@
-//! Which repositories there are.
+//! The list of repositories.
 
 use crate::layout;
 use crate::name::Name;
 use lighter_storage::{Result, Storage};
 
-/// How many names are listed at a time, at least and at most. What a repository itself has is among the
-/// first ones.
+/// The least and the most names that are listed at a time. The parts of the repository itself come first.
 const BATCH: (usize, usize) = (16, 1000);
 
-/// Lists at most `limit` repositories that manifests were pushed to and that may be shown, after one.
+/// Lists at most `limit` repositories after `after`: those that have manifests, and that `shows` lets the caller see.
 ///
-/// The order is distribution's: by components, so that what is below a repository comes right after
-/// it. No more is read than the page needs.
+/// The order is distribution's: by components, so the repositories below another come right after it. No more is
+/// read than the page needs.
 pub fn list<S: Storage>(
     storage: &S,
     shows: impl Fn(&str) -> bool,
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<String>> {
-    let mut page = Page { storage, shows: &shows, limit, names: Vec::new() };
-    page.add_below("", after, None)?;
-    Ok(page.names)
+    let mut walk = Walk { storage, shows: &shows, limit, names: Vec::new() };
+    walk.add_below("", after, None)?;
+    Ok(walk.names)
 }
 
-/// A page that is being filled.
-struct Page<'a, S> {
+/// A walk over the repositories that fills a page.
+struct Walk<'a, S> {
     storage: &'a S,
     shows: &'a dyn Fn(&str) -> bool,
     limit: usize,
     names: Vec<String>,
 }
 
-impl<S: Storage> Page<'_, S> {
-    /// Adds the repositories below a path, after one that is named from there. The first names in it may
-    /// have been listed already.
+impl<S: Storage> Walk<'_, S> {
+    /// Adds the repositories below a path. `after` is relative to the path; `listed` holds the first names below it,
+    /// if they are already known.
     fn add_below(&mut self, path: &str, after: Option<&str>, mut listed: Option<Vec<String>>) -> Result<()> {
         let mut last = None;
         if let Some(after) = after {
-            // The page before ended in this one, or below it.
+            // The previous page ended at this repository, or below it.
             let (first, rest) =
                 after.split_once('/').map_or((after, None), |(first, rest)| (first, Some(rest)));
             if let Ok(child) = Name::parse(&join(path, first)) {
@@ -51,7 +50,7 @@ impl<S: Storage> Page<'_, S> {
                 None => self.children(path, last.as_deref())?,
             };
             for child in &children {
-                // Whatever is no name is no repository: those that begin with `_`, and strangers.
+                // Skip names that cannot be repositories: those that begin with `_`, and foreign files.
                 let Ok(child) = Name::parse(&join(path, child)) else { continue };
                 let inside = self.children(child.as_str(), None)?;
                 if (self.shows)(child.as_str()) && self.has_manifests(&child, &inside)? {
@@ -85,7 +84,7 @@ impl<S: Storage> Page<'_, S> {
         self.storage.list(&layout::repositories(path), after, self.batch() as u32)
     }
 
-    /// Whether a repository has manifests. `inside` are the first names below it.
+    /// Whether a repository has manifests. `inside` holds the first names below it.
     fn has_manifests(&self, name: &Name, inside: &[String]) -> Result<bool> {
         let here = inside.iter().any(|name| name == layout::MANIFESTS);
         if here || inside.len() < self.batch() {

@@ -28,7 +28,7 @@ pub fn rfc3339(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Whether a text is a time as [`rfc3339`] writes it.
+/// Whether a text has the form that [`rfc3339`] writes.
 pub fn is_rfc3339(text: &str) -> bool {
     text.len() == 20
         && text.bytes().enumerate().all(|(at, byte)| match at {

@@ -14,48 +14,47 @@ use crate::duration;
 use crate::purge::Purging;
 use lighter_storage::{Environment, Settings};
 
-/// What the environment says. The default is what an environment without variables says, but for the notices.
+/// The registry's configuration. The default is that of an environment without variables, but without notices.
 #[derive(Debug)]
 pub struct Config {
-    /// What signs `_state`. Without it, a secret is made once and kept in storage.
+    /// The secret that signs `_state`. Without one, the registry makes a secret once and keeps it in storage.
     pub http_secret: Option<String>,
     /// How a `Location` begins.
     pub location: Location,
-    /// The path below which the registry is served, without a slash at its end; mostly empty.
+    /// The path below which the registry is served, without a slash at its end; usually empty.
     pub prefix: String,
     /// Whether blobs, manifests and tags may be deleted.
     pub delete: bool,
-    /// Whether everything that would change something is refused.
+    /// Whether every request that would change something is refused.
     pub read_only: bool,
-    /// Which uploads that nobody completes are removed, if any are.
+    /// Which abandoned uploads are removed, if any.
     pub purging: Option<Purging>,
-    /// What of a manifest must be here.
+    /// Which content of a manifest must exist when it is pushed.
     pub validation: Validation,
-    /// How requests are logged, if they are.
+    /// The format of the access log, if there is one.
     pub access_log: Option<Format>,
-    /// Who may do what; everybody everything without it.
+    /// Access control. Without it, every caller may do everything.
     pub auth: Option<Auth>,
-    /// What is to be told to whoever reads the log: that there is no access control, if nobody said that
-    /// there should be none, and variables that begin with `REGISTRY_` and mean nothing here, each with
-    /// what may have been meant.
+    /// Notices for the operator, in the log: that access control is off, unless that is set explicitly, and each
+    /// unknown variable that begins with `REGISTRY_`, with the one that was probably meant.
     pub notices: Vec<String>,
-    /// Whether these were logged.
+    /// Whether the notices were logged.
     pub noticed: Once,
 }
 
 /// How a `Location` begins.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum Location {
-    /// With `/`: wherever the client found the registry, it finds it again.
+    /// With `/`: the client continues at the address where it found the registry.
     #[default]
     Relative,
     /// With this scheme and host.
     Host(String),
-    /// With the scheme and host that the client used, as the proxies in between tell.
+    /// With the scheme and host that the client used, as the proxies in between report them.
     Forwarded,
 }
 
-/// What of a manifest must be in the repository when it is pushed.
+/// Which content of a manifest must be in the repository when the manifest is pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validation {
     /// The config and layers of an image.
@@ -79,9 +78,9 @@ impl Default for Validation {
     }
 }
 
-/// What is told until it is said that it is meant so.
-const OPEN: &str = "there is no access control: whoever reaches this registry may push and delete; REGISTRY_AUTH=htpasswd \
-                    changes that, and REGISTRY_AUTH=none says that it is meant so";
+/// The notice that access control is off, unless the operator has set that explicitly.
+const OPEN: &str = "access control is off: anyone who can reach this registry can push and delete; set REGISTRY_AUTH=htpasswd \
+                    to turn it on, or REGISTRY_AUTH=none to keep it off without this notice";
 
 const HTTP_HOST: &str = "REGISTRY_HTTP_HOST";
 const HTTP_PREFIX: &str = "REGISTRY_HTTP_PREFIX";
@@ -133,8 +132,8 @@ impl Default for Config {
     }
 }
 
-/// Takes the settings from what a host gives: its variables, and what the mappings among them stand for. Beside those
-/// of the registry there are variables that other parts of the product read. Errs, for the log, with the variable that
+/// Reads the settings from a host's environment: its variables, and the variables that mappings among them stand for.
+/// `of_parts` names the variables that other parts of the product read. Errs, for the log, with the variable that
 /// cannot be read.
 pub fn settings(environment: Environment, of_parts: [&[&'static str]; 2]) -> Result<Settings, String> {
     let Environment { variables, read_elsewhere, read_file } = environment;
@@ -150,14 +149,14 @@ pub fn settings(environment: Environment, of_parts: [&[&'static str]; 2]) -> Res
 }
 
 impl Config {
-    /// Logs the notices, once in the life of an instance: with the first request of nearly every client, which is few of
-    /// all requests. Some hosts make an instance for each request.
+    /// Logs the notices, once in the life of an instance. It is called only by the request that nearly every client
+    /// sends first, because some hosts make an instance for each request.
     pub fn log_notices(&self) {
         self.noticed.call_once(|| self.notices.iter().cloned().for_each(log));
     }
 
-    /// Reads the settings. `server` is there where the tokens of an outside server can be taken. Errs, for the log, with
-    /// the variable whose value is wrong.
+    /// Reads the settings. `server` is given if this product accepts the tokens of an outside server. Errs, for the log,
+    /// with the variable whose value is invalid.
     pub fn read(settings: &Settings, server: Option<&TokenServer>) -> Result<Self, String> {
         let mut notices = Vec::new();
         if settings.get(variables::AUTH).is_none() {
@@ -168,7 +167,7 @@ impl Config {
             settings.unknown().map(|name| (name.starts_with(variables::AUTH), settings.guess(name)));
         let (of_auth, others): (Vec<_>, Vec<_>) = unknown.partition(|(is_of_auth, _)| *is_of_auth);
         notices.extend(others.into_iter().map(|(_, notice)| notice));
-        // One of access control that was left out would leave open what is to be closed.
+        // Ignoring an unknown variable of access control could leave the registry open.
         let auth = match (auth, of_auth.into_iter().next()) {
             (Ok(auth), None) => auth,
             (Err(wrong), None) | (Ok(_), Some((_, wrong))) => return Err(wrong),
@@ -223,7 +222,7 @@ fn access_log(settings: &Settings) -> Result<Option<Format>, String> {
     Ok(if flag(settings, LOG_ACCESS_LOG_DISABLED, false)? { None } else { Some(format) })
 }
 
-/// Reads a boolean in each spelling that distribution takes, which are those of `gopkg.in/yaml.v2`.
+/// Reads a boolean in every spelling that distribution accepts, which are those of `gopkg.in/yaml.v2`.
 fn flag(settings: &Settings, name: &str, default: bool) -> Result<bool, String> {
     match settings.get(name) {
         None => Ok(default),
@@ -231,7 +230,7 @@ fn flag(settings: &Settings, name: &str, default: bool) -> Result<bool, String> 
         Some("false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N") => {
             Ok(false)
         }
-        Some(value) => Err(format!("{name} is `true` or `false`, not {value:?}")),
+        Some(value) => Err(format!("{name} must be `true` or `false`, not {value:?}")),
     }
 }
 
@@ -242,13 +241,13 @@ fn choice<T>(settings: &Settings, name: &str, words: [(&str, T); 2]) -> Result<T
         None => Ok(default),
         Some(value) if value == first => Ok(default),
         Some(value) if value == second => Ok(other),
-        Some(value) => Err(format!("{name} is `{first}` or `{second}`, not {value:?}")),
+        Some(value) => Err(format!("{name} must be `{first}` or `{second}`, not {value:?}")),
     }
 }
 
 fn duration(settings: &Settings, name: &str) -> Result<Option<Duration>, String> {
     let Some(value) = settings.get(name) else { return Ok(None) };
-    let invalid = || format!("{name} is a duration, such as `168h` or `1h30m`, not {value:?}");
+    let invalid = || format!("{name} must be a duration, such as `168h` or `1h30m`, not {value:?}");
     duration::parse(value).ok_or_else(invalid).map(Some)
 }
 
@@ -258,7 +257,9 @@ fn host(value: &str) -> Result<String, String> {
     if authority.is_some_and(|authority| !authority.is_empty() && authority.bytes().all(is_of_host)) {
         return Ok(host.to_owned());
     }
-    Err(format!("{HTTP_HOST} is a scheme and a host, such as https://registry.example.com, not {value:?}"))
+    Err(format!(
+        "{HTTP_HOST} must be a scheme and a host, such as https://registry.example.com, not {value:?}"
+    ))
 }
 
 /// Whether a byte may stand in a host with its port.
@@ -271,7 +272,7 @@ fn prefix(value: &str) -> Result<String, String> {
     if prefix.is_empty() || is_prefix(prefix) {
         return Ok(prefix.to_owned());
     }
-    Err(format!("{HTTP_PREFIX} is a path that begins with `/`, not {value:?}"))
+    Err(format!("{HTTP_PREFIX} must be a path that begins with `/`, not {value:?}"))
 }
 
 /// Whether a text is the beginning of a path, without a slash at its end.
@@ -357,7 +358,7 @@ mod tests {
         let [age, interval] = [5_400, 60].map(Duration::from_secs);
         let set = [(PURGING_AGE, "1h30m"), (PURGING_INTERVAL, "1m"), (PURGING_DRY_RUN, "true")];
         assert_eq!(purging(&set), Some(Purging { age, interval, dry_run: true }));
-        // Even one that is not needed.
+        // Even a variable that is not needed.
         assert!(config(&[(PURGING_ENABLED, "false"), (PURGING_AGE, "a week")]).is_err());
     }
 
@@ -438,8 +439,8 @@ mod tests {
         let error = config(&[("REGISTRY_STORAGE", r#"{"maintenance":{"readonly":true}}"#)]).unwrap_err();
         assert!(error.starts_with("REGISTRY_STORAGE_MAINTENANCE_READONLY is not a JSON object"), "{error}");
         let error = config(&[("REGISTRY_STORAGE_DELETE", r#"{"enabled":"perhaps"}"#)]).unwrap_err();
-        assert!(error.contains("REGISTRY_STORAGE_DELETE_ENABLED is `true` or `false`"), "{error}");
-        // It is the name of a driver.
+        assert!(error.contains("REGISTRY_STORAGE_DELETE_ENABLED must be `true` or `false`"), "{error}");
+        // The value is the name of a driver.
         assert!(config(&[("REGISTRY_STORAGE", "filesystem")]).is_ok());
     }
 
@@ -450,11 +451,11 @@ mod tests {
         let set = auth(&format!(r#"{{"htpasswd":{{{ann},"realm":"Here"}}}}"#)).unwrap().unwrap();
         assert_eq!(set.basic_realm, "Here");
         for (value, named) in [
-            (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "has one member"),
-            ("{}", "has one member"),
-            (r#"{"rules":{"repositories":{}}}"#, "REGISTRY_AUTH_RULES is a text"),
-            (r#"{"htpasswd":{"path":["/a"]}}"#, "REGISTRY_AUTH_HTPASSWD_PATH is a text"),
-            (r#"{"silly":{}}"#, "REGISTRY_AUTH is "),
+            (r#"{"htpasswd":{"path":"/a"},"token":{}}"#, "must have one member"),
+            ("{}", "must have one member"),
+            (r#"{"rules":{"repositories":{}}}"#, "REGISTRY_AUTH_RULES must be a string"),
+            (r#"{"htpasswd":{"path":["/a"]}}"#, "REGISTRY_AUTH_HTPASSWD_PATH must be a string"),
+            (r#"{"silly":{}}"#, "REGISTRY_AUTH must be "),
             (r#"{"htpasswd":null}"#, "neither"),
             (r#"{"htpasswd":{"entries":"ann:$2y"}"#, "REGISTRY_AUTH is not a JSON object"),
             (r#"{"htpasswd":{"pth":"/a"}}"#, "REGISTRY_AUTH_HTPASSWD_PTH"),
@@ -473,7 +474,7 @@ mod tests {
         let set = [("REGISTRY_AUTH", "htpasswd"), ("REGISTRY_AUTH_HTPASSWD_ENTRIES", ANN)];
         assert_eq!(auth(&set).unwrap().unwrap().service, "lighter");
         for (variables, named) in [
-            (&[("REGISTRY_AUTH", "silly")][..], "REGISTRY_AUTH is"),
+            (&[("REGISTRY_AUTH", "silly")][..], "REGISTRY_AUTH must be"),
             (&[("REGISTRY_AUTH", "htpasswd")], "neither"),
             (&[("REGISTRY_AUTH_HTPASSWD_ENTRIES", ANN)], "but REGISTRY_AUTH is not"),
             (&[("REGISTRY_AUTH", "none"), ("REGISTRY_AUTH_RULES", "{}")], "REGISTRY_AUTH_RULES is set"),
@@ -483,7 +484,7 @@ mod tests {
             ),
             (
                 &[set[0], set[1], ("REGISTRY_AUTH_TOKEN_SERVICE", "a\"b")],
-                "REGISTRY_AUTH_TOKEN_SERVICE is plain",
+                "REGISTRY_AUTH_TOKEN_SERVICE must be plain",
             ),
             (&[set[0], ("REGISTRY_AUTH_HTPASSWD_PATH", "/nowhere")], "cannot read /nowhere"),
             (&[set[0], set[1], ("REGISTRY_AUTH_RULE", "{}")], "did you mean REGISTRY_AUTH_RULES?"),

@@ -3,12 +3,13 @@
 use core::time::Duration;
 
 /// Reads a duration: decimal numbers, each with a unit, such as `168h`, `1h30m` or `1.5s`. The units are `ns`, `us`
-/// or `µs`, `ms`, `s`, `m` and `h`. None for anything else, and for one that is negative or beyond 500 years.
+/// or `µs`, `ms`, `s`, `m` and `h`. Returns `None` for anything else, for a negative duration and for one beyond 500
+/// years.
 pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     match rest {
         "" => return None,
-        // The one number that needs no unit.
+        // Only zero needs no unit.
         "0" => return Some(Duration::ZERO),
         _ => {}
     }

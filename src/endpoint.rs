@@ -1,5 +1,5 @@
-//! What an endpoint is: a row of the table that [`api`](crate::api) joins, with what it requires of its caller. What
-//! is answered to other methods, by a read-only registry and to an unknown caller follows from that.
+//! Endpoints: the rows of the table in [`api`](crate::api), with the access that each requires. The answers to other
+//! methods, of a read-only registry and to an unknown caller follow from that.
 
 use crate::auth::Caller;
 use crate::config::Config;
@@ -15,10 +15,10 @@ use lighter_storage::Storage;
 /// The methods that read.
 pub const READ: &[Method] = &[Get, Head];
 
-/// What a request requires of its caller, where access control is on.
+/// The access that a request requires, if access control is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing: it is how a caller is asked for credentials, or harmless.
+    /// None: the request is harmless, or part of how a caller gets credentials.
     None,
     /// To have logged in.
     Login,
@@ -28,27 +28,27 @@ pub enum Access {
     Pull,
     /// To push to the repository.
     Push,
-    /// To push to the repository, or to have begun this upload when a token allowed it.
+    /// To push to the repository, or to have begun this upload while a token allowed it.
     Upload,
     /// To delete from the repository.
     Delete,
 }
 
-/// A path, and all that can be done there.
+/// A path with its endpoints.
 pub struct Resource<S: 'static> {
     /// The path.
     pub path: Path,
-    /// What is answered there. The first of them is the one that requires the least.
+    /// The endpoints. The first one requires the least access.
     pub endpoints: &'static [Endpoint<S>],
 }
 
-/// What can be done at a path by some methods.
+/// The function that answers some methods at a path.
 pub struct Endpoint<S: 'static> {
-    /// The methods. Where a GET is answered, so is a HEAD.
+    /// The methods. An endpoint that answers GET also answers HEAD.
     pub methods: &'static [Method],
-    /// What it requires.
+    /// The access that the endpoint requires.
     pub access: Access,
-    /// What answers.
+    /// The function that answers.
     pub answer: Answer<S>,
 }
 
@@ -60,34 +60,34 @@ pub enum Answer<S: 'static> {
     Repository(fn(&Repository<S>, &mut Call<S>) -> Result<Response>),
 }
 
-/// A request that was admitted, and what it takes to answer it.
+/// An admitted request, and what is needed to answer it.
 pub struct Call<'a, 'r, S> {
     /// The request.
     pub request: &'a mut Request<'r>,
-    /// Who sends it.
+    /// The caller.
     pub caller: Caller<'a>,
-    /// What stands last in its path, where that varies: a digest, a reference or an upload's id, not yet checked.
+    /// The last part of the path, if that varies: a digest, a reference or an upload's id, not yet checked.
     pub last: &'a str,
     /// The storage.
     pub storage: &'a S,
     /// The configuration.
     pub config: &'a Config,
-    /// What signs, once it was needed.
+    /// The signers, which are made when they are first needed.
     pub signers: &'a LazySigners,
 }
 
 impl<'a, S: Storage> Call<'a, '_, S> {
-    /// What signs tokens and the state of uploads.
+    /// Returns the signers of tokens and of the state of uploads.
     pub fn signers(&self) -> Result<&'a Signers> {
         self.signers.get(self.storage, self.config)
     }
 
-    /// What goes before a path in a `Location`.
+    /// Returns the beginning of a `Location`, before the path.
     pub fn base(&self) -> String {
         location::base(self.config, self.request)
     }
 
-    /// What goes before a path in a `Link`.
+    /// Returns the beginning of a `Link`, before the path.
     pub fn prefix(&self) -> String {
         location::prefix(self.config, self.request)
     }
@@ -105,27 +105,29 @@ impl<S: Storage> Resource<S> {
         self.endpoints.iter().find(|endpoint| endpoint.methods.contains(method))
     }
 
-    /// What a request of any other method requires.
+    /// The access that a request with any other method requires.
     pub fn least_access(&self) -> Access {
         self.endpoints.first().map_or(Access::Login, |endpoint| endpoint.access)
     }
 
     /// The methods that a configuration permits, as the `Allow` header lists them.
     pub fn allow(&self, config: &Config) -> String {
-        let of =
-            |endpoint: &'static Endpoint<S>| endpoint.methods.iter().map(move |method| (endpoint, method));
-        let permitted = |(endpoint, method): (&Endpoint<S>, &'static Method)| {
-            endpoint.forbidden(method, config).is_none().then_some(method)
-        };
-        let methods: Vec<&Method> = self.endpoints.iter().flat_map(of).filter_map(permitted).collect();
-        // It may be empty (RFC 9110, 10.2.1), which few clients expect.
-        let methods = if methods.is_empty() { READ.iter().collect() } else { methods };
-        methods.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        let mut allow = String::new();
+        for endpoint in self.endpoints {
+            for method in endpoint.methods {
+                if endpoint.forbidden(method, config).is_none() {
+                    allow.push_str(if allow.is_empty() { "" } else { ", " });
+                    allow.push_str(method.as_str());
+                }
+            }
+        }
+        // `Allow` could be empty (RFC 9110, 10.2.1), but few clients expect that.
+        if allow.is_empty() { "GET, HEAD".to_owned() } else { allow }
     }
 }
 
 impl<S> Endpoint<S> {
-    /// Why a configuration does not permit a method here, if it does not.
+    /// The reason why a configuration does not permit this endpoint, or `None` if it does.
     pub fn forbidden(&self, method: &Method, config: &Config) -> Option<&'static str> {
         if config.read_only && self.access != Access::None && !READ.contains(method) {
             return Some("the registry is read-only");

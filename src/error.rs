@@ -1,8 +1,8 @@
-//! What goes wrong, as the client sees it and as the log sees it.
+//! Errors, as the client and the log see them.
 //!
-//! A function that answers a request returns [`Error`]. Storage has its own error, which becomes
-//! one here; that of an [upload](crate::upload::Error) becomes one where its session is known. The code decides the status and the message, `detail` is for the
-//! client, `source` is for the log alone.
+//! A function that answers a request returns [`Error`]. Storage has its own error, which is
+//! converted here; that of an [upload](crate::upload::Error) is converted where its session is known. The code decides
+//! the status and the message, `detail` is for the client, and `source` is only for the log.
 
 use core::fmt;
 
@@ -70,21 +70,21 @@ impl fmt::Display for Code {
     }
 }
 
-/// What is told to the client of one error.
+/// The detail of an error that the client sees.
 #[derive(Debug)]
 pub enum Detail {
     /// A sentence.
     Text(String),
     /// An object with one member, such as `{"digest": "sha256:…"}`.
     Member(&'static str, String),
-    /// A text that is not of the form that it should have.
+    /// The reason why a digest is malformed.
     Malformed(&'static str),
-    /// A manifest that another one names and the repository lacks: `{"digest": "sha256:…"}`.
+    /// A manifest that another one names and the repository does not have: `{"digest": "sha256:…"}`.
     MissingManifest(String),
 }
 
 impl Detail {
-    /// The message, where that of the code would mislead.
+    /// The message, if the usual one of the code would mislead.
     fn message(&self) -> Option<&'static str> {
         match self {
             Self::Malformed(_) => Some("malformed digest"),
@@ -123,7 +123,7 @@ fn member<S: Serializer>(serializer: S, name: &str, value: &str) -> core::result
     object.end()
 }
 
-/// A request that was not fulfilled.
+/// The error of a request that could not be fulfilled.
 #[derive(Debug)]
 pub struct Error {
     code: Code,
@@ -135,24 +135,24 @@ pub struct Error {
 
 #[derive(Serialize)]
 struct Envelope<'a> {
-    errors: Vec<Entry<'a>>,
+    errors: Vec<WireError<'a>>,
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct WireError<'a> {
     code: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a Detail>,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> WireError<'a> {
     fn of(code: &'a str, message: &'a str, detail: &'a Detail) -> Self {
         Self { code, message: detail.message().unwrap_or(message), detail: Some(detail) }
     }
 }
 
-/// What a function that answers a request returns.
+/// The result of a function that answers a request.
 pub type Result<T> = core::result::Result<T, Error>;
 
 impl Error {
@@ -166,14 +166,14 @@ impl Error {
         Self { details, ..Self::from(code) }
     }
 
-    /// An error of ours, or of what we stand on. The client learns no more than that.
+    /// An error of the registry, or of a component that it depends on. The client sees no details.
     pub fn internal(source: impl Into<String>) -> Self {
-        Self::from(Code::Unknown).log(source)
+        Self::from(Code::Unknown).with_source(source)
     }
 
-    /// Tells the client more.
+    /// Adds a detail for the client.
     #[must_use]
-    pub fn detailed(mut self, detail: impl Into<Detail>) -> Self {
+    pub fn with_detail(mut self, detail: impl Into<Detail>) -> Self {
         self.details.push(detail.into());
         self
     }
@@ -199,9 +199,9 @@ impl Error {
         self
     }
 
-    /// Says something to the log that the client does not see.
+    /// Adds the reason for the log, which the client does not see.
     #[must_use]
-    pub fn log(mut self, source: impl Into<String>) -> Self {
+    pub fn with_source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -216,7 +216,7 @@ impl Error {
         self.status
     }
 
-    /// What the log should say besides the code.
+    /// The reason that the log shows besides the code.
     pub fn source(&self) -> Option<&str> {
         self.source.as_deref()
     }
@@ -230,8 +230,8 @@ impl Error {
     pub fn envelope(&self) -> Vec<u8> {
         let (code, _, message) = self.code.row();
         let errors = match self.details.as_slice() {
-            [] => vec![Entry { code, message, detail: None }],
-            details => details.iter().map(|detail| Entry::of(code, message, detail)).collect(),
+            [] => vec![WireError { code, message, detail: None }],
+            details => details.iter().map(|detail| WireError::of(code, message, detail)).collect(),
         };
         json_body(&Envelope { errors })
     }
@@ -248,19 +248,21 @@ impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         match error {
             storage::Error::NoSpace(_) => Self::new(Code::Unavailable, "the registry's storage is full")
-                .log(format!("{error}; make room or collect garbage, and clients go on where they stopped")),
+                .with_source(format!(
+                    "{error}; make room or collect garbage, and clients will continue where they stopped"
+                )),
             storage::Error::AccessDenied(_) => {
-                Self::new(Code::Unavailable, "the registry's storage refuses access").log(format!(
-                    "{error}; see that the storage is there, and that the server may write to it"
+                Self::new(Code::Unavailable, "the registry's storage refuses access").with_source(format!(
+                    "{error}; check that the storage exists, and that the server may write to it"
                 ))
             }
-            // Where a missing blob or a held upload means something, it is handled before this.
+            // Missing blobs and busy uploads that a client can cause are handled before this.
             error => Self::internal(error.to_string()),
         }
     }
 }
 
-/// The error for a path that names nothing.
+/// The error for a path without an endpoint.
 pub fn no_such_endpoint() -> Error {
     Error::new(Code::NameUnknown, "there is no such endpoint")
 }

@@ -1,4 +1,4 @@
-//! The one check before every endpoint: who sends a request, and whether they may.
+//! The check before every endpoint: who the caller is, and whether the caller may send the request.
 
 use crate::api::{token, upload_session};
 use crate::auth::{
@@ -14,19 +14,20 @@ use crate::name::Name;
 use crate::signers::{LazySigners, Signers};
 use lighter_storage::Storage;
 
-/// What decides whether a request is admitted.
+/// The check whether a request is admitted.
 pub struct Gate<'a, S> {
-    /// The configuration, with access control if that is on.
+    /// The configuration, with access control if it is on.
     pub config: &'a Config,
-    /// Where the secret is kept.
+    /// The storage, which keeps the secret.
     pub storage: &'a S,
-    /// What has signed tokens and the state of uploads.
+    /// The signers of tokens and of the state of uploads.
     pub signers: &'a LazySigners,
 }
 
 impl<'a, S: Storage> Gate<'a, S> {
-    /// Finds out who sends a request that requires some access to what a path names, and fails unless they may. Wrong
-    /// credentials are refused even where none are needed: a client that sends some wants them to count.
+    /// Identifies the caller of a request, and fails unless the caller has the required access. `name` and `last` are
+    /// the repository and the last part of the path. Wrong credentials are refused even if none are needed, because a
+    /// client that sends credentials expects them to count.
     pub fn admit(
         &self,
         access: Access,
@@ -46,7 +47,7 @@ impl<'a, S: Storage> Gate<'a, S> {
         if caller.meets(requirement) {
             return Ok(caller);
         }
-        // A wider token helps if the token service gives it.
+        // Only a token with more rights helps, if the token service would give one.
         if caller.has_name() && !auth.could_meet(&caller, requirement) {
             return Err(Error::new(Code::Denied, "you are not allowed to do this"));
         }
@@ -55,7 +56,7 @@ impl<'a, S: Storage> Gate<'a, S> {
         Err(self.ask(error, auth, requirement, request, reason))
     }
 
-    /// `upload` is the repository and the id of the upload that the request is about, if it is about one.
+    /// Identifies the caller. `upload` is the repository and the id of the upload that the request is about, if any.
     fn identify(
         &self,
         auth: &'a Auth,
@@ -73,7 +74,7 @@ impl<'a, S: Storage> Gate<'a, S> {
         };
         match claims {
             Ok(claims) => Ok(auth.bearer(claims)),
-            // An upload that began with a valid token is finished with it.
+            // A token that expired during an upload still lets the client finish it.
             Err(TokenError::Expired(claims)) => match (upload, self.signers()) {
                 (Some((name, id)), Ok(signers))
                     if upload_session::state(&signers.states, name, id, request)
@@ -81,15 +82,15 @@ impl<'a, S: Storage> Gate<'a, S> {
                 {
                     Ok(auth.bearer(*claims))
                 }
-                _ => Err(unauthorized("the token has expired").log("an expired token")),
+                _ => Err(unauthorized("the token has expired").with_source("an expired token")),
             },
             Err(TokenError::Invalid(why)) => {
-                Err(unauthorized("the token is not valid for this registry").log(why))
+                Err(unauthorized("the token is not valid for this registry").with_source(why))
             }
         }
     }
 
-    /// Adds to an error what the client is asked for. Tokens are had at a whole URL, since clients take no other.
+    /// Adds the challenge to an error. The token service is named by an absolute URL, because clients accept no other.
     fn ask(
         &self,
         error: Error,
@@ -110,9 +111,9 @@ impl<'a, S: Storage> Gate<'a, S> {
     }
 }
 
-/// What some access to a repository, or to the registry, requires of a caller; `None` if anyone has it.
+/// The requirement for some access to a repository or to the registry; `None` if every caller has the access.
 fn requirement(access: Access, name: Option<&Name>) -> Option<Requirement<'_>> {
-    // No rule is of a repository without a name.
+    // A repository without a name matches no rule.
     let repository = |action| Requirement::Repository(action, name.map_or("", Name::as_str));
     Some(match access {
         Access::None => return None,

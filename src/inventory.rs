@@ -1,9 +1,9 @@
-//! What a repository has of what a manifest names, and what it lacks.
+//! The inventory of a manifest: which of the named content a repository has, and which is missing.
 //!
-//! Broken blobs that are found on the way are **removed, for all repositories**. One that is shorter than the
-//! manifest says was perhaps cut off, by a crash of another registry. If it was, it is removed and counts as
-//! absent: then it is pushed again. If not, the manifest is wrong, which is its client's business, and none of
-//! its other sizes counts: reading blobs costs.
+//! Broken blobs that are found on the way are **removed, for all repositories**. A blob that is shorter than
+//! the manifest says may have been cut off by a crash of another registry. If its digest does not match, it is removed
+//! and counts as missing, so the client pushes it again. If it matches, the manifest is wrong, which is the client's
+//! error; the other sizes are then ignored, because checking one reads a whole blob.
 
 use crate::descriptor::Descriptor;
 use crate::manifest::Manifest;
@@ -12,16 +12,16 @@ use crate::repository::Repository;
 use lighter_hash::Digest;
 use lighter_storage::{Result, Storage};
 
-/// What was found, and what was not.
+/// The result of looking for a manifest's content.
 #[derive(Debug, Default)]
 pub struct Inventory {
     /// Whether the repository has any of it.
     pub has_some: bool,
-    /// What it lacks.
+    /// The content that is missing.
     pub missing: Vec<Missing>,
 }
 
-/// Content that a manifest names and the repository lacks.
+/// Content that a manifest names and the repository does not have.
 #[derive(Debug)]
 pub enum Missing {
     /// A config, a layer, or another blob.
@@ -40,10 +40,10 @@ pub fn heal_and_find_blobs<S: Storage>(repository: &Repository<S>, manifest: &Ma
     Ok(inventory)
 }
 
-/// Finds what an index names, and removes broken blobs.
+/// Finds the content that an index names, and removes broken blobs.
 ///
-/// An entry may be a blob: BuildKit exports its cache as an index of layers and a config, and containerd its
-/// checkpoints. What an entry says that it is, is looked for first.
+/// An entry may be a blob: BuildKit exports its cache as an index of layers and a config, and so does containerd with
+/// its checkpoints. The kind that the entry's media type names is looked for first.
 pub fn heal_and_find_entries<S: Storage>(
     repository: &Repository<S>,
     manifest: &Manifest,
@@ -70,7 +70,7 @@ impl Inventory {
     }
 }
 
-/// `sizes_count` until one is found to be wrong.
+/// `sizes_count` is cleared when a size turns out to be wrong.
 fn heal_and_find_blob<S: Storage>(
     repository: &Repository<S>,
     named: &Descriptor,

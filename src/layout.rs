@@ -1,25 +1,25 @@
-//! The storage layout: the only place that builds keys, and that knows what is in them.
+//! The storage layout: the only place that builds keys and knows their parts.
 //!
-//! It is distribution's (`registry/storage/paths.go`), so that either serves what the other wrote:
+//! It is distribution's (`registry/storage/paths.go`), so either registry serves what the other wrote:
 //!
 //! ```text
 //! docker/registry/v2/
 //!   blobs/sha256/<hex, first two>/<hex>/data            the content of layers, configs and manifests
 //!   repositories/<name>/
 //!     _layers/<algorithm>/<hex>/link                    this repository has that blob
-//!     _layers/keep                                      makes `_layers` exist; ours
+//!     _layers/keep                                      makes `_layers` exist; Lighter's own
 //!     _manifests/
 //!       revisions/<algorithm>/<hex>/link                this repository has that manifest
 //!       tags/<tag>/current/link                         what the tag points to
 //!       tags/<tag>/index/<algorithm>/<hex>/link         what it ever pointed to
 //!     _referrers/
-//!       <algorithm>/<hex>/<algorithm>/<hex>/link        the first is the subject of the second; ours
-//!       complete                                        no manifest is left to be looked at; ours
+//!       <algorithm>/<hex>/<algorithm>/<hex>/link        the first is the subject of the second; Lighter's own
+//!       complete                                        every manifest was searched for subjects; Lighter's own
 //!     _uploads/<uuid>/
 //!       data                                            the bytes received so far
 //!       startedat                                       when: RFC 3339 in UTC, to the second
-//!       hashstates/<algorithm>/<offset>                 the hash after so many bytes, see `hash`
-//!       purge                                           how many bytes there were when it was old; ours
+//!       hashstates/<algorithm>/<offset>                 the hash of the bytes up to the offset, see `hash`
+//!       purge                                           its size when it was first found to be old; Lighter's own
 //! lighter/
 //!   digests/sha512/<hex, first two>/<hex>/link          which content has that digest
 //!   purge                                               how far the purging of uploads is, see `purge`
@@ -29,7 +29,7 @@
 //! The value of every `link` is a digest: that of a blob or manifest is the canonical one, `sha256:<hex>`;
 //! that of a tag is the one by which its manifest was pushed. Content is stored once, under
 //! its SHA-256, whatever the digest that a repository links it by. Names that begin with `_` cannot
-//! be repositories, so nothing here is ambiguous. What is ours alone lies where distribution does not
+//! be repositories, so nothing here is ambiguous. Lighter's own keys lie where distribution does not
 //! look.
 
 use crate::name::Name;
@@ -37,22 +37,22 @@ use lighter_hash::{Algorithm, Digest};
 
 const ROOT: &str = "docker/registry/v2";
 
-/// What the names of all that a repository has itself begin with. No repository's name does.
+/// The beginning of the names of a repository's own parts. No repository's name begins with it.
 pub const OWN: &str = "_";
 
-/// Where a repository's links to blobs are.
+/// The part of a repository with the links to blobs.
 const LAYERS: &str = "_layers";
 
-/// Where a repository's manifests and tags are. One that has them is listed.
+/// The part of a repository with the manifests and tags. A repository that has it is listed.
 pub const MANIFESTS: &str = "_manifests";
 
-/// Of what a repository has itself, what comes right before its manifests in byte order.
+/// The last name, in byte order, before that of a repository's manifests.
 pub const BEFORE_MANIFESTS: &str = LAYERS;
 
 /// The secret that signs `_state`.
 pub const HTTP_SECRET: &str = "lighter/http-secret";
 
-/// How far the purging of uploads is.
+/// The progress of the purging of uploads.
 pub const PURGE: &str = "lighter/purge";
 
 /// The content of a blob or manifest, by its canonical digest.
@@ -67,7 +67,7 @@ pub fn repository(name: &Name) -> String {
     format!("{ROOT}/repositories/{name}")
 }
 
-/// Which content has a digest that is not the canonical one.
+/// The link from a digest that is not canonical to the canonical one.
 pub fn alias(digest: &Digest) -> String {
     let hex = digest.hex();
     let shard = hex.get(..2).unwrap_or_default();
@@ -79,8 +79,8 @@ pub fn layer_link(name: &Name, digest: &Digest) -> String {
     format!("{}/{LAYERS}/{}", repository(name), link(digest))
 }
 
-/// What makes `_layers` exist in a repository without blobs. distribution's collector takes a directory
-/// without it for no repository (2.8) or stops there (3). It reads no value that is not called `link`.
+/// What makes `_layers` exist in a repository without blobs. distribution's collector
+/// ignores a repository without that directory (2.8) or stops there (3). It reads only values that are called `link`.
 pub fn layers_keep(name: &Name) -> String {
     format!("{}/{LAYERS}/keep", repository(name))
 }
@@ -125,12 +125,12 @@ pub fn referrers(name: &Name, subject: &Digest, algorithm: Algorithm) -> String 
     format!("{}/{}", subject_referrers(name, subject), algorithm.as_str())
 }
 
-/// That a manifest refers to a subject.
+/// The record that a manifest refers to a subject.
 pub fn referrer_link(name: &Name, subject: &Digest, referrer: &Digest) -> String {
     format!("{}/{}", subject_referrers(name, subject), link(referrer))
 }
 
-/// That every manifest of a repository was looked at for its subject.
+/// The record that every manifest of a repository was searched for its subject.
 pub fn referrers_complete(name: &Name) -> String {
     format!("{}/_referrers/complete", repository(name))
 }
@@ -165,12 +165,12 @@ pub fn upload_started_at(name: &Name, id: &str) -> String {
     format!("{}/startedat", upload(name, id))
 }
 
-/// How many bytes an upload had when it was found to be old.
+/// The size of an upload when it was first found to be old.
 pub fn upload_purge_mark(name: &Name, id: &str) -> String {
     format!("{}/purge", upload(name, id))
 }
 
-/// An upload's hash after so many bytes.
+/// An upload's hash of the bytes up to an offset.
 pub fn upload_hash_state(name: &Name, id: &str, algorithm: Algorithm, offset: u64) -> String {
     format!("{}/{offset}", upload_hash_states(name, id, algorithm))
 }
@@ -180,18 +180,18 @@ pub fn upload_hash_states(name: &Name, id: &str, algorithm: Algorithm) -> String
     format!("{}/hashstates/{}", upload(name, id), algorithm.as_str())
 }
 
-/// Whether a name below a repository is of what it has itself, and not of a repository.
+/// Whether a name below a repository is one of its own parts, and not another repository.
 pub fn is_own(name: &str) -> bool {
     name.starts_with(OWN)
 }
 
-/// A link among those under a prefix: that of a hexadecimal name which was listed there.
+/// The link with a listed hexadecimal name, among those under a prefix.
 pub fn link_in(prefix: &str, hex: &str) -> String {
     format!("{prefix}/{hex}/link")
 }
 
-/// The digest that a listed name stands for, among links or referrers under the digests of an algorithm. A name
-/// that something else has put there stands for none.
+/// The digest that a listed name stands for, among links or referrers under the digests of an algorithm. Returns `None`
+/// for a foreign name.
 pub fn listed_digest(algorithm: Algorithm, name: &str) -> Option<Digest> {
     Digest::parse(&format!("{}:{name}", algorithm.as_str())).ok()
 }

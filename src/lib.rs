@@ -9,13 +9,13 @@
 //! | `/v2/<name>/blobs/<digest>` | GET HEAD DELETE | a blob | [`api::blobs`] |
 //! | `/v2/<name>/manifests/<reference>` | GET HEAD PUT DELETE | a manifest | [`api::manifests`] |
 //! | `/v2/<name>/tags/list` | GET HEAD | the tags | [`api::tags`] |
-//! | `/v2/<name>/referrers/<digest>` | GET HEAD | what is about a manifest | [`api::referrers`] |
+//! | `/v2/<name>/referrers/<digest>` | GET HEAD | the referrers of a manifest | [`api::referrers`] |
 //! | `/v2/_catalog` | GET HEAD | the repositories | [`api::catalog`] |
-//! | `/token` | GET POST | the token service, where there is access control | [`api::token`] |
+//! | `/token` | GET POST | the token service, if access control is on | [`api::token`] |
 //!
-//! A request falls from [`registry`] through [`api`], [`repository`] or [`upload`], to a [`Storage`](lighter_storage::Storage).
-//! All of that is plain Rust: it knows no host and no storage driver. `components/` puts a product together of a
-//! registry, a driver, and what carries requests in (`crates/wasi`).
+//! A request passes from [`registry`] through [`api`] and [`repository`] or [`upload`] to a
+//! [`Storage`](lighter_storage::Storage). All of that is plain Rust that does not depend on a host or a storage driver.
+//! `components/` combines a registry, a driver and the connection to a host (`crates/wasi`) into a product.
 
 pub mod access_log;
 pub mod api;

@@ -1,14 +1,13 @@
-//! How a client is told where to go on.
+//! The addresses that clients are sent to: `Location` and `Link`.
 //!
-//! A `Location` begins with `/` unless it is configured otherwise. Every client resolves it against
-//! the address it used, through any proxy; an absolute one that a proxy was not asked about is the
-//! most often reported trouble of registries.
+//! A `Location` begins with `/` unless it is configured otherwise. Every client resolves it against the
+//! address that it used, through any proxy. A wrong absolute `Location` behind a proxy is the problem that users of
+//! registries report most often.
 
 use crate::config::{Config, Location, is_of_host, is_prefix};
 use crate::http::Request;
 
-/// Returns what goes before the path of a `Location`: nothing, a path prefix, or a scheme and host
-/// with one.
+/// Returns the beginning of a `Location`, before the path: nothing, a path prefix, or a scheme and host with one.
 pub fn base(config: &Config, request: &Request) -> String {
     let origin = match &config.location {
         Location::Relative => String::new(),
@@ -18,8 +17,8 @@ pub fn base(config: &Config, request: &Request) -> String {
     origin + &prefix(config, request)
 }
 
-/// Returns what goes before a path where clients take only a whole URL: none if nobody says which host
-/// they used.
+/// Returns the beginning of an absolute URL, before the path. Returns `None` if the host that the client used is
+/// unknown.
 pub fn absolute(config: &Config, request: &Request) -> Option<String> {
     let origin = match &config.location {
         Location::Host(host) => host.clone(),
@@ -28,8 +27,8 @@ pub fn absolute(config: &Config, request: &Request) -> Option<String> {
     Some(origin + &prefix(config, request))
 }
 
-/// Returns what goes before the path of a `Link`. It stays relative: some clients follow no other,
-/// and some take nothing but the path from it.
+/// Returns the beginning of a `Link`, before the path. It is always relative: some clients follow no other, and some
+/// use only its path.
 pub fn prefix(config: &Config, request: &Request) -> String {
     match &config.location {
         Location::Relative | Location::Host(_) => config.prefix.clone(),
@@ -37,9 +36,8 @@ pub fn prefix(config: &Config, request: &Request) -> String {
     }
 }
 
-/// The scheme and host that the client used, as the nearest proxy that knows says: `Forwarded` (RFC
-/// 7239), which makes the older headers count for nothing, `X-Forwarded-*`, the request itself. None
-/// if that is no host.
+/// Returns the scheme and host that the client used, as the nearest proxy reports them: by `Forwarded` (RFC 7239), or
+/// without that by `X-Forwarded-*`, or else by the request itself. Returns `None` if the host is invalid.
 fn origin(request: &Request) -> Option<String> {
     let (scheme, host) = match request.header("forwarded") {
         Some(forwarded) => (parameter(forwarded, "proto"), parameter(forwarded, "host")),
@@ -59,14 +57,14 @@ fn origin(request: &Request) -> Option<String> {
     valid.then(|| format!("{scheme}://{host}"))
 }
 
-/// A path that a proxy has taken off.
+/// The beginning of the path that a proxy has removed.
 fn forwarded_prefix(request: &Request) -> String {
     let prefix = first(request, "x-forwarded-prefix").unwrap_or_default();
     let prefix = prefix.trim_end_matches('/');
     if is_prefix(prefix) { prefix.to_owned() } else { String::new() }
 }
 
-/// The first member of a list header: what the proxy nearest to the client said.
+/// The first member of a list header, which comes from the proxy nearest to the client.
 fn first(request: &Request, name: &str) -> Option<String> {
     let value = request.header(name)?.split(',').next()?.trim();
     (!value.is_empty()).then(|| value.to_owned())

@@ -1,7 +1,7 @@
-//! Manifests: what they are and what they refer to. Their bytes are never changed.
+//! Manifests: their types and references. Their bytes are never changed.
 //!
-//! A manifest that is pushed is read strictly: the client learns what is wrong with it. A stored one may come
-//! from another registry or another time: no more of it is read than is needed.
+//! A manifest that is pushed is read strictly: the client learns what is wrong with it. A stored manifest may come
+//! from another registry or an older version, so it is read leniently, and only as far as needed.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,11 @@ use lighter_hash::Digest;
 /// The largest manifest, in bytes. The OCI Distribution Spec asks for at least this much.
 pub const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
 
-/// What a registry reads of a manifest.
+/// The members of a manifest that a registry reads.
 const MEMBERS: &[&str] =
     &["schemaVersion", "mediaType", "config", "layers", "manifests", "subject", "signatures"];
 
-/// Why one of schema 1 is refused. distribution 3 does the same.
+/// The reason why a manifest of schema 1 is refused. distribution 3 refuses it too.
 const SCHEMA1: &str = "this is a Docker manifest of schema 1, which cannot be pushed: \
                        push the image as Docker schema 2 or OCI";
 
@@ -28,19 +28,19 @@ const SCHEMA1: &str = "this is a Docker manifest of schema 1, which cannot be pu
 pub struct Manifest {
     /// The config and layers of an image that must be in the repository, each once.
     pub blobs: Vec<Descriptor>,
-    /// What an index names and the repository must have, each once: manifests, or the blobs of a cache of
-    /// BuildKit's or of a checkpoint of containerd's.
+    /// The entries of an index that must be in the repository, each once: manifests, or the blobs of a BuildKit cache
+    /// or a containerd checkpoint.
     pub entries: Vec<Descriptor>,
-    /// The manifest that this one is about. It need not be in the repository.
+    /// The digest of the manifest that this one refers to. That manifest need not be in the repository.
     pub subject: Option<Digest>,
 }
 
 impl Manifest {
-    /// Reads a manifest that a client pushes as some media type. Errs with what is wrong, for the
+    /// Reads a manifest that a client pushes as a media type. Errs with what is wrong, for the
     /// client.
     ///
-    /// A manifest of a type that is not known is stored as it is, as long as it is a JSON object. It
-    /// has to name its type itself, since nothing else keeps it, and so has one of Docker's.
+    /// A manifest of a type that is not known is stored as it is, as long as it is a JSON object. Such a
+    /// manifest must name its type itself, because nothing else stores it. So must a Docker manifest.
     pub fn parse(content: &[u8], content_type: Option<&str>) -> Result<Self, String> {
         let text = String::from_utf8_lossy(content);
         let members = Members::read(&text, MEMBERS).map_err(|error| format!("not a manifest: {error}"))?;
@@ -61,7 +61,7 @@ impl Manifest {
             return Err(format!("a manifest of type {sent_as} must say so in its mediaType"));
         }
         if stored_as.is_empty() {
-            return Err("the manifest has no mediaType, and nothing else in it tells its type".to_owned());
+            return Err("the manifest has no mediaType, and nothing else in it shows its type".to_owned());
         }
         match stands_for(&stored_as) {
             Some(Kind::Index) => Self::index(&members),
@@ -76,9 +76,9 @@ impl Manifest {
     fn image(members: &Members) -> Result<Self, String> {
         check_version(members)?;
         if members.json("manifests").is_some() {
-            return Err("an image manifest has no manifests".to_owned());
+            return Err("an image manifest must not have manifests".to_owned());
         }
-        let config = members.json("config").ok_or("an image manifest has a config")?;
+        let config = members.json("config").ok_or("an image manifest must have a config")?;
         let mut blobs = vec![Descriptor::read(config)?];
         let layers = descriptors(members, "layers")?.into_iter();
         blobs.extend(layers.filter(|layer| !layer.has_urls || !media_type::is_foreign(&layer.media_type)));
@@ -88,7 +88,7 @@ impl Manifest {
     fn index(members: &Members) -> Result<Self, String> {
         check_version(members)?;
         if members.json("config").is_some() || members.json("layers").is_some() {
-            return Err("an index has no config and no layers".to_owned());
+            return Err("an index must not have a config or layers".to_owned());
         }
         let entries = each_once(descriptors(members, "manifests")?);
         Ok(Self { blobs: Vec::new(), entries, subject: subject(members)? })
@@ -118,18 +118,18 @@ fn each_once(mut descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
     descriptors
 }
 
-/// The media type of a stored manifest. distribution's layout keeps no type beside the content, so it is
-/// found from the content, as distribution does: what the manifest says, or else what it looks like.
+/// The media type of a stored manifest. distribution's layout stores no type beside the content, so the
+/// type is derived from the content, as in distribution: from `mediaType`, or else from the members.
 ///
-/// What tells no type is [`media_type::UNKNOWN`]; distribution answers such a manifest with a 500. It is
-/// never passed off as an image: a client would read one without layers from it.
+/// A manifest that shows no type is [`media_type::UNKNOWN`]; distribution answers such a manifest with a 500. It is
+/// never served as an image, which a client would read as one without layers.
 pub fn media_type_of(content: &[u8]) -> String {
     let text = String::from_utf8_lossy(content);
     let stored_as = Members::read(&text, MEMBERS).ok().and_then(|members| type_of(&members));
     stored_as.unwrap_or_else(|| media_type::UNKNOWN.to_owned())
 }
 
-/// Finds the type of a manifest. What does not decide it may be anything.
+/// Finds the type of a manifest. Members that do not decide the type may be invalid.
 fn type_of(members: &Members) -> Option<String> {
     let said = members.get_if_valid::<String>("mediaType").filter(|said| !said.is_empty());
     let Some(said) = said else { return shape(members).map(str::to_owned) };
@@ -140,7 +140,7 @@ fn type_of(members: &Members) -> Option<String> {
     }
 }
 
-/// Tells the type of a manifest that does not say it.
+/// Derives the type of a manifest without `mediaType` from its members.
 fn shape(members: &Members) -> Option<&'static str> {
     let begins = |name, with| members.json(name).is_some_and(|json| json.get().starts_with(with));
     if members.get_if_valid("schemaVersion") == Some(1) {
@@ -152,11 +152,12 @@ fn shape(members: &Members) -> Option<&'static str> {
     if begins("config", '{') || begins("layers", '[') {
         return Some(OCI_MANIFEST);
     }
-    // An empty list that a program in Go has written.
+    // `null`: an empty list, as a program in Go writes it.
     (members.has("manifests") && members.json("manifests").is_none()).then_some(OCI_INDEX)
 }
 
-/// distribution kept the payload alone and signed it again for each answer. Other tools kept the signatures.
+/// The type of a manifest of schema 1. distribution stored only the payload and signed it again for each answer; other
+/// tools stored the signatures.
 fn schema1(members: &Members) -> &'static str {
     if members.json("signatures").is_some() { DOCKER_SCHEMA1_SIGNED } else { DOCKER_SCHEMA1 }
 }

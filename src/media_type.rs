@@ -8,12 +8,11 @@ pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// A Docker manifest list.
 pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-/// A Docker image manifest, schema 1, without signatures. distribution stores each one so.
+/// A Docker image manifest, schema 1, without signatures. distribution stores them in this form.
 pub const DOCKER_SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1+json";
 /// A Docker image manifest, schema 1, with its signatures.
 pub const DOCKER_SCHEMA1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
-/// Content of which nothing more is known (RFC 2046, section 4.5.1). Not `application/json`, which is a name of
-/// schema 1, too.
+/// Content of an unknown type (RFC 2046, section 4.5.1). Not `application/json`, which is also a name of schema 1.
 pub const UNKNOWN: &str = "application/octet-stream";
 
 /// Layers that are fetched from their `urls` and need not be in the registry.
@@ -24,14 +23,14 @@ const FOREIGN: [&str; 4] = [
     "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
 ];
 
-/// What kind of manifest a media type stands for.
+/// The kind of manifest that a media type stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// One that names a config and layers.
+    /// A manifest that names a config and layers.
     Image,
-    /// One that names manifests, or whatever else it is an index of.
+    /// A manifest that names other manifests, or other content that it is an index of.
     Index,
-    /// One of Docker's schema 1, which is served and no longer pushed.
+    /// A manifest of Docker's schema 1, which can be pulled but not pushed.
     Schema1,
 }
 
@@ -40,13 +39,13 @@ pub fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or_default().trim()
 }
 
-/// Whether two media types are the same: case does not count (RFC 9110, section 8.3.1), and neither do
-/// parameters, since no type of a registry has any.
+/// Whether two media types are the same: case is ignored (RFC 9110, section 8.3.1), and so are
+/// parameters, since no type that registries use has any.
 pub fn same(one: &str, other: &str) -> bool {
     essence(one).eq_ignore_ascii_case(essence(other))
 }
 
-/// Finds a manifest's type among those that the registry reads, in its usual spelling.
+/// Finds a manifest's type among those that the registry reads. Returns it in its usual spelling.
 pub fn known(media_type: &str) -> Option<(&'static str, Kind)> {
     const KNOWN: [(&str, Kind); 6] = [
         (OCI_MANIFEST, Kind::Image),
@@ -59,7 +58,7 @@ pub fn known(media_type: &str) -> Option<(&'static str, Kind)> {
     KNOWN.into_iter().find(|(known, _)| same(known, media_type))
 }
 
-/// Whether a layer of this type may be elsewhere.
+/// Whether a layer of this type need not be in the registry.
 pub fn is_foreign(media_type: &str) -> bool {
     FOREIGN.iter().any(|foreign| same(foreign, media_type))
 }

@@ -1,9 +1,9 @@
-//! The members of a JSON object, read as Go's `encoding/json` reads them: other registries, and most
-//! clients, are written in Go, and a manifest must be the same to all of them.
+//! The members of a JSON object, read as Go's `encoding/json` reads them: other registries and most
+//! clients are written in Go, and all of them must read a manifest in the same way.
 //!
-//! - A name counts in any case: `MediaType` is `mediaType`.
-//! - Of a name that stands twice, the last one counts.
-//! - `null` is the same as a member that is left out.
+//! - Names are compared without regard to case: `MediaType` is `mediaType`.
+//! - If a name occurs twice, the last one counts.
+//! - `null` is the same as a missing member.
 
 use core::fmt;
 
@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::Error;
 use serde_json::value::RawValue;
 
-/// Some members of an object. Each stays unread until it is asked for.
+/// Some members of an object. Each is parsed only when it is asked for.
 pub struct Members<'a> {
     names: &'static [&'static str],
     values: Vec<Option<&'a RawValue>>,
@@ -32,18 +32,18 @@ impl<'a> Members<'a> {
         self.value(name).filter(|json| json.get() != "null")
     }
 
-    /// Whether a member is there, `null` included.
+    /// Whether a member is present, even as `null`.
     pub fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
 
-    /// Reads a member. Errs with what is wrong if it is of another type.
+    /// Reads a member. Errs with the reason if it has another type.
     pub fn get<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, String> {
         let read = self.json(name).map(|json| serde_json::from_str(json.get())).transpose();
         read.map_err(|error| format!("{name}: {error}"))
     }
 
-    /// Reads a member. One of another type counts as left out.
+    /// Reads a member. A member of another type counts as missing.
     pub fn get_if_valid<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         self.get(name).ok().flatten()
     }
@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-/// Reads a name, as its place among those that are looked for.
+/// Reads a name as its place among the names that are looked for.
 struct Place {
     names: &'static [&'static str],
 }

@@ -1,5 +1,4 @@
-//! Repository names and tags: the grammar that everything a client names must pass before it
-//! becomes part of a storage key.
+//! Repository names and tags: the grammar that a client's text must match before it becomes part of a storage key.
 
 use core::fmt;
 

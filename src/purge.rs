@@ -1,13 +1,13 @@
-//! Uploads that nobody completes, and how they are removed.
+//! The removal of abandoned uploads.
 //!
-//! distribution's server does that in a task of its own, all at once. There is none here: a component runs while
-//! it answers a request. So a round through all repositories is made in steps, each a bounded piece of work
-//! after the answer to a POST that has started an upload. No other request pays for it. What was done is
-//! kept in storage, under `lighter/purge`, for all instances: one takes the next step at the earliest
-//! [`PAUSE`] after the one before, and a round begins at the earliest an interval after the one before.
+//! distribution's server does this in a background task. A component has no such task: it runs only while it answers a
+//! request. So a round through all repositories is divided into steps of bounded work, each after the answer to a POST
+//! that started an upload. Other requests do not pay for it. The progress is kept in storage, under `lighter/purge`, for
+//! all instances: there are at least `PAUSE` seconds between two steps, and at least the configured interval between
+//! the beginnings of two rounds.
 //!
-//! An upload is removed if it was started longer ago than an age, by the date that distribution writes too,
-//! and has not grown since the round before, and no writer holds it. One without a date stays, as with distribution.
+//! An upload is removed if it is older than the configured age, by the date that distribution writes too, has not grown
+//! since the previous round, and is not held by a writer. An upload without a date stays, as in distribution.
 
 use core::time::Duration;
 use std::cell::Cell;
@@ -21,51 +21,53 @@ use lighter_storage::{Error, Result, Storage, Upload as _, check_key};
 /// Which uploads are removed, and how often they are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Purging {
-    /// How long ago an upload must have been started.
+    /// The age from which an upload is removed.
     pub age: Duration,
-    /// How long a round begins after the one before.
+    /// The least time between the beginnings of two rounds.
     pub interval: Duration,
-    /// Whether it is only said what would be removed.
+    /// Whether the log only says what would be removed.
     pub dry_run: bool,
 }
 
 impl Default for Purging {
-    /// distribution's: after a week, once a day.
+    /// distribution's defaults: uploads older than a week, once a day.
     fn default() -> Self {
         let hours = |hours: u64| Duration::from_secs(hours * 3600);
         Self { age: hours(168), interval: hours(24), dry_run: false }
     }
 }
 
-/// Seconds between two steps of a round, whichever instances take them.
+/// Seconds between two steps of a round, across all instances.
 const PAUSE: u64 = 10;
 
-/// How many storage calls a step may make, about. A removal counts as [`REMOVAL`].
+/// The approximate number of storage calls of a step. A removal counts as [`REMOVAL`].
 const STEP: u32 = 64;
+
+/// The storage calls that a removal counts as.
 const REMOVAL: u32 = 16;
 
-/// How many names are listed at a time. What a repository itself has is among the first ones.
+/// The number of names that are listed at a time. The parts of a repository itself come first.
 const LISTED: u32 = 16;
 
-/// The rounds, as one instance takes part in them.
+/// One instance's part in the rounds.
 #[derive(Default)]
 pub struct Purge {
-    /// Before this time, in seconds since 1970, there is nothing to do.
+    /// The time of the next step, in seconds since 1970.
     next: AtomicU64,
 }
 
-/// How far the rounds are. It is kept as a line of words: both times, and then the place.
+/// The progress of the rounds. It is stored as a line of words: both times, and then the place.
 #[derive(Debug, PartialEq, Eq)]
 struct Progress {
     /// When the last round began, in seconds since 1970.
     began: u64,
-    /// When the last step was taken.
+    /// When the last step was taken, in seconds since 1970.
     stepped: u64,
-    /// Where it goes on, until the round is over.
+    /// Where the round continues, or `None` if it is over.
     at: Option<Place>,
 }
 
-/// A place in the order of a round: a repository, and an upload of it that was looked at.
+/// A place in the order of a round: a repository, and the upload in it that was checked last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Place {
     repository: String,
@@ -96,15 +98,15 @@ impl Progress {
 }
 
 impl Purge {
-    /// Takes a step, if it is time for one. Returns what to log: what was removed, and what kept it from going on.
+    /// Takes a step, if it is time for one. Returns lines for the log: removals and errors.
     pub fn step<S: Storage>(&self, storage: &S, purging: &Purging, now: u64) -> Vec<String> {
         if now < self.next.load(Ordering::Relaxed) {
             return Vec::new();
         }
         self.next.store(now + PAUSE, Ordering::Relaxed);
         let mut step = Step { storage, purging, now, left: Cell::new(STEP), log: Vec::new() };
-        if let Err(error) = step.go_on(&self.next) {
-            step.log.push(format!("uploads that nobody completes cannot be purged: {error}"));
+        if let Err(error) = step.run(&self.next) {
+            step.log.push(format!("abandoned uploads cannot be purged: {error}"));
         }
         step.log
     }
@@ -115,22 +117,22 @@ struct Step<'a, S> {
     storage: &'a S,
     purging: &'a Purging,
     now: u64,
-    /// How many storage calls are left to it.
+    /// The storage calls that the step may still make.
     left: Cell<u32>,
     log: Vec<String>,
 }
 
 impl<S: Storage> Step<'_, S> {
-    fn go_on(&mut self, next: &AtomicU64) -> Result<()> {
+    fn run(&mut self, next: &AtomicU64) -> Result<()> {
         let kept = self.storage.get(layout::PURGE)?.unwrap_or_default();
         let interval = self.purging.interval.as_secs();
         let (began, mut at) = match Progress::read(&kept) {
-            // Another instance has just taken one.
+            // Another instance has just taken a step.
             Some(Progress { at: Some(_), stepped, .. }) if self.now.abs_diff(stepped) < PAUSE => {
                 return Ok(());
             }
             Some(Progress { at: Some(at), began, .. }) => (began, at),
-            // A clock that was set back is no reason to wait for longer.
+            // A clock that was set back does not make the wait longer.
             Some(Progress { began, .. }) if self.now.abs_diff(began) < interval => {
                 next.store(began.min(self.now) + interval, Ordering::Relaxed);
                 return Ok(());
@@ -142,9 +144,9 @@ impl<S: Storage> Step<'_, S> {
         self.storage.set(layout::PURGE, progress.write().as_bytes())
     }
 
-    /// Goes on from a place until so much was done as a step may, and returns whether the round is over.
+    /// Continues from a place until the step has made its calls. Returns whether the round is over.
     fn walk(&mut self, at: &mut Place) -> Result<bool> {
-        // What was asked for last in the repository where the step before has stopped.
+        // First the rest of the repository in which the previous step stopped.
         if let Ok(name) = Name::parse(&at.repository)
             && !self.look_into(&name, at)?
         {
@@ -160,8 +162,8 @@ impl<S: Storage> Step<'_, S> {
         Ok(false)
     }
 
-    /// Finds the repository after one, which may be empty: the first below it, or the next beside it or beside
-    /// one above it.
+    /// Finds the next repository in the order of the walk: the first below this one, or else the next beside it or beside
+    /// one of its parents. An empty name stands for the root.
     fn after(&self, repository: &str) -> Result<Option<Name>> {
         let (mut path, mut last) = (repository, None);
         loop {
@@ -175,7 +177,7 @@ impl<S: Storage> Step<'_, S> {
         }
     }
 
-    /// Finds the first repository directly below a path, after a name. Whatever is no name is none.
+    /// Finds the first repository directly below a path, after a name. Names that cannot be repositories are skipped.
     fn first_below(&self, path: &str, after: Option<&str>) -> Result<Option<Name>> {
         let mut after = after.map(str::to_owned);
         loop {
@@ -193,7 +195,7 @@ impl<S: Storage> Step<'_, S> {
         }
     }
 
-    /// Looks at the uploads of a repository, after one. Returns whether it has looked at all.
+    /// Checks the uploads of a repository, after the one in `at`. Returns whether it has reached the last one.
     fn look_into(&mut self, name: &Name, at: &mut Place) -> Result<bool> {
         loop {
             self.count(1);
@@ -202,7 +204,7 @@ impl<S: Storage> Step<'_, S> {
                 if self.left.get() == 0 {
                     return Ok(false);
                 }
-                // Whatever is no key was put there by another, and one that is broken holds up no others.
+                // Skip foreign names. An error with one upload must not stop the others.
                 if check_key(id).is_ok()
                     && let Err(error) = self.look_at(name, id)
                 {
@@ -221,7 +223,7 @@ impl<S: Storage> Step<'_, S> {
         let started_at = self.storage.get(&layout::upload_started_at(name, id))?.unwrap_or_default();
         let Ok(started_at) = String::from_utf8(started_at) else { return Ok(()) };
         let oldest = clock::rfc3339(self.now.saturating_sub(self.purging.age.as_secs()));
-        // Dates of this form are in the order of their letters.
+        // Dates of this form can be compared as text.
         if !clock::is_rfc3339(&started_at) || started_at >= oldest {
             return Ok(());
         }
@@ -230,7 +232,7 @@ impl<S: Storage> Step<'_, S> {
         let size = self.storage.received(&data)?.unwrap_or(0).to_string();
         let mark = layout::upload_purge_mark(name, id);
         if self.storage.get(&mark)?.as_deref() != Some(size.as_bytes()) {
-            // Old, but perhaps in use: the next round tells.
+            // Old, but perhaps in use: the next round decides.
             self.count(1);
             return self.storage.set(&mark, size.as_bytes());
         }
@@ -241,10 +243,10 @@ impl<S: Storage> Step<'_, S> {
         }
         self.count(REMOVAL);
         match self.storage.open_upload(&data) {
-            // It has grown just now.
+            // It has just grown.
             Ok(writer) if writer.offset().to_string() != size => return Ok(()),
             Ok(writer) => writer.abort()?,
-            // There are no bytes: a crash has kept them from coming, or going from being complete.
+            // There are no bytes: a crash came before they were stored, or after they became a blob.
             Err(Error::NotFound) => {}
             Err(Error::Busy) => return Ok(()),
             Err(error) => return Err(error),
@@ -280,7 +282,7 @@ mod tests {
         Progress::read(&storage.get(layout::PURGE).unwrap().unwrap()).unwrap()
     }
 
-    /// Takes steps, as often as that may be, until a round is over. Returns when that is, and what is logged.
+    /// Takes steps, as often as permitted, until a round is over. Returns the time of the end, and the log.
     fn round(storage: &Memory, purging: &Purging, mut now: u64) -> (u64, Vec<String>) {
         let mut log = Vec::new();
         loop {
@@ -304,7 +306,7 @@ mod tests {
             upload(&storage, "a/b", id, days_ago);
         }
         let key = |id: &str, file: &str| format!("docker/registry/v2/repositories/a/b/_uploads/{id}/{file}");
-        // Without bytes, as a crash leaves it; and without a date, or with one that is none.
+        // Without bytes, as a crash leaves it; without a date; and with an invalid date.
         storage.set(&key("empty", "startedat"), b"2020-01-01T00:00:00Z").unwrap();
         upload(&storage, "a/b", "undated", 99);
         storage.delete(&key("undated", "startedat")).unwrap();
@@ -359,7 +361,7 @@ mod tests {
             upload(&storage, name, "one", 8);
         }
         (0..100).for_each(|n| upload(&storage, "r7", &format!("u{n:02}"), if n % 3 == 0 { 8 } else { 1 }));
-        // What is no repository's name.
+        // Not the name of a repository.
         let odd = "docker/registry/v2/repositories/Odd/_uploads/x/startedat";
         storage.set(odd, b"2020-01-01T00:00:00Z").unwrap();
         let (end, _) = round(&storage, &purging, NOW);
@@ -387,7 +389,7 @@ mod tests {
         Purge::default().step(&storage, &purging, NOW + PAUSE);
         let second = progress(&storage);
         assert!(second.at.clone().unwrap().repository > first.at.unwrap().repository, "{second:?}");
-        // What is damaged, or of a clock that was set back, begins anew.
+        // A damaged progress, or one from a clock that was set back, starts a new round.
         for kept in [&b""[..], b"when?", b"1 x", b"\xff", b"9999999999 9999999999"] {
             storage.set(layout::PURGE, kept).unwrap();
             Purge::default().step(&storage, &purging, NOW + DAY);

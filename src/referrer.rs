@@ -1,4 +1,4 @@
-//! Referrers: manifests that are about another one, their subject.
+//! Referrers: manifests that refer to another one, their subject.
 
 use core::fmt;
 
@@ -10,24 +10,24 @@ use crate::descriptor::Descriptor;
 use crate::members::Members;
 use lighter_hash::Digest;
 
-/// What a manifest says of itself to those who ask for the referrers of its subject.
+/// The parts of a manifest that a list of its subject's referrers shows.
 #[derive(Debug)]
 pub struct Referrer {
-    /// What it refers to.
+    /// The subject.
     pub subject: Option<Digest>,
-    /// Its own artifact type, or that of an image's config. An index without the field has none.
+    /// The manifest's artifact type, or the media type of an image's config. An index without the field has none.
     pub artifact_type: Option<String>,
-    /// Its annotations, as they are written.
+    /// The annotations, in their original spelling.
     pub annotations: Option<Box<RawValue>>,
 }
 
 impl Referrer {
-    /// Reads a stored manifest. None if it is not a JSON object. What is not what it should be is left out:
-    /// a client could not read the list of referrers for it.
+    /// Reads a stored manifest. Returns `None` if it is not a JSON object. Invalid members are left out: they
+    /// would make the list of referrers unreadable for clients.
     pub fn of(content: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(content);
         let members = Members::read(&text, &["artifactType", "config", "subject", "annotations"]).ok()?;
-        // One that is empty counts as missing.
+        // An empty text counts as missing.
         let said = |text: &String| !text.is_empty();
         let config = || members.json("config").and_then(Descriptor::media_type_in);
         let artifact_type = members.get_if_valid("artifactType").filter(said).or_else(config);
@@ -40,7 +40,7 @@ impl Referrer {
     }
 }
 
-/// An object whose members are all texts, as annotations are. They are not kept.
+/// An object whose members are all strings, as annotations are. The members are only checked, not kept.
 struct StringMap;
 
 impl<'de> Deserialize<'de> for StringMap {
@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for StringMap {
             type Value = StringMap;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of texts")
+                f.write_str("an object with strings")
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<StringMap, M::Error> {

@@ -1,10 +1,10 @@
-//! Which manifests are about a manifest: signatures, attestations, bills of materials.
+//! The referrers of a manifest: signatures, attestations, bills of materials.
 //!
-//! A push writes one key for each referrer, so that no two pushes get in each other's way. Two
-//! things find what was not pushed here: the fallback tag `<algorithm>-<hex>` that clients keep where
-//! a registry does not know referrers, and one look at every manifest of a repository that another
-//! registry filled, at the first time that a client asks. However a manifest is found, it counts only if its own
-//! `subject` is the one that was asked for: such a tag may be any index, whose entries are about nothing.
+//! A push writes one key for each referrer, so that pushes do not disturb each other. There are two ways to find
+//! referrers that another registry stored: the fallback tag `<algorithm>-<hex>` that clients keep if a registry does not
+//! support referrers, and a single search of all manifests of a repository, when a client first asks. However a manifest
+//! is found, it counts only if its own `subject` is the requested one: such a tag may be any index, whose entries refer
+//! to nothing.
 
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -18,26 +18,26 @@ use crate::repository::{Reference, Repository};
 use lighter_hash::{Algorithm, Digest};
 use lighter_storage::{Result, Storage};
 
-/// How many manifests are listed at a time where all of them are looked at.
+/// The number of manifests that are listed at a time when all of them are read.
 const BATCH: u32 = 1000;
 
-/// So many bytes of descriptors go on one page. The answer is an index, and clients take none that is larger
-/// than a manifest may be.
+/// The most bytes of descriptors on a page. The answer is an index, and clients accept none that is larger than a
+/// manifest may be.
 const PAGE_BYTES: usize = MANIFEST_MAX as usize - 4096;
 
-/// A part of a list of referrers.
+/// A page of a list of referrers.
 #[derive(Debug, Default)]
-pub struct Page {
-    /// Their descriptors.
+pub struct ReferrerPage {
+    /// The descriptors of the referrers.
     pub descriptors: Vec<Box<RawValue>>,
-    /// The digest of the last one, if there are more after it.
+    /// The digest of the last referrer on the page, if there are more after it.
     pub last: Option<String>,
     bytes: usize,
 }
 
-/// Lists at most `limit` referrers of a subject, in the order of their digests, after one, and only
-/// those of an artifact type if one is given. There are fewer where they would take more than a few MB.
-/// `backfilled` are those that [`backfill`] has just found.
+/// Lists at most `limit` referrers of a subject, in the order of their digests, after one, and only those of an
+/// artifact type if one is given. There are fewer if they would take more than `PAGE_BYTES`. `backfilled` are the
+/// referrers that [`backfill`] has just found.
 pub fn list<S: Storage>(
     repository: &Repository<S>,
     subject: &Digest,
@@ -45,7 +45,7 @@ pub fn list<S: Storage>(
     artifact_type: Option<&str>,
     after: Option<&Digest>,
     limit: usize,
-) -> Result<Page> {
+) -> Result<ReferrerPage> {
     let mut found_otherwise = fallback(repository, subject)?;
     found_otherwise.extend_from_slice(backfilled);
     let wanted = |descriptor: &Descriptor| {
@@ -54,7 +54,7 @@ pub fn list<S: Storage>(
         };
         artifact_type.is_none_or(artifact_type_of)
     };
-    let (mut page, mut last) = (Page::default(), None);
+    let (mut page, mut last) = (ReferrerPage::default(), None);
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         let mut after = match after {
             Some(after) if after.algorithm() == algorithm => Some(after.hex().to_owned()),
@@ -79,7 +79,7 @@ pub fn list<S: Storage>(
                     continue;
                 };
                 if !page.takes(&descriptor, limit) {
-                    return Ok(Page { last, ..page });
+                    return Ok(ReferrerPage { last, ..page });
                 }
                 last = Some(descriptor.digest.to_string());
             }
@@ -90,8 +90,8 @@ pub fn list<S: Storage>(
     Ok(page)
 }
 
-impl Page {
-    /// Adds a descriptor, unless the page is full. There is always room for one.
+impl ReferrerPage {
+    /// Adds a descriptor, unless the page is full. There is always room for the first one.
     #[expect(clippy::expect_used, reason = "a descriptor has string keys and can always be written as JSON")]
     fn takes(&mut self, descriptor: &Descriptor, limit: usize) -> bool {
         let descriptor = to_raw_value(descriptor).expect("serializable");
@@ -114,7 +114,7 @@ fn describe<S: Storage>(
     let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
         return Ok(None);
     };
-    let Some(content) = repository.content(&manifest)? else { return Ok(None) };
+    let Some(content) = repository.read_manifest(&manifest)? else { return Ok(None) };
     let referrer = Referrer::of(&content).filter(|referrer| referrer.subject.as_ref() == Some(subject));
     let Some(referrer) = referrer else { return Ok(None) };
     Ok(Some(Descriptor {
@@ -127,18 +127,18 @@ fn describe<S: Storage>(
     }))
 }
 
-/// What the index under the subject's fallback tag names (OCI Distribution Spec, "Referrers Tag Schema").
+/// Returns the digests in the index under the subject's fallback tag (OCI Distribution Spec, "Referrers Tag Schema").
 fn fallback<S: Storage>(repository: &Repository<S>, subject: &Digest) -> Result<Vec<Digest>> {
-    // No more of the digest than this, or that of a SHA-512 would be longer than a tag may be.
+    // The digest is cut off, because that of a SHA-512 would be longer than a tag may be.
     let tag = format!("{}-{:.64}", subject.algorithm().as_str(), subject.hex());
     match repository.manifest(&Reference::Tag(tag))? {
-        Some((_, index)) => Ok(index_entries(&repository.content(&index)?.unwrap_or_default())),
+        Some((_, index)) => Ok(index_entries(&repository.read_manifest(&index)?.unwrap_or_default())),
         None => Ok(Vec::new()),
     }
 }
 
-/// Looks at every manifest of a repository for its subject, unless that was done before, and returns
-/// those of one subject. `may_write` lets the links to all of them be kept for the next time.
+/// Reads every manifest of a repository for its subject, unless that was done before, and returns the referrers of one
+/// subject. If `may_write` is set, links to all referrers are stored for the next time.
 pub fn backfill<S: Storage>(
     repository: &Repository<S>,
     subject: &Digest,
@@ -158,16 +158,16 @@ pub fn backfill<S: Storage>(
             let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
                 continue;
             };
-            let content = repository.content(&manifest)?;
+            let content = repository.read_manifest(&manifest)?;
             let Some(referrer) = content.and_then(|content| Referrer::of(&content)) else { continue };
             let Some(its_subject) = referrer.subject else { continue };
-            // What was pushed by another digest is listed by that one.
+            // A manifest that was pushed by another digest is listed by that one.
             if is_linked_otherwise(repository, &its_subject, &digest)? {
                 continue;
             }
             if may_write {
                 let key = layout::referrer_link(name, &its_subject, &digest);
-                // Nobody who reads is in need of that: storage may be full, or not be written to.
+                // A read does not depend on these links: storage may be full or read-only.
                 may_write = storage.set(&key, digest.as_str().as_bytes()).is_ok();
             }
             if its_subject == *subject {
@@ -185,7 +185,7 @@ pub fn backfill<S: Storage>(
     Ok(found)
 }
 
-/// Whether a subject's referrer, by its canonical digest, is known as one by another digest.
+/// Whether a referrer, given by its canonical digest, is already known by another digest.
 fn is_linked_otherwise<S: Storage>(
     repository: &Repository<S>,
     subject: &Digest,

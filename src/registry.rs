@@ -1,7 +1,7 @@
-//! A request on its way to its answer: route, admit, answer, complete; and the one place where an error
-//! becomes a response.
+//! The way from a request to its answer: route, admit, answer, complete. It is the only place where an error becomes a
+//! response.
 
-use crate::access_log::Entry;
+use crate::access_log::LogEntry;
 use crate::auth::TokenServer;
 use crate::clock;
 use crate::config::{self, Config};
@@ -18,7 +18,7 @@ use crate::route::{Path, Route};
 use crate::signers::LazySigners;
 use lighter_storage::{Environment, Open, Storage};
 
-/// A registry over some storage. It keeps nothing between requests but what signs.
+/// A registry over a storage. Between requests it keeps only the signers and the time of the next purge.
 pub struct Registry<'a, S> {
     storage: S,
     config: &'a Config,
@@ -27,8 +27,9 @@ pub struct Registry<'a, S> {
 }
 
 impl<S: Open + 'static> Registry<'static, S> {
-    /// Opens the storage that an environment leads to, and puts a registry together, which lives as long as its process
-    /// or instance. `server` is there where the tokens of an outside server can be taken. Errs, for the log, with the variable that is wrong.
+    /// Opens the storage that an environment configures, and makes a registry that lives as long as its process or
+    /// instance. `server` is given if this product accepts the tokens of an outside server. Errs, for the log, with the
+    /// variable that is wrong.
     pub fn open(
         environment: Environment,
         server: Option<&TokenServer>,
@@ -42,7 +43,7 @@ impl<S: Open + 'static> Registry<'static, S> {
 }
 
 impl<'a, S: Storage + 'static> Registry<'a, S> {
-    /// Puts a registry together.
+    /// Makes a registry.
     pub fn new(storage: S, config: &'a Config) -> Self {
         Self { storage, config, signers: LazySigners::default(), purge: Purge::default() }
     }
@@ -52,16 +53,16 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
         self.config
     }
 
-    /// Answers a request. Returns what to log of it, too.
-    pub fn handle(&self, mut request: Request) -> (Response, Entry) {
+    /// Answers a request. Also returns the entry for the log.
+    pub fn handle(&self, mut request: Request) -> (Response, LogEntry) {
         let answer = self.answer(&mut request);
         let (response, mut entry) = complete(answer, &request);
         entry.received = request.body.received();
         (response, entry)
     }
 
-    /// Looks for uploads that nobody completes, once the answer was sent to a request that has started another
-    /// one. Returns what to log of it.
+    /// Looks for abandoned uploads. It is called after the answer to a request that started an upload. Returns lines
+    /// for the log.
     pub fn purge(&self) -> Vec<String> {
         let step = |purging| self.purge.step(&self.storage, purging, clock::seconds());
         self.config.purging.as_ref().map(step).unwrap_or_default()
@@ -69,7 +70,7 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
 
     fn answer(&self, request: &mut Request) -> Result<Response> {
         let path = decode(&request.path).ok_or_else(no_such_endpoint)?;
-        // Load balancers ask for `/`, wherever the registry is.
+        // Load balancers ask for `/`, even if the registry has a prefix.
         let path = if path == "/" {
             &path
         } else {
@@ -82,11 +83,11 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
         let not_allowed = || Error::from(Code::Unsupported).with_header("Allow", resource.allow(self.config));
         let endpoint = resource.endpoint(&request.method);
         if let Some(why) = endpoint.and_then(|endpoint| endpoint.forbidden(&request.method, self.config)) {
-            return Err(not_allowed().detailed(why));
+            return Err(not_allowed().with_detail(why));
         }
         let name = name.map(Name::parse).transpose();
         let name = name.map_err(|wrong| Error::new(Code::NameInvalid, wrong))?;
-        // Who may do nothing here does not learn what there is to do.
+        // A caller without access does not learn which methods exist.
         let access = endpoint.map_or_else(|| resource.least_access(), |endpoint| endpoint.access);
         let (storage, config, signers) = (&self.storage, self.config, &self.signers);
         let caller = Gate { config, storage, signers }.admit(access, name.as_ref(), last, request)?;
@@ -99,15 +100,15 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
     }
 }
 
-/// Answers any request to a registry that is configured wrongly. The reason is for the log.
-pub fn misconfigured(reason: &str, request: &Request) -> (Response, Entry) {
+/// Answers any request to a misconfigured registry. The reason is for the log.
+pub fn misconfigured(reason: &str, request: &Request) -> (Response, LogEntry) {
     let error = Error::new(Code::Unavailable, "the registry is misconfigured; see its log");
-    complete(Err(error.log(reason)), request)
+    complete(Err(error.with_source(reason)), request)
 }
 
-/// Gives an answer what every answer has, and says what to log of it.
-fn complete(answer: Result<Response>, request: &Request) -> (Response, Entry) {
-    let mut entry = Entry::of(&request.method.to_string(), &request.path);
+/// Adds the headers that every answer has, and fills in the entry for the log.
+fn complete(answer: Result<Response>, request: &Request) -> (Response, LogEntry) {
+    let mut entry = LogEntry::of(request.method.as_str(), &request.path);
     let response = answer.unwrap_or_else(|error| {
         entry.code = Some(error.code().to_string());
         entry.error = error.source().map(str::to_owned);
@@ -123,7 +124,7 @@ fn complete(answer: Result<Response>, request: &Request) -> (Response, Entry) {
     (response, entry)
 }
 
-/// The client's part of an error.
+/// Turns an error into a response.
 fn refuse(error: Error) -> Response {
     let (status, envelope) = (error.status(), error.envelope());
     Response::new(status).with_bytes("application/json", envelope).with_headers(error.into_headers())

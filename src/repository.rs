@@ -1,22 +1,22 @@
-//! What a repository has: links to blobs and manifests, and tags. All content is stored once for
-//! all repositories; a repository sees what it has a link to.
+//! A repository: links to blobs and manifests, and tags. Content is stored once for all repositories; a repository sees
+//! only the content that it has a link to.
 
 use crate::layout;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
-use lighter_hash::{self as hash, Algorithm, Digest, Hasher};
+use lighter_hash::{Algorithm, Digest, Hasher};
 use lighter_storage::{Content, Error, Result, Storage, read_exactly};
 
 /// Stored content that a repository may see.
 #[derive(Debug)]
 pub struct Blob {
-    /// What it is stored under.
+    /// The digest that the content is stored under.
     pub canonical: Digest,
-    /// Its size in bytes.
+    /// The content's size in bytes.
     pub size: u64,
 }
 
-/// What a manifest is asked for by.
+/// The reference by which a manifest is requested.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reference {
     /// A tag.
@@ -32,12 +32,12 @@ pub struct Repository<'a, S> {
 }
 
 impl<'a, S: Storage> Repository<'a, S> {
-    /// Looks at a repository in storage. Touches nothing.
+    /// Makes a view of a repository, without any storage call.
     pub fn new(storage: &'a S, name: &'a Name) -> Self {
         Self { storage, name }
     }
 
-    /// Its name.
+    /// The repository's name.
     pub fn name(&self) -> &'a Name {
         self.name
     }
@@ -47,33 +47,33 @@ impl<'a, S: Storage> Repository<'a, S> {
         Repository { storage: self.storage, name }
     }
 
-    /// Where it is stored.
+    /// The storage.
     pub(crate) fn storage(&self) -> &'a S {
         self.storage
     }
 
     /// Finds a blob that the repository has.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Blob>> {
-        self.follow(&layout::layer_link(self.name, digest))
+        self.resolve(&layout::layer_link(self.name, digest))
     }
 
-    /// Finds content that is stored, whichever repository has it.
-    pub fn stored(&self, digest: &Digest) -> Result<Option<Blob>> {
+    /// Finds stored content, regardless of the repositories that have it.
+    pub fn find_anywhere(&self, digest: &Digest) -> Result<Option<Blob>> {
         if digest.algorithm() == Algorithm::Sha256 {
-            return self.content_of(digest);
+            return self.blob_by_digest(digest);
         }
-        self.follow(&layout::alias(digest))
+        self.resolve(&layout::alias(digest))
     }
 
     /// Finds content by its canonical digest.
-    fn content_of(&self, canonical: &Digest) -> Result<Option<Blob>> {
+    fn blob_by_digest(&self, canonical: &Digest) -> Result<Option<Blob>> {
         let size = self.storage.stat(&layout::blob(canonical))?.map(|info| info.size);
-        // Content with no bytes, where there should be some, is what a crash has left.
-        let size = size.filter(|size| *size > 0 || *canonical == hash::digest(Algorithm::Sha256, &[]));
+        // A crash may have left the content without its bytes.
+        let size = size.filter(|size| *size > 0 || *canonical == Digest::of(Algorithm::Sha256, &[]));
         Ok(size.map(|size| Blob { canonical: canonical.clone(), size }))
     }
 
-    /// Gives the repository a blob that is stored.
+    /// Links a stored blob to the repository.
     pub fn link_blob(&self, digest: &Digest, canonical: &Digest) -> Result<()> {
         self.storage.set(&layout::layer_link(self.name, canonical), canonical.as_str().as_bytes())?;
         if digest != canonical {
@@ -83,8 +83,8 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(())
     }
 
-    /// Finds a manifest that the repository has, and its digest: the one it was asked for by, or the
-    /// one that the tag points to.
+    /// Finds a manifest that the repository has, and its digest: the requested one, or the one that
+    /// the tag points to.
     pub fn manifest(&self, reference: &Reference) -> Result<Option<(Digest, Blob)>> {
         let digest = match reference {
             Reference::Digest(digest) => digest.clone(),
@@ -93,24 +93,24 @@ impl<'a, S: Storage> Repository<'a, S> {
                 None => return Ok(None),
             },
         };
-        let manifest = self.follow(&layout::revision_link(self.name, &digest))?;
+        let manifest = self.resolve(&layout::revision_link(self.name, &digest))?;
         Ok(manifest.map(|blob| (digest, blob)))
     }
 
-    /// Reads a manifest that was found. None if it is not what its digest says, which counts as absent.
-    pub fn content(&self, manifest: &Blob) -> Result<Option<Vec<u8>>> {
+    /// Reads a manifest that was found. Returns `None` if the content does not match the digest, which counts as absent.
+    pub fn read_manifest(&self, manifest: &Blob) -> Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
         self.read(manifest, |bytes| content.extend_from_slice(bytes))?;
-        Ok(Some(content).filter(|content| hash::digest(Algorithm::Sha256, content) == manifest.canonical))
+        Ok(Some(content).filter(|content| Digest::of(Algorithm::Sha256, content) == manifest.canonical))
     }
 
-    /// Removes content, for all repositories, if it is not what its digest says, and returns whether it did.
-    /// All of it is read for that.
+    /// Removes content, for all repositories, if it does not match its digest, and returns whether it did. This reads all
+    /// of the content.
     pub fn remove_if_broken(&self, blob: &Blob) -> Result<bool> {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         self.read(blob, |bytes| hasher.update(bytes))?;
         let key = layout::blob(&blob.canonical);
-        // Somebody may have pushed it meanwhile, and then it is longer now.
+        // Another request may have pushed the content meanwhile; then its size has changed.
         let size = || Ok(self.storage.stat(&key)?.map(|info| info.size));
         if hasher.finish() == blob.canonical || size()? != Some(blob.size) {
             return Ok(false);
@@ -136,12 +136,11 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Whether the repository has a manifest.
     pub fn has_manifest(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.follow(&layout::revision_link(self.name, digest))?.is_some())
+        Ok(self.resolve(&layout::revision_link(self.name, digest))?.is_some())
     }
 
-    /// Sees that distribution's collector recognises the repository when its first manifest names nothing that
-    /// is here. With anything else `_layers` is there already: with a blob by its link, with a manifest since that
-    /// one was pushed.
+    /// Makes `_layers` exist, which distribution's collector needs to recognise the repository. It is called when the first
+    /// manifest names no content of the repository; otherwise a blob's link, or an earlier manifest, has made it.
     pub fn keep_layers(&self) -> Result<()> {
         let key = layout::layers_keep(self.name);
         if self.storage.get(&key)?.is_none() {
@@ -152,8 +151,8 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Stores a manifest under its digest, which is that of the content, and points tags to it.
     ///
-    /// What makes it visible is written last: the content, that it refers to its subject, the revision,
-    /// a tag's history, the tag.
+    /// The order of the writes is the content, the link from its subject, the revision, a tag's history, the tag: the
+    /// manifest becomes visible last.
     pub fn put_manifest(
         &self,
         content: &[u8],
@@ -172,32 +171,32 @@ impl<'a, S: Storage> Repository<'a, S> {
             self.storage.set(&layout::revision_link(self.name, digest), link)?;
         }
         for tag in tags {
-            // Under the digest that it was pushed by: that is the one to be served with.
+            // The tag keeps the digest that the manifest was pushed by, which it is served with.
             self.storage.set(&layout::tag_index_link(self.name, tag, digest), digest.as_str().as_bytes())?;
             self.storage.set(&layout::tag_link(self.name, tag), digest.as_str().as_bytes())?;
         }
         Ok(())
     }
 
-    /// Takes a blob from the repository, under all its digests. Other repositories keep it.
+    /// Removes a blob from the repository, under all its digests. Other repositories keep it.
     pub fn unlink_blob(&self, canonical: &Digest) -> Result<()> {
         self.storage.delete(&layout::layer_link(self.name, canonical))?;
-        for alias in self.aliases(&layout::layers(self.name, Algorithm::Sha512), canonical)? {
+        for alias in self.digests_of(&layout::layers(self.name, Algorithm::Sha512), canonical)? {
             self.storage.delete(&layout::layer_link(self.name, &alias))?;
         }
         Ok(())
     }
 
-    /// Takes a manifest from the repository, under all its digests and tags, and returns whether it had it. The
-    /// tags go first: none is ever seen to point to nothing. Its content may be lost already.
+    /// Removes a manifest from the repository, under all its digests and tags, and returns whether the repository had it.
+    /// The tags are removed first, so that none points to a missing manifest. The content may be lost already.
     pub fn delete_manifest(&self, digest: &Digest) -> Result<bool> {
         let Some(canonical) = self.link(&layout::revision_link(self.name, digest))? else { return Ok(false) };
-        let content = match self.content_of(&canonical)? {
-            Some(blob) => self.content(&blob)?,
+        let content = match self.blob_by_digest(&canonical)? {
+            Some(blob) => self.read_manifest(&blob)?,
             None => None,
         };
         let subject = content.and_then(|content| Referrer::of(&content)?.subject);
-        let mut digests = self.aliases(&layout::revisions(self.name, Algorithm::Sha512), &canonical)?;
+        let mut digests = self.digests_of(&layout::revisions(self.name, Algorithm::Sha512), &canonical)?;
         digests.push(canonical);
         let names = self.storage.list(&layout::tags(self.name), None, u32::MAX)?;
         for tag in names.into_iter().filter(|name| is_tag(name)) {
@@ -215,8 +214,8 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(true)
     }
 
-    /// Removes a tag, with its history, and returns whether there was one. What it points to stays, and need
-    /// not be there; the tag may be damaged.
+    /// Removes a tag, with its history, and returns whether there was one. The manifest stays,
+    /// and need not exist; the tag may be damaged.
     pub fn delete_tag(&self, tag: &str) -> Result<bool> {
         if self.storage.get(&layout::tag_link(self.name, tag))?.is_none() {
             return Ok(false);
@@ -225,8 +224,8 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(true)
     }
 
-    /// The SHA-512 digests, of the links under a prefix, by which some content is linked too.
-    fn aliases(&self, prefix: &str, canonical: &Digest) -> Result<Vec<Digest>> {
+    /// Returns the SHA-512 digests by which the links under a prefix name content, given its canonical digest.
+    fn digests_of(&self, prefix: &str, canonical: &Digest) -> Result<Vec<Digest>> {
         let mut aliases = Vec::new();
         for hex in self.storage.list(prefix, None, u32::MAX)? {
             let Some(alias) = layout::listed_digest(Algorithm::Sha512, &hex) else { continue };
@@ -239,8 +238,8 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Lists at most `limit` tags in byte order, after one.
     ///
-    /// Whatever else lies among the tags, or is left of one that a crash kept from being written, is
-    /// passed over: a client may give up a whole list for one tag that is none.
+    /// Foreign names among the tags, and tags that a crash left unfinished, are skipped: a client may reject a whole list
+    /// because of one invalid tag.
     pub fn tags(&self, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         let mut tags: Vec<String> = Vec::new();
         let mut after = after.map(str::to_owned);
@@ -267,12 +266,12 @@ impl<'a, S: Storage> Repository<'a, S> {
     }
 
     /// Reads a link and finds the content that it names.
-    fn follow(&self, key: &str) -> Result<Option<Blob>> {
-        self.link(key)?.map_or(Ok(None), |canonical| self.content_of(&canonical))
+    fn resolve(&self, key: &str) -> Result<Option<Blob>> {
+        self.link(key)?.map_or(Ok(None), |canonical| self.blob_by_digest(&canonical))
     }
 
-    /// Reads a link. An empty or malformed one, which a crash of distribution can leave, counts as
-    /// none, so that a push heals it.
+    /// Reads a link. An empty or malformed link, which a crash of distribution can leave, counts as missing, so that a push
+    /// repairs it.
     fn link(&self, key: &str) -> Result<Option<Digest>> {
         let value = self.storage.get(key)?.unwrap_or_default();
         Ok(str::from_utf8(&value).ok().and_then(|digest| Digest::parse(digest.trim()).ok()))

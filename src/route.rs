@@ -2,44 +2,44 @@
 
 use core::fmt;
 
-/// Where what the OCI Distribution Spec defines begins.
+/// The beginning of all paths that the OCI Distribution Spec defines.
 const API: &str = "/v2/";
 
-/// The path of an endpoint. Its `Display` has the places of what varies in angle brackets.
+/// The path of an endpoint. Its `Display` shows the parts that vary in angle brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// All of it, such as `/v2/_catalog`.
+    /// A fixed path, such as `/v2/_catalog`.
     Whole(&'static str),
-    /// What a repository has one of: `/v2/<name>`, and then this.
+    /// A resource of which a repository has one: `/v2/<name>`, and then this.
     Of(&'static str),
-    /// What a repository has many of: `/v2/<name>`, then this, and last what tells which one, whose place is named
-    /// second: `("/blobs", "<digest>")`.
+    /// A resource of which a repository has many: `/v2/<name>`, then the first text, and last the part that varies, which
+    /// the second text names: `("/blobs", "<digest>")`.
     OneOf(&'static str, &'static str),
 }
 
-/// What a path names. Nothing of it is checked yet.
+/// The parts of a path that vary, not yet checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Route<'a> {
-    /// The repository, if it is the path of one.
+    /// The repository's name, if the path has one.
     pub name: Option<&'a str>,
-    /// What stands last where that varies: a digest, a reference or the id of an upload. Else it is empty.
+    /// The last part, if it varies: a digest, a reference or the id of an upload. Otherwise empty.
     pub last: &'a str,
 }
 
-/// A request's path, in the pieces that endpoints are told apart by.
+/// A request's path, in the pieces that distinguish endpoints.
 pub struct Pieces<'a> {
     whole: &'a str,
     /// What follows [`API`].
     below: &'a str,
-    /// The same before and after its last slash.
+    /// The parts of `below` before and after its last slash.
     split: (&'a str, &'a str),
 }
 
 impl<'a> Pieces<'a> {
-    /// Takes a decoded path apart. It is read from the right, so repositories may be called `blobs` or `tags/list`.
+    /// Splits a decoded path. It is read from the right, so repositories may be called `blobs` or `tags/list`.
     ///
-    /// A slash at the end makes no difference: clients leave it out and put it in. distribution redirects
-    /// them, which would turn a POST into a GET.
+    /// A slash at the end makes no difference: clients differ here. distribution redirects them, which would turn a
+    /// POST into a GET.
     pub fn of(path: &'a str) -> Option<Self> {
         let whole = without_slash(path.starts_with('/').then_some(path)?);
         let below = whole.strip_prefix(API).unwrap_or_default();
@@ -49,7 +49,7 @@ impl<'a> Pieces<'a> {
 }
 
 impl Path {
-    /// Reads what a request's path names, if it is of this form.
+    /// Reads a request's path, if it has this form.
     pub fn read<'a>(self, path: &Pieces<'a>) -> Option<Route<'a>> {
         match self {
             Self::Whole(whole) => (path.whole == without_slash(whole)).then(Route::default),
@@ -65,7 +65,7 @@ impl Path {
         }
     }
 
-    /// Writes the path that names something: [`read`](Self::read) reads the same from it.
+    /// Writes a path, from which [`read`](Self::read) reads the same parts.
     pub fn write(self, name: &str, last: &str) -> String {
         match self {
             Self::Whole(whole) => whole.to_owned(),

@@ -1,4 +1,4 @@
-//! What signs: the state of uploads, and tokens, both by one secret. The registry makes it once and keeps it in
+//! The signers of uploads' state and of tokens, which share one secret. The registry makes the secret once and keeps it in
 //! storage, unless one is configured.
 
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use lighter_storage::Storage;
 /// The length of a secret that the registry makes, in bytes.
 const SECRET_LENGTH: usize = 32;
 
-/// What signs, all by one secret.
+/// The signers, which share one secret.
 pub struct Signers {
     /// Signs the state of uploads.
     pub states: Secret,
@@ -21,13 +21,13 @@ pub struct Signers {
     pub tokens: TokenKey,
 }
 
-/// The signers, once they were needed.
+/// The signers, made when they are first needed.
 #[derive(Default)]
 pub struct LazySigners(OnceLock<Signers>);
 
 impl LazySigners {
-    /// Returns the signers: by the configured secret, or by the one that storage keeps. The first request that needs
-    /// the latter makes it; of several at once, all use the one that was stored.
+    /// Returns the signers, with the configured secret or the one in storage. The first request that needs the latter
+    /// makes it; if several do so at once, all use the one that was stored.
     pub fn get<S: Storage>(&self, storage: &S, config: &Config) -> Result<&Signers> {
         if let Some(signers) = self.0.get() {
             return Ok(signers);
@@ -41,27 +41,26 @@ impl LazySigners {
     }
 }
 
-/// Reads the secret that storage keeps, or makes one. A read-only registry keeps none.
+/// Reads the secret from storage, or makes one. A read-only registry stores none.
 fn kept_secret<S: Storage>(storage: &S, config: &Config) -> Result<Vec<u8>> {
     if let Some(secret) = storage.get(HTTP_SECRET)? {
         return stored_secret(secret);
     }
     if config.read_only && config.auth.is_some() {
-        let source = "a read-only registry keeps no secret, and without one it can make no tokens; set \
+        let source = "a read-only registry cannot store a secret, and it needs one to sign tokens; set \
                       REGISTRY_HTTP_SECRET";
-        return Err(Error::from(Code::Unavailable).log(source));
+        return Err(Error::from(Code::Unavailable).with_source(source));
     }
     let mut secret = [0; SECRET_LENGTH];
     getrandom::fill(&mut secret).map_err(|error| Error::internal(error.to_string()))?;
-    // Nothing that is signed in a read-only registry can be used there, so the secret need not be kept.
+    // A signed state cannot be used in a read-only registry, so the secret need not be stored.
     if config.read_only || storage.create(HTTP_SECRET, &secret)? {
         return Ok(secret.to_vec());
     }
     stored_secret(storage.get(HTTP_SECRET)?.unwrap_or_default())
 }
 
-/// Takes a secret from storage. A short one was not made here, and signing with it would be no better than not
-/// signing.
+/// Checks a secret from storage. Lighter did not make a shorter one, and signing with it would protect nothing.
 fn stored_secret(secret: Vec<u8>) -> Result<Vec<u8>> {
     if secret.len() == SECRET_LENGTH {
         return Ok(secret);
@@ -69,5 +68,5 @@ fn stored_secret(secret: Vec<u8>) -> Result<Vec<u8>> {
     let source = format!(
         "{HTTP_SECRET} in storage is not {SECRET_LENGTH} bytes long; remove it to have a new one made"
     );
-    Err(Error::from(Code::Unavailable).log(source))
+    Err(Error::from(Code::Unavailable).with_source(source))
 }

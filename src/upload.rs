@@ -9,14 +9,14 @@ use crate::upload_proof::{self as proof, Proof};
 use lighter_hash::{Algorithm, Digest, Hasher};
 use lighter_storage::{self as storage, Note, Storage, Stream, Upload as _, read_exactly};
 
-/// Why an upload could not be served. An upload that is unknown has ended, or never was.
+/// The reason why an operation on an upload failed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Error {
-    /// There is no such upload.
+    /// There is no such upload: it has ended, or never existed.
     Unknown,
-    /// Another request writes to the upload.
+    /// Another request is writing to the upload.
     Busy,
-    /// The bytes that were sent do not continue the upload at `offset`, where it stands.
+    /// The bytes that were sent do not continue the upload at its `offset`.
     OutOfOrder {
         /// How many bytes the upload has.
         offset: u64,
@@ -34,13 +34,13 @@ pub enum Error {
     Storage(storage::Error),
 }
 
-/// What an operation on an upload returns.
+/// The result of an operation on an upload.
 pub type Result<T> = core::result::Result<T, Error>;
 
 impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         match error {
-            // Whatever purges old uploads asks no client.
+            // The upload was purged, or ended by another request.
             storage::Error::NotFound => Self::Unknown,
             storage::Error::Busy => Self::Busy,
             error => Self::Storage(error),
@@ -48,14 +48,14 @@ impl From<storage::Error> for Error {
     }
 }
 
-/// An upload that this request holds: no other request writes to it meanwhile.
+/// An upload that this request holds: no other request can write to it meanwhile.
 pub struct Upload<'a, S: Storage> {
     repository: &'a Repository<'a, S>,
     id: String,
     writer: S::Upload,
     /// The hashes of all bytes up to the writer's offset. Empty until one is needed.
     hashers: Vec<Hasher>,
-    /// The SHA-256 that was kept of the bytes so far, until it is needed.
+    /// The stored SHA-256 of the bytes so far, until it is needed.
     kept: Option<Hasher>,
     /// Whether bytes were dropped because nothing proved that they are stored.
     is_cut: bool,
@@ -66,15 +66,15 @@ impl<'a, S: Storage> Upload<'a, S> {
     pub fn start(repository: &'a Repository<'a, S>) -> storage::Result<(Self, String)> {
         let (storage, name) = (repository.storage(), repository.name());
         let (id, started_at) = (Uuid::new_v4().to_string(), clock::now());
-        // First, since what has no date is never purged.
+        // First, because an upload without a date is never purged.
         storage.set(&layout::upload_started_at(name, &id), started_at.as_bytes())?;
         let writer = storage.create_upload(&layout::upload_data(name, &id))?;
         let kept = Some(Hasher::new(Algorithm::Sha256));
         Ok((Self { repository, id, writer, hashers: Vec::new(), kept, is_cut: false }, started_at))
     }
 
-    /// Takes an upload up again, after the last byte that is proven to be stored: what lies behind it is
-    /// dropped. `signed` is the offset that the client's `_state` names.
+    /// Resumes an upload after the last byte that is proven to be stored; bytes beyond that are dropped. `signed` is the
+    /// offset that the client's `_state` names.
     pub fn resume(repository: &'a Repository<'a, S>, id: &str, signed: u64) -> Result<Self> {
         let mut writer = repository.storage().open_upload(&layout::upload_data(repository.name(), id))?;
         let Proof { offset, sha256 } = proof::find(repository, id, writer.offset(), Some(signed))?;
@@ -86,7 +86,7 @@ impl<'a, S: Storage> Upload<'a, S> {
         Ok(Self { repository, id: id.to_owned(), writer, hashers: Vec::new(), kept: sha256, is_cut })
     }
 
-    /// Ends an upload, whatever it has.
+    /// Cancels an upload and removes its bytes.
     pub fn cancel(repository: &Repository<S>, id: &str) -> Result<()> {
         let (storage, name) = (repository.storage(), repository.name());
         storage.open_upload(&layout::upload_data(name, id))?.abort()?;
@@ -115,8 +115,8 @@ impl<'a, S: Storage> Upload<'a, S> {
         self.writer.offset()
     }
 
-    /// Prepares to hash, with SHA-256 and the algorithm that the client will ask for. What was
-    /// received earlier is not read again where its hash was kept.
+    /// Prepares to hash, with SHA-256 and the algorithm that the client will ask for. Bytes that were received earlier are
+    /// read again only if their hash was not stored.
     pub fn hash_with(&mut self, algorithm: Algorithm) -> Result<()> {
         let mut behind = Vec::new();
         for algorithm in [Algorithm::Sha256, algorithm] {
@@ -147,7 +147,7 @@ impl<'a, S: Storage> Upload<'a, S> {
         algorithm: Algorithm,
         body: &mut dyn Stream,
     ) -> Result<(Self, u64)> {
-        // Where nothing is appended, it does not matter what the client believes.
+        // The offset matters only if bytes are appended.
         if first != self.offset() && next(body)?.is_some() {
             return Err(Error::OutOfOrder { offset: self.suspend()? });
         }
@@ -168,8 +168,8 @@ impl<'a, S: Storage> Upload<'a, S> {
         while let Some(bytes) = next(body)? {
             let hashed = self.offset();
             if let Err(error) = self.writer.append(&bytes) {
-                // A part may be stored, which is not hashed. On a full disk this makes room for the hash of what
-                // is. The error that is told is the first one.
+                // A part of the bytes may be stored, but is not hashed. On a full disk this makes room for the hash of
+                // the rest. The first error is reported.
                 let _ = self.writer.cut(hashed);
                 return Err(error.into());
             }
@@ -178,35 +178,34 @@ impl<'a, S: Storage> Upload<'a, S> {
         Ok(self.offset() - start)
     }
 
-    /// Makes what was received durable, and keeps its hash, for a later request to go on. Returns how many bytes
-    /// that are.
+    /// Makes the received bytes durable and stores their hash, so that a later request can continue. Returns the upload's
+    /// offset.
     pub fn suspend(self) -> Result<u64> {
         let offset = self.offset();
         let (storage, name) = (self.repository.storage(), self.repository.name());
         let note = |hasher: &Hasher| {
             (layout::upload_hash_state(name, &self.id, hasher.algorithm(), offset), hasher.to_state())
         };
-        // None of no bytes: that needs no proof.
+        // No bytes need no proof.
         let notes: Vec<Note> = self.hashers.iter().filter(|_| offset > 0).map(note).collect();
         self.writer.suspend(&notes)?;
-        // By then another request may have ended the upload, and nobody would remove what came after.
+        // Another request may have ended the upload meanwhile, and would not remove notes that came later.
         if !notes.is_empty() && storage.received(&layout::upload_data(name, &self.id))?.is_none() {
             storage.delete_prefix(&layout::upload(name, &self.id))?;
         }
         Ok(offset)
     }
 
-    /// Publishes the upload, of which this request has received some bytes or none, as [`commit`](Self::commit) does.
+    /// Publishes the upload, as [`commit`](Self::commit) does. `received` is the number of bytes in this request.
     pub fn complete(self, received: u64, digest: &Digest) -> Result<()> {
-        // The client may have sent the bytes that were dropped. The digest of less than that would end the upload.
+        // The client may have sent the dropped bytes earlier. A commit without them would fail and end the upload.
         if self.is_cut && received == 0 {
             return Err(Error::OutOfOrder { offset: self.suspend()? });
         }
         self.commit(digest)
     }
 
-    /// Publishes the upload as a blob of the repository, if its digest is the given one; else ends it and stores
-    /// nothing.
+    /// Publishes the upload as a blob of the repository, if it matches the digest; otherwise ends it and stores nothing.
     pub fn commit(mut self, digest: &Digest) -> Result<()> {
         self.hash_with(digest.algorithm())?;
         let digests: Vec<Digest> = self.hashers.drain(..).map(Hasher::finish).collect();
@@ -217,7 +216,7 @@ impl<'a, S: Storage> Upload<'a, S> {
         };
         let (storage, name) = (self.repository.storage(), self.repository.name());
         self.writer.commit(&layout::blob(canonical))?;
-        // Last, since it makes the blob visible.
+        // Last, because it makes the blob visible.
         self.repository.link_blob(digest, canonical)?;
         Ok(storage.delete_prefix(&layout::upload(name, &self.id))?)
     }
@@ -228,7 +227,7 @@ impl<'a, S: Storage> Upload<'a, S> {
         Ok(self.repository.storage().delete_prefix(&layout::upload(self.repository.name(), &self.id))?)
     }
 
-    /// Hashes what was received earlier.
+    /// Hashes the bytes that were received earlier.
     fn read_again(&self, hashers: &mut [Hasher]) -> Result<()> {
         let mut content = self.writer.read()?;
         let read = read_exactly(&mut content, self.offset(), "the upload's bytes end early", |bytes| {
@@ -239,7 +238,7 @@ impl<'a, S: Storage> Upload<'a, S> {
     }
 }
 
-/// Waits for the next bytes of a body. An error is mostly the client's own doing: it has gone.
+/// Waits for the next bytes of a body. An error usually means that the client has disconnected.
 fn next(body: &mut dyn Stream) -> Result<Option<Vec<u8>>> {
     body.next().map_err(Error::Broken)
 }

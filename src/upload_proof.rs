@@ -1,29 +1,28 @@
-//! How far the bytes of an upload are proven to be stored.
+//! The proof of how many bytes of an upload are durably stored.
 //!
 //! The size of what is stored proves nothing. After a loss of power a file may have its new size without the
 //! bytes: ext4 keeps the one and loses the others. After a sync that failed, Linux takes the pages for written:
-//! the next sync succeeds, and what is read is right until the machine starts again. So an offset is
-//! believed if something was written down about it after a sync had succeeded:
+//! the next sync succeeds, and reads return the right bytes until the machine restarts. So an offset counts as proven
+//! only by something that was written after a successful sync:
 //!
-//! - a hash state that is kept under that offset, is whole, and is of as many bytes as its name says. Storage
-//!   keeps it once the bytes are durable, and before it lets go of the upload;
-//! - the `_state` that a client brings, which was signed at that time.
+//! - a hash state that is kept under that offset, is complete, and covers as many bytes as its name says. It is
+//!   stored after the bytes are durable, and before the upload is released;
+//! - the `_state` that a client sends, which was signed at that time.
 //!
-//! It counts up to the size that is stored, and the largest one counts. Anything after it is dropped by the next
-//! writer before it appends, and nothing is signed or told that goes beyond it: not while another request is
-//! writing either, whose bytes may still be lost.
+//! The largest of these offsets that is not beyond the stored size counts. The next writer drops any bytes beyond it
+//! before it appends. No answer reports or signs a larger offset, not even while another request is writing, because that
+//! request's bytes may still be lost.
 //!
 //! # Hash states after a cut
 //!
-//! A state of more bytes than there are would lie as soon as the upload has grown to that size once more, with
-//! other bytes. A cut leaves none: it ends at the largest state of SHA-256 that counts, or after it, and
-//! removes those that lie behind, which are damaged, or of SHA-512 alone because the machine's crash took the other
-//! one. A state that another request is about to keep cannot come later either, since it is kept
-//! while that request holds the upload.
+//! A hash state beyond the end would become wrong when the upload grows to that size again, with other bytes. A cut
+//! leaves none: it ends at or after the largest valid state of SHA-256, and removes the states beyond it, which are
+//! damaged, or of SHA-512 only because the crash took those of SHA-256. Another request cannot store such a state later
+//! either, because it does so only while it holds the upload.
 //!
-//! A `_state` of more bytes than those after a cut may still be in a client's hands, if the client
-//! came with an older one after a crash that took the states. It is believed again once the upload is that
-//! long. Its bytes are then those that the client sent last, and the digest decides.
+//! A client may still have a `_state` with an offset beyond a cut, if it used an older one after a crash that took the
+//! hash states. That offset counts again when the upload is that long. Its bytes are then those that the client sent last,
+//! and the digest decides.
 
 use std::collections::BinaryHeap;
 
@@ -32,20 +31,20 @@ use crate::repository::Repository;
 use lighter_hash::{Algorithm, Hasher};
 use lighter_storage::{Result, Storage};
 
-/// How many hash states are listed at a time.
+/// The number of hash states that are listed at a time.
 const LISTED: u32 = 1000;
 
 /// The end of the bytes that are proven.
 pub struct Proof {
-    /// How many bytes are proven.
+    /// The number of bytes that are proven.
     pub offset: u64,
-    /// The SHA-256 of these bytes, where it was kept.
+    /// The SHA-256 of these bytes, if it was stored.
     pub sha256: Option<Hasher>,
 }
 
-/// Finds out how many bytes of an upload are proven, of `size` that are stored. `signed` is the offset that
-/// the client's `_state` names. One value is read if the hash was kept at that size; all that were kept are
-/// listed only if neither it nor the `_state` proves the size.
+/// Finds how many of the `size` stored bytes of an upload are proven. `signed` is the offset that the client's `_state`
+/// names. It takes a single read if a hash of `size` bytes is stored; all hash states are listed only if neither that nor
+/// the `_state` proves the size.
 pub fn find<S: Storage>(
     repository: &Repository<S>,
     id: &str,
@@ -70,8 +69,8 @@ pub fn find<S: Storage>(
     Ok(Proof { offset: signed, sha256 })
 }
 
-/// Returns how many bytes of an upload are proven, as [`find`] does, or none if there is no such upload.
-/// The newest `_state` needs nothing beside it.
+/// Returns how many bytes of an upload are proven, as [`find`] does, or `None` if there is no such upload.
+/// A client with the newest `_state` costs no further read.
 pub fn received<S: Storage>(
     repository: &Repository<S>,
     id: &str,
@@ -84,7 +83,7 @@ pub fn received<S: Storage>(
     }
 }
 
-/// Returns the hash of the first bytes of an upload, if it was kept.
+/// Returns the stored hash of an upload's first `offset` bytes, if there is one.
 pub fn kept_hash<S: Storage>(
     repository: &Repository<S>,
     id: &str,
@@ -99,7 +98,7 @@ pub fn kept_hash<S: Storage>(
     Ok(state.and_then(|state| Hasher::from_state(algorithm, &state, offset)))
 }
 
-/// Removes what was kept of more bytes than an upload is about to have.
+/// Removes the hash states beyond the offset that an upload is about to be cut to.
 pub fn remove_beyond<S: Storage>(repository: &Repository<S>, id: &str, offset: u64) -> Result<()> {
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         for kept in kept_offsets(repository, id, algorithm)? {
@@ -112,7 +111,7 @@ pub fn remove_beyond<S: Storage>(repository: &Repository<S>, id: &str, offset: u
     Ok(())
 }
 
-/// The offsets under which hash states are kept, in no order that counts.
+/// The offsets of the stored hash states, in any order.
 fn kept_offsets<S: Storage>(repository: &Repository<S>, id: &str, algorithm: Algorithm) -> Result<Vec<u64>> {
     let prefix = layout::upload_hash_states(repository.name(), id, algorithm);
     let mut offsets = Vec::new();

@@ -1,7 +1,7 @@
-//! `_state`: what an upload's client carries from one request to the next, signed.
+//! `_state`: the signed token that an upload's client carries from one request to the next.
 //!
-//! It is distribution's token (`registry/handlers/hmac.go`), so that an upload that one of the two
-//! began can be finished by the other under the same secret:
+//! It is distribution's token (`registry/handlers/hmac.go`), so either registry can finish an upload that the
+//! other began, if they have the same secret:
 //! `base64url(HMAC-SHA256(secret, json) || json)`, with padding.
 
 use base64::Engine;
@@ -22,17 +22,17 @@ pub struct UploadState {
     /// The upload.
     #[serde(rename = "UUID")]
     pub uuid: String,
-    /// How many bytes were proven to be stored, see [`upload_proof`](crate::upload_proof).
+    /// The number of bytes that were proven to be stored, see [`upload_proof`](crate::upload_proof).
     pub offset: u64,
     /// When the upload began: RFC 3339, in UTC.
     pub started_at: String,
     /// The algorithm that a client announced with `digest-algorithm`, if it is not SHA-256.
-    /// distribution knows no such key and passes over it.
+    /// distribution ignores this key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<String>,
 }
 
-/// What signs and checks tokens.
+/// The secret that signs and checks tokens.
 pub struct Secret(Hmac<Sha256>);
 
 impl Secret {
@@ -51,13 +51,13 @@ impl Secret {
         URL_SAFE.encode(token)
     }
 
-    /// Checks a token and returns what it says. Errs with what is wrong with it, for the log.
+    /// Checks a token and returns its state. Errs with the reason, for the log.
     pub fn open(&self, token: &str) -> Result<UploadState, &'static str> {
         let token = URL_SAFE.decode(token).map_err(|_| "_state is not base64url")?;
         let (mac, json) = token.split_at_checked(MAC_LENGTH).ok_or("_state is too short")?;
         let signed = self.0.clone().chain_update(json).verify_slice(mac);
         signed.map_err(|_| "_state is not signed with this registry's secret")?;
-        serde_json::from_slice(json).map_err(|_| "_state is signed, but is no upload's state")
+        serde_json::from_slice(json).map_err(|_| "_state is signed, but is not the state of an upload")
     }
 }
 

@@ -1,4 +1,4 @@
-//! ResourceActions control: who may do what, and how clients come to do it.
+//! Access control: the rights of callers, and how clients get them.
 
 mod clients;
 mod endpoints;
@@ -22,8 +22,8 @@ use crate::images::MANIFEST;
 use crate::manifests::image;
 use crate::server::{Options, SECRET, Server};
 
-/// Ann may do everything to what is public and the team's, Cy is of a group that may push there, and
-/// Bob has no more than everybody: what is below `home/bob/`.
+/// Ann may do everything to the public and the team's repositories, Cy is in a group that may push there, and Bob has
+/// only the rights of every user: those below `home/bob/`.
 pub(crate) const RULES: &str = r#"{
     "groups": { "ci": ["cy"] },
     "catalog": ["authenticated"],
@@ -41,7 +41,7 @@ fn password(name: &str) -> String {
     format!("the password: of {name}")
 }
 
-/// What `htpasswd -nbB -C 4` prints.
+/// The output of `htpasswd -nbB -C 4`.
 pub(crate) fn entry(name: &str, password: &str) -> String {
     let hash = bcrypt::hash_with_salt(password, 4, [7; 16]).unwrap();
     format!("{name}:{}", hash.format_for_version(bcrypt::Version::TwoY))
@@ -51,7 +51,7 @@ fn entries() -> String {
     ["ann", "bob", "cy"].map(|name| entry(name, &password(name))).join(",")
 }
 
-/// A server that is told of those users, and of no rules.
+/// A server with these users and without rules.
 fn with_users() -> Options {
     let options = Server::with_secret(SECRET).env("REGISTRY_AUTH", "htpasswd");
     options.env("REGISTRY_AUTH_HTPASSWD_ENTRIES", &entries())
@@ -76,7 +76,7 @@ fn basic(name: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }
 
-/// Somebody, with what they send as `Authorization`.
+/// A client, with the `Authorization` that it sends.
 struct Caller<'a> {
     server: &'a Server,
     authorization: Option<String>,
@@ -107,7 +107,7 @@ impl<'a> Caller<'a> {
         self.request(method, target).send()
     }
 
-    /// Asks for a token, and goes on with it.
+    /// Gets a token, and uses it from then on.
     fn with_token(&self, query: &str) -> Self {
         let issued = expect(self.send("GET", &format!("/token?service=lighter&{query}")), "200 OK");
         Self::with(self.server, &format!("Bearer {}", token(&issued)))
@@ -143,7 +143,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// What a token of the registry says that Ann got so many seconds ago for a scope.
+/// The claims of a token that Ann got this many seconds ago for a scope.
 fn claims(seconds_ago: u64, scope: &str) -> Claims {
     let mut scope = scope.split(':').map(str::to_owned);
     let mut part = || scope.next().unwrap();
@@ -165,7 +165,7 @@ fn claims(seconds_ago: u64, scope: &str) -> Claims {
     }
 }
 
-/// A token, as the registry that has a secret signs it.
+/// A token, signed as the registry with a secret signs it.
 fn signed(secret: &str, claims: &Claims) -> String {
     format!("Bearer {}", TokenKey::new(secret.as_bytes()).sign(claims))
 }

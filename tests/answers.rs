@@ -1,5 +1,5 @@
-//! What is the same of every answer. The API version is not here: the client of the tests demands it
-//! each time.
+//! The properties that all answers share. The API version is missing here, because the client of the tests checks it
+//! every time.
 
 use std::io::{BufReader, Cursor, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::images::MANIFEST;
 use crate::manifests::{image, put, server_with_blobs};
 use crate::server::Server;
 
-/// A server with something of every kind, and where to find it or not to.
+/// A server with a resource of every kind, and paths of existing and missing ones.
 fn server_with_everything() -> (Server, Vec<String>) {
     let server = server_with_blobs();
     push_blob(&server, "a/b", b"");

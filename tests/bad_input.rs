@@ -1,5 +1,5 @@
-//! Whatever is sent, nothing panics, nothing is the registry's fault, and nothing that a client wrote
-//! becomes a key that it should not. Natively, over the storage in memory; `fuzz/` goes on from here.
+//! Whatever is sent, nothing panics, no answer is a 5xx, and no text of a client becomes an invalid key.
+//! The tests run natively, over the storage in memory; `fuzz/` continues from here.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! `/`, `/v2/`, and what is no endpoint.
+//! `/`, `/v2/`, and paths without an endpoint.
 
 use insta::assert_snapshot;
 

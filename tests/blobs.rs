@@ -1,4 +1,4 @@
-//! `/v2/<name>/blobs/<digest>`: whole blobs, parts of them, and what a client has already.
+//! `/v2/<name>/blobs/<digest>`: whole blobs, ranges of them, and conditional requests.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

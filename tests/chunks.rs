@@ -1,4 +1,4 @@
-//! `PATCH` with `Content-Range`, and everything that comes out of order.
+//! `PATCH` with `Content-Range`, and chunks that arrive out of order.
 
 use insta::assert_snapshot;
 
@@ -70,24 +70,24 @@ fn a_chunk_out_of_order_is_told_where_to_go_on() {
     let early = server.patch(&hel.location()).header("Content-Range", "4-4").body("o").send();
     assert_snapshot!(early, @r#"
     416 Range Not Satisfiable
-    content-length: 124
+    content-length: 127
     content-type: application/json
     docker-upload-uuid: <uuid>
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; go on from there"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; continue from there"}]}
     "#);
     let again = server.patch(&hel.location()).header("Content-Range", "0-2").body("hel").send();
     assert_snapshot!(again, @r#"
     416 Range Not Satisfiable
-    content-length: 124
+    content-length: 127
     content-type: application/json
     docker-upload-uuid: <uuid>
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; go on from there"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; continue from there"}]}
     "#);
     assert_snapshot!(server.get(&hel.location()).send(), @"
     204 No Content
@@ -109,13 +109,13 @@ fn the_first_chunk_starts_at_the_start() {
     let patch = server.patch(&started.location()).header("Content-Range", "1-4");
     assert_snapshot!(patch.body("ello").send(), @r#"
     416 Range Not Satisfiable
-    content-length: 124
+    content-length: 127
     content-type: application/json
     docker-upload-uuid: <uuid>
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-0
 
-    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 0 bytes; go on from there"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 0 bytes; continue from there"}]}
     "#);
 }
 
@@ -126,13 +126,13 @@ fn a_put_out_of_order_is_refused_and_the_upload_kept() {
     let put = server.put(&hel.completed_by(HELLO)).header("Content-Range", "0-4").body("hello").send();
     assert_snapshot!(put, @r#"
     416 Range Not Satisfiable
-    content-length: 124
+    content-length: 127
     content-type: application/json
     docker-upload-uuid: <uuid>
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; go on from there"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; continue from there"}]}
     "#);
     let put = server.put(&hel.completed_by(HELLO)).header("Content-Range", "3-4").body("lo").send();
     assert_eq!(put.status(), "201 Created", "{put}");
@@ -224,13 +224,13 @@ fn without_a_range_a_chunk_belongs_where_its_token_says() {
     let again = server.patch(&started.location()).body("hel").send();
     assert_snapshot!(again, @r#"
     416 Range Not Satisfiable
-    content-length: 124
+    content-length: 127
     content-type: application/json
     docker-upload-uuid: <uuid>
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; go on from there"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; continue from there"}]}
     "#);
     assert_eq!(server.put(&again.completed_by(HELLO)).body("lo").send().status(), "201 Created");
 }
@@ -290,7 +290,7 @@ fn one_byte_and_none_have_the_same_range() {
     assert_eq!(push_blob(&server, "a/b", b""), sha256(b""));
 }
 
-/// An upload of "hello" that has come as far as "hel".
+/// An upload of "hello" that has received "hel".
 fn hel(server: &Server) -> Response {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     server.patch(&started.location()).header("Content-Range", "0-2").body("hel").send()

@@ -1,4 +1,4 @@
-//! Variables that are wrong: the client learns that much, and the operator which one.
+//! Invalid variables: the client learns that the registry is misconfigured, and the log names the variable.
 
 use insta::assert_snapshot;
 
@@ -27,7 +27,7 @@ fn a_registry_that_is_configured_wrongly_serves_nothing() {
         assert!(!answer.text().contains("REGISTRY_"), "{method} {target}: {answer}");
     }
     let line = server.logged("PUT /v2/a/manifests/v1 status=503");
-    let reason = r#"REGISTRY_STORAGE_DELETE_ENABLED is `true` or `false`, not \"perhaps\""#;
+    let reason = r#"REGISTRY_STORAGE_DELETE_ENABLED must be `true` or `false`, not \"perhaps\""#;
     assert!(line.contains(reason), "{line}");
     assert!(!server.root().exists());
 }
@@ -47,7 +47,7 @@ fn every_wrong_value_is_named() {
     ] {
         let server = Server::with_secret("s").env(name, value).start();
         assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable", "{name}={value}");
-        server.logged(&format!("{name} is "));
+        server.logged(&format!("{name} must be "));
     }
 }
 

@@ -8,7 +8,7 @@ use lighter_storage::Memory;
 
 use crate::server::Server;
 
-/// Runs every check, and those that take several parties with as many requests at once.
+/// Runs every check. A check with several parties runs as several concurrent requests.
 #[test]
 fn the_driver_keeps_the_contract() {
     let server = Server::without_secret().contract().start();

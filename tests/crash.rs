@@ -1,8 +1,8 @@
 //! A server that is killed again and again while clients push: what was acknowledged is there and
-//! whole, nothing is ever half there, and whatever was broken off can be taken up again.
+//! whole, nothing is ever incomplete, and every interrupted upload can be resumed.
 //!
-//! `cargo xtask test` kills a few times. `cargo xtask crash --kills N` goes on for longer and prints
-//! what happened.
+//! `cargo xtask test` kills a few times. `cargo xtask crash --kills N` runs longer and prints
+//! a summary.
 
 mod history;
 mod pusher;
@@ -22,11 +22,11 @@ use pusher::{Chance, Pusher, SHARED};
 
 const CLIENTS: u64 = 4;
 
-/// How often a test kills that is not told otherwise.
+/// The default number of kills.
 const KILLS: u64 = 6;
 
-/// Only ends what would otherwise hang for ever: the server answers far sooner, and a claim on an
-/// upload that a killed server left expires sooner.
+/// Only ends what would otherwise hang for ever: the server answers far sooner, and the lease of a killed
+/// server on an upload expires sooner.
 const HANG: Duration = Duration::from_secs(60);
 
 #[test]
@@ -58,8 +58,8 @@ fn what_was_acknowledged_outlives_the_server() {
     assert!(clients.iter().all(|client| client.history.pushes > 0), "a client got nothing done");
 }
 
-/// Has all clients push, and kills the server at some moment after so many answers that every round
-/// gets something done.
+/// Lets all clients push, and kills the server at a random moment, after enough answers that every round makes
+/// progress.
 fn push_until_killed(server: Server, clients: &mut [Pusher], chance: &mut Chance) {
     let address = server.address();
     let (acknowledged, answers) = channel();
@@ -78,7 +78,7 @@ fn push_until_killed(server: Server, clients: &mut [Pusher], chance: &mut Chance
     });
 }
 
-/// Takes up all uploads that are left, as soon as their claims let it.
+/// Resumes all remaining uploads, as soon as their leases permit.
 fn take_up_the_rest(server: &Server, clients: &mut [Pusher]) {
     let started = Instant::now();
     while clients.iter().any(Pusher::has_interrupted) {
@@ -117,7 +117,7 @@ fn check(server: &Server, clients: &mut [Pusher], ever: bool) {
     }
 }
 
-/// Checks every blob on disk, whoever may see it.
+/// Checks every blob on disk, regardless of repositories.
 fn check_disk(server: &Server) {
     let entries = |path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
     for blob in entries(server.root().join("blobs/sha256")).flat_map(entries) {
@@ -146,7 +146,7 @@ fn figures(clients: &[Pusher]) -> String {
     )
 }
 
-/// Prints a line, of a test that passes too.
+/// Prints a line, even if the test passes.
 fn say(line: &str) {
     io::stderr().write_all(format!("{line}\n").as_bytes()).expect("a stderr");
 }

@@ -9,7 +9,7 @@ use crate::server::Server;
 
 const HELLO: &str = "/v2/a/b/blobs/sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
-/// The same image but for an annotation.
+/// The same image with another annotation.
 fn other_image() -> String {
     image().replace("}]}", r#"}],"annotations":{}}"#)
 }
@@ -215,7 +215,7 @@ fn deleting_may_be_switched_off() {
         assert_eq!(server.get(&target).send().text(), image());
     }
     assert_eq!(server.get(HELLO).send().text(), "hello");
-    // Pushing goes on, and so does giving up a push.
+    // Pushing still works, and so does cancelling a push.
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     assert_eq!(server.delete(&started.location()).send().status(), "204 No Content");
     assert_eq!(put(&server, "v2", MANIFEST, &image()).status(), "201 Created");

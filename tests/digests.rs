@@ -62,10 +62,10 @@ fn a_put_with_the_wrong_digest_ends_the_upload() {
     let patched = server.patch(&started.location()).body("abd").send();
     assert_snapshot!(server.put(&patched.completed_by(ABC)).send(), @r#"
     400 Bad Request
-    content-length: 165
+    content-length: 172
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"the content has another digest; the upload is cancelled"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"the content does not match the digest; the upload is cancelled"}]}
     "#);
     assert_snapshot!(server.get(&patched.location()).send(), @r#"
     404 Not Found
@@ -161,10 +161,10 @@ fn an_algorithm_that_is_not_known_is_refused_before_the_bytes_are_sent() {
     let server = Server::start();
     assert_snapshot!(server.post("/v2/a/b/blobs/uploads/?digest-algorithm=sha384").send(), @r#"
     400 Bad Request
-    content-length: 146
+    content-length: 151
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"digest-algorithm is sha256 or sha512"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"digest-algorithm must be sha256 or sha512"}]}
     "#);
     for algorithm in ["", "SHA256", "md5", "sha512:"] {
         let post = server.post(&format!("/v2/a/b/blobs/uploads/?digest-algorithm={algorithm}")).send();

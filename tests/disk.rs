@@ -1,4 +1,4 @@
-//! What lies on disk: distribution's layout, byte for byte, and what becomes of a damaged one.
+//! The files on disk: distribution's layout, byte for byte, and how a damaged one is treated.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -42,7 +42,7 @@ fn listing(server: &Server) -> String {
     listing
 }
 
-/// The same for the only upload of a repository, from its directory on.
+/// The same for the only upload of a repository, below its directory.
 fn upload_of(server: &Server, repository: &str) -> BTreeMap<String, Vec<u8>> {
     let uploads = server.root().join("repositories").join(repository).join("_uploads");
     let only = fs::read_dir(uploads).unwrap().next().expect("an upload").unwrap().path();
@@ -175,7 +175,7 @@ fn nothing_is_left_of_an_upload_that_came_to_nothing() {
     assert_eq!(listing(&server), "");
 }
 
-/// How many files and directories `_uploads` of `a/b` has, at any depth.
+/// The number of files and directories in `_uploads` of `a/b`, at any depth.
 fn left_of_uploads(server: &Server) -> usize {
     let uploads = server.root().join("repositories/a/b/_uploads");
     fs::read_dir(uploads).map_or(0, Iterator::count)

@@ -1,5 +1,5 @@
-//! distribution itself, on the same directory: either serves what the other stored, and either goes
-//! on with an upload that the other began.
+//! distribution itself, on the same directory: each registry serves the content that the other stored, and continues
+//! the uploads that the other began.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::images::{INDEX, LAYER, MANIFEST, manifest};
 use crate::process::{Process, installed};
 use crate::server::{SECRET, Server};
 
-/// What Debian calls it.
+/// Its name in Debian.
 const PROGRAM: &str = "docker-registry";
 
 struct Distribution {
@@ -100,7 +100,7 @@ fn what_was_pushed_to_distribution_is_served_here() {
     );
 }
 
-/// What distribution made of an image for clients of 2015, which pushed such images, too.
+/// The form of an image that distribution served to clients of 2015, which also pushed such images.
 #[test]
 fn an_image_of_schema_1_is_served_as_distribution_stored_it() {
     if !installed(PROGRAM) {
@@ -211,7 +211,7 @@ fn distribution_collects_garbage_among_what_was_pushed_here() {
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{garbage}")).send().status(), "200 OK");
 }
 
-/// Runs distribution's collector, and returns whether it came to its end, and what it said.
+/// Runs distribution's collector, and returns whether it succeeded, and its output.
 fn collect_garbage(server: &Server, options: &[&str]) -> (bool, String) {
     let mut collector = Command::new(PROGRAM);
     collector.arg("garbage-collect").args(options).arg(configuration(server.data()));
@@ -219,7 +219,7 @@ fn collect_garbage(server: &Server, options: &[&str]) -> (bool, String) {
     (collected.status.success(), String::from_utf8_lossy(&collected.stderr).into_owned())
 }
 
-/// It takes a directory without `_layers` for no repository, and what is in it for garbage.
+/// The collector ignores a repository without `_layers`, and treats its content as garbage.
 #[test]
 fn distribution_collects_no_manifest_of_a_repository_without_blobs() {
     if !installed(PROGRAM) {
@@ -259,7 +259,7 @@ fn distribution_collects_no_manifest_of_a_repository_without_blobs() {
     assert_eq!(not_a_blob.status(), "404 Not Found", "{not_a_blob}");
 }
 
-/// `docs/reliability.md` says so. If it is no longer so, that can go.
+/// `docs/reliability.md` describes this. If it is fixed, remove that passage.
 #[test]
 fn distribution_collects_nothing_where_there_is_a_manifest_that_it_does_not_know() {
     if !installed(PROGRAM) {
@@ -277,7 +277,7 @@ fn distribution_collects_nothing_where_there_is_a_manifest_that_it_does_not_know
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{garbage}")).send().status(), "200 OK");
 }
 
-/// `docs/reliability.md` says this, too.
+/// `docs/reliability.md` describes this, too.
 #[test]
 fn distribution_deletes_what_is_untagged_if_it_is_told_to() {
     if !installed(PROGRAM) {

@@ -1,6 +1,5 @@
-//! The host's file system fails in the middle of a request, at each of the calls that the request makes of
-//! it: `strace` makes one of them fail. The client is told so, nothing is half done, and it can go on. Or it
-//! is only slow.
+//! The host's file system fails in the middle of a request, at each of the request's calls: `strace` makes one of them
+//! fail. The client gets an error, nothing is half done, and the client can continue. In other tests it is only slow.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -17,15 +16,15 @@ use crate::process::installed;
 use crate::server::Server;
 use crate::skip::missing;
 
-/// What the filesystem driver has the host do, as Linux calls it.
+/// The system calls of Linux that the filesystem driver causes.
 const CALLS: [&str; 8] =
     ["openat2", "mkdirat", "pwrite64", "fdatasync", "fsync", "renameat", "unlinkat", "statx"];
 
 /// More calls of one kind than a request makes.
 const MOST: usize = 50;
 
-/// Sends a request while one call fails: the one of that number, of those of one kind. Returns the answer, or
-/// none if there were fewer calls.
+/// Sends a request while one call fails: the one with that number, among calls of one kind. Returns the answer, or
+/// `None` if there were fewer calls.
 fn failing(server: &Server, call: &str, number: usize, send: impl Fn() -> Response) -> Option<Response> {
     let trace = NamedTempFile::new().unwrap();
     let strace = attach(server, call, &format!("error=ENOSPC:when={number}"), trace.path());
@@ -34,7 +33,7 @@ fn failing(server: &Server, call: &str, number: usize, send: impl Fn() -> Respon
     fs::read_to_string(trace.path()).unwrap().contains("INJECTED").then_some(answer)
 }
 
-/// Does something to calls of one kind, and writes which ones there are.
+/// Tampers with calls of one kind, and records them.
 fn attach(server: &Server, call: &str, fault: &str, trace: &Path) -> Child {
     let strace = Command::new("strace")
         .args(["-f", "-qq", "-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}")])
@@ -69,7 +68,7 @@ fn wait_until(done: impl Fn() -> bool) {
     }
 }
 
-/// Whether a running process can be traced here. Says so if not.
+/// Whether a running process can be traced on this machine. If not, the test is skipped.
 fn may_trace() -> bool {
     installed("strace") && {
         let mut sleep = Command::new("sleep").arg("60").spawn().unwrap();
@@ -104,7 +103,7 @@ fn each_failure(
     assert!(failures > 10, "only {failures} calls failed");
 }
 
-/// Completes the upload of this content from where the registry says that it stands, or pushes it anew.
+/// Completes the upload of this content from the offset that the registry reports, or pushes it again.
 fn finish(server: &Server, location: &str, content: &[u8]) {
     let digest = sha256(content);
     let uuid = location.rsplit_once('/').unwrap().1.split('?').next().unwrap();
@@ -163,8 +162,8 @@ fn whichever_call_of_an_upload_fails_it_goes_on() {
     }
 }
 
-/// What is read of such bytes is right until the machine starts again, and a second sync succeeds: Linux takes the
-/// pages for written. So nothing may be built on them.
+/// Reads return the right bytes until the machine restarts, and a second sync succeeds, because Linux marks the pages as
+/// written. So the registry must not rely on such bytes.
 #[test]
 fn bytes_whose_sync_failed_are_not_believed() {
     let server = Server::start();
@@ -219,7 +218,7 @@ fn whichever_call_of_a_push_fails_the_tag_is_the_old_or_the_new() {
     });
 }
 
-/// More wait for the disk than the machine has cores, and who only reads is answered.
+/// More requests wait for the disk than the machine has cores, and other requests are still answered.
 #[test]
 fn who_waits_for_the_disk_keeps_nobody_else_waiting() {
     over_files!();
@@ -245,7 +244,7 @@ fn who_waits_for_the_disk_keeps_nobody_else_waiting() {
     });
 }
 
-/// How many files with such an end there are under a directory.
+/// The number of files with this ending under a directory.
 fn files(directory: &Path, end: &str) -> usize {
     let entries = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
     entries

@@ -1,6 +1,6 @@
 //! The habits of clients, replayed: the requests in their order and with the headers that each
-//! sends, and of the answers what that client insists on. Here those that run containers, and in
-//! `habits_of_tools` the others.
+//! sends, and the parts of the answers that the client insists on. This file has the clients that
+//! run containers; `habits_of_tools` has the others.
 //!
 //! What they send was recorded in front of a registry; what they insist on is in their source.
 
@@ -38,7 +38,7 @@ impl Client<'_> {
     }
 }
 
-/// What an answer must be, and nothing else of its kind.
+/// What an answer must have, and nothing else of its kind.
 #[track_caller]
 pub(crate) fn expect(answer: Response, status: &str) -> Response {
     assert_eq!(answer.status(), status, "{answer}");
@@ -49,13 +49,13 @@ pub(crate) fn blob(digest: &str) -> String {
     format!("/v2/a/b/blobs/{digest}")
 }
 
-/// docker takes the first number to be that of the first byte and adds up the size of a layer.
+/// docker takes the first number as the position of the first byte, and computes the size of a layer from it.
 #[track_caller]
 pub(crate) fn expect_range(answer: &Response, range: &str) {
     assert_eq!(answer.header("range"), range, "{answer}");
 }
 
-/// What clients read from the HEAD of a manifest, without which they fetch it.
+/// The headers that clients read from a HEAD of a manifest. Without them they fetch the manifest.
 #[track_caller]
 pub(crate) fn expect_described(answer: &Response, media_type: &str, content: &str) {
     assert_eq!(answer.header("content-type"), media_type, "{answer}");
@@ -252,7 +252,7 @@ fn skopeo_pushes() {
     let get = skopeo.request("GET", "/v2/a/b/manifests/v1");
     let get = types.iter().fold(get, |get, media_type| get.header("Accept", media_type)).send();
     assert_eq!(get.text(), index);
-    // A pull that broke off goes on: it reads the parts of the range.
+    // An interrupted pull continues: the client reads the parts of the range.
     let rest = skopeo.request("GET", &blob(HELLO)).header("Range", "bytes=3-").send();
     assert_eq!(expect(rest, "206 Partial Content").header("content-range"), "bytes 3-4/5");
     // `skopeo delete`

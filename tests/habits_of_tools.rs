@@ -72,7 +72,7 @@ fn oras_pushes() {
     let oras = Client { server: &server, headers: &[("User-Agent", "oras/1.2.0")] };
     let digest = sha256(image().as_bytes());
     let by_digest = format!("/v2/a/b/manifests/{digest}");
-    // There is no ping.
+    // The client sends no ping.
     expect(oras.request("HEAD", &by_digest).header("Accept", MANIFEST).send(), "404 Not Found");
     for content in BLOBS {
         let digest = sha256(content);
@@ -86,7 +86,7 @@ fn oras_pushes() {
     assert_eq!(expect(put.body(image()).send(), "201 Created").header("docker-content-digest"), digest);
     let head = oras.request("HEAD", "/v2/a/b/manifests/v1").header("Accept", MANIFEST).send();
     expect_described(&head, MANIFEST, &image());
-    // It seeks in a blob only if it is told that it may.
+    // The client seeks in a blob only if `Accept-Ranges` permits it.
     assert_eq!(oras.send("GET", &blob(HELLO)).header("accept-ranges"), "bytes");
 }
 
@@ -133,7 +133,7 @@ fn regctl_pushes() {
     expect(regctl.send("HEAD", &blob(&sha256(b"{}"))), "404 Not Found");
     expect(regctl.send("POST", &mount(&sha256(b"{}"))), "201 Created");
     expect(regctl.send("HEAD", &blob(HELLO)), "404 Not Found");
-    // And if none has, goes on with the upload that it is given.
+    // If no repository has the blob, the client continues with the upload in the answer.
     let started = expect(regctl.send("POST", &mount(HELLO)), "202 Accepted");
     let put = regctl.request("PUT", &started.completed_by(&HELLO.replace(':', "%3A")));
     expect(put.header("Content-Type", OCTETS).body("hello").send(), "201 Created");

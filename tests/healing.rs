@@ -175,7 +175,7 @@ fn a_blob_that_was_cut_off_is_replaced() {
     assert_eq!(server.get(&format!("/v2/a/b/blobs/{HELLO}")).send().text(), "hello");
 }
 
-/// As a disk leaves it that has failed: `HEAD` says that the blob is there, so the client must push it unasked.
+/// As a failed disk leaves it: `HEAD` says that the blob exists, so the client must push it without being asked.
 #[test]
 fn a_blob_of_the_right_length_with_other_bytes_is_replaced_by_a_push() {
     let server = Server::start();
@@ -217,7 +217,7 @@ fn a_blob_that_was_cut_off_is_none_once_a_manifest_says_so() {
         refused.text().contains("MANIFEST_BLOB_UNKNOWN") && refused.text().contains(&digest),
         "{refused}"
     );
-    // From now on everybody knows.
+    // From now on all instances know.
     assert_eq!(server.head(&target).send().status(), "404 Not Found");
     assert_eq!(server.head(&target.replace("a/b", "other")).send().status(), "404 Not Found");
     push_blob(&server, "a/b", &layer);

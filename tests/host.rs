@@ -1,5 +1,4 @@
-//! The registry and its host: connections and instances that are used again, and where the storage
-//! is.
+//! The registry and its host: reused connections and instances, and the place of the storage.
 
 use std::io::{BufReader, Write};
 use std::net::TcpStream;

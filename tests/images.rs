@@ -1,4 +1,4 @@
-//! Images as people have them: layers of real `.tar.gz`, configs, manifests, and an index of two
+//! Realistic images: layers of real `.tar.gz`, configs, manifests, and an index of two
 //! platforms, as an OCI image layout.
 
 use std::collections::BTreeSet;
@@ -71,7 +71,7 @@ impl Layout {
         layout
     }
 
-    /// A layout that some tool has written.
+    /// A layout that a tool has written.
     pub(crate) fn at(directory: &Path) -> Self {
         Self(directory.to_owned())
     }
@@ -132,7 +132,7 @@ impl Layout {
         serde_json::from_slice(&fs::read(self.blobs().join(hex)).unwrap()).unwrap()
     }
 
-    /// The digest of what the layout is about.
+    /// The digest of the layout's top-level manifest.
     pub(crate) fn digest(&self) -> String {
         let index: Value = serde_json::from_slice(&fs::read(self.0.join("index.json")).unwrap()).unwrap();
         index["manifests"][0]["digest"].as_str().unwrap().to_owned()
@@ -168,7 +168,7 @@ impl Layout {
     }
 }
 
-/// Hashes what it passes on.
+/// A writer that hashes the bytes that it passes on.
 struct Hashing<W> {
     inner: W,
     hash: Sha256,

@@ -14,7 +14,7 @@ const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+
 const SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1+json";
 const SCHEMA1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
-/// An index of a manifest that nobody has pushed.
+/// An index of a manifest that was never pushed.
 fn sparse_index() -> String {
     let child = json!({"mediaType": MANIFEST, "digest": sha256(b"elsewhere"), "size": 9});
     json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]}).to_string()
@@ -60,7 +60,7 @@ fn a_list_of_docker_names_manifests_that_are_here() {
 }
 
 /// `docker buildx build --cache-to type=registry`: an index, of OCI or of Docker, of the layers and a config
-/// that tells what they are of. A checkpoint of containerd's is the same with other types.
+/// that describes them. A containerd checkpoint has the same form with other types.
 #[test]
 fn a_cache_of_buildkit_is_an_index_of_blobs() {
     let server = server_with_blobs();
@@ -118,7 +118,8 @@ fn what_may_be_left_out_may_be_null() {
     }
 }
 
-/// Go takes the last of two members of a name, and a name in any case. A client in Go needs what that one says.
+/// Go takes the last of two members with the same name, and ignores case. A client in Go needs the content that this
+/// member names.
 #[test]
 fn of_two_members_of_a_name_the_last_one_counts() {
     let server = server_with_blobs();
@@ -264,7 +265,7 @@ fn a_manifest_pushed_by_digest_may_be_given_tags() {
         server.get("/v2/a/b/tags/list").send().text(),
         "{\"name\":\"a/b\",\"tags\":[\"latest\",\"v1\"]}\n"
     );
-    // One that is none spoils them all, before anything is stored.
+    // One invalid tag makes the whole request fail, before anything is stored.
     let refused = put(&server, &format!("{digest}?tag=v2&tag=-"), MANIFEST, &image());
     assert!(refused.text().contains("TAG_INVALID"), "{refused}");
     assert_eq!(server.get("/v2/a/b/manifests/v2").send().status(), "404 Not Found");

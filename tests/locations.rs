@@ -1,4 +1,4 @@
-//! Where an answer says to go on: below `/`, unless it is configured otherwise.
+//! The locations in answers: they begin with `/`, unless the registry is configured otherwise.
 
 use insta::assert_snapshot;
 
@@ -118,7 +118,7 @@ fn a_registry_may_be_served_below_a_path() {
     location: /some/where/v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-0
     ");
-    // What is given is good to go on with.
+    // The client can continue with the given location.
     let patched = server.patch(&started.location()).body("abc").send();
     let put = server.put(&patched.completed_by(ABC)).send();
     assert_eq!(server.get(&put.location()).send().text(), "abc");

@@ -1,7 +1,7 @@
 //! The registry as a client meets it: the shipped component under the real `wasmtime serve`.
 //!
-//! A test is a request and the answer to it, in full: status, headers, body. What varies from run
-//! to run stands as a name, `<uuid>` or `<state>`. Three things are not printed because they are
+//! A test is a request and the answer to it, in full: status, headers, body. Values that vary from run
+//! to run are replaced by a name, `<uuid>` or `<state>`. Three things are not printed because they are
 //! the same everywhere: `date`, `connection`, and `docker-distribution-api-version`, which the
 //! client demands of every answer.
 //!

@@ -1,4 +1,4 @@
-//! What a manifest must be, and refer to, before it is stored.
+//! The checks of a manifest and its references before it is stored.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -113,10 +113,10 @@ fn a_digest_must_be_the_manifests() {
     let server = server_with_blobs();
     assert_snapshot!(put(&server, &sha256(b"another"), MANIFEST, &image()), @r#"
     400 Bad Request
-    content-length: 141
+    content-length: 148
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"the manifest has another digest"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"the manifest does not match the digest"}]}
     "#);
     assert_snapshot!(put(&server, "sha256:123", MANIFEST, &image()), @r#"
     400 Bad Request
@@ -141,10 +141,10 @@ fn a_tag_is_of_the_grammar() {
     let server = server_with_blobs();
     assert_snapshot!(put(&server, "-v1", MANIFEST, &image()), @r#"
     400 Bad Request
-    content-length: 158
+    content-length: 172
     content-type: application/json
 
-    {"errors":[{"code":"TAG_INVALID","message":"manifest tag did not match URI","detail":"a tag has 1 to 128 of A-Z a-z 0-9 _ . - and begins with none of . -"}]}
+    {"errors":[{"code":"TAG_INVALID","message":"manifest tag did not match URI","detail":"a tag has 1 to 128 characters of A-Z a-z 0-9 _ . - and does not begin with . or -"}]}
     "#);
     let too_long = "t".repeat(129);
     for tag in [".v1", "-", ".", "v1+x", "v%201", "%C3%A9", "v%00", &too_long] {

@@ -8,7 +8,7 @@ use crate::server::Server;
 
 const MIB: u64 = 1024 * 1024;
 
-/// What the server may use at most, in MiB.
+/// The most memory that the server may use, in MiB.
 const LIMIT: u64 = 100;
 
 #[test]

@@ -1,4 +1,4 @@
-//! `POST /v2/<name>/blobs/uploads/?mount=<digest>`: a blob that is here already is not sent again.
+//! `POST /v2/<name>/blobs/uploads/?mount=<digest>`: a blob that the registry already has is not sent again.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! Pages of long lists: each goes on where the one before ended, to the end and without a gap.
+//! Pages of long lists: each continues where the previous one ended, to the end and without a gap.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::server::Server;
 use crate::tags::tag;
 
-/// Far more than there are on a page, or in a batch that is read at once.
+/// Far more than fit on a page, or into a batch that is read at once.
 const MANY: usize = 3000;
 
 /// Where a `Link` leads.
@@ -17,7 +17,7 @@ pub(crate) fn target(link: &str) -> String {
     target.unwrap_or_else(|| panic!("not a link to the next page: {link}")).to_owned()
 }
 
-/// All that a list has, by its links from the first page on, each of which has so many.
+/// Collects a whole list by following its links from the first page. Each page has this many entries.
 pub(crate) fn follow(server: &Server, first: &str, member: &str, page: usize) -> Vec<String> {
     let mut all = Vec::new();
     let mut next = Some(first.to_owned());

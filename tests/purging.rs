@@ -1,5 +1,5 @@
-//! Uploads that nobody completes are removed, and no others. Each step follows the answer to a POST that starts
-//! an upload; an upload is removed by the second round that finds it old and grown no more.
+//! Abandoned uploads are removed, and no others. Each step follows the answer to a POST that starts
+//! an upload; an upload is removed by the second round that finds it old and no longer growing.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::server::{Options, SECRET, Server};
 /// Longer than the age and the interval of these tests.
 const A_WHILE: Duration = Duration::from_millis(2_200);
 
-/// A server on which an upload is old after a second, and a round follows the one before after one.
+/// A server on which an upload is old after a second, and the interval between rounds is a second.
 fn hasty() -> Options {
     variable(variable(Server::with_secret(SECRET), "AGE", "1s"), "INTERVAL", "1s").with_fresh_instances()
 }
@@ -29,7 +29,7 @@ fn start(server: &Server) -> Response {
     started
 }
 
-/// Has the server make rounds, and waits until another one may follow.
+/// Makes the server do rounds, and waits until another one may follow.
 fn rounds(server: &Server, number: usize) {
     for _ in 0..number {
         thread::sleep(A_WHILE);
@@ -99,12 +99,12 @@ fn a_duration_that_is_none_is_named() {
     for (name, value) in [("AGE", "7d"), ("INTERVAL", "3600"), ("ENABLED", "perhaps"), ("DRYRUN", "1")] {
         let server = variable(Server::with_secret(SECRET), name, value).start();
         assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable", "{name}={value}");
-        let line = server.logged(&format!("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_{name} is "));
+        let line = server.logged(&format!("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_{name} must be "));
         assert!(line.contains(value), "{line}");
     }
 }
 
-/// With the age that both have by default.
+/// Both registries have their default age.
 #[test]
 fn what_distribution_left_is_purged() {
     over_files!();

@@ -1,4 +1,4 @@
-//! `/v2/<name>/referrers/<digest>`: what was pushed about a manifest, however it came here.
+//! `/v2/<name>/referrers/<digest>`: the referrers of a manifest, by any way that they were stored.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -211,7 +211,7 @@ fn pages_are_followed_by_their_links_to_the_end() {
         next = answer.find("link").map(crate::paging::target);
     }
     assert_eq!(found, digests);
-    // A filter goes on to hold.
+    // The filter also applies to the next page.
     attach(&server, "sbom");
     let filtered = referrers(&server, "?n=0&artifactType=a%2Fb");
     assert_eq!((listed(&filtered).len(), filtered.find("link")), (0, None), "{filtered}");
@@ -264,8 +264,8 @@ fn what_clients_keep_under_the_fallback_tag_is_merged() {
     assert_eq!(listed(&referrers(&server, "")), [here]);
 }
 
-/// Removes the links to referrers, as if all manifests had been looked at before these came. What is found
-/// then is found by the fallback tag.
+/// Removes the links to referrers, as if all manifests had been searched before these were pushed. Only the fallback tag
+/// can then find them.
 fn forget_links(server: &Server) {
     let links = server.root().join("repositories/a/b/_referrers");
     fs::remove_dir_all(&links).unwrap();

@@ -1,8 +1,8 @@
 //! The real `wasmtime serve` with the shipped component, on a data directory of its own.
 //!
-//! Every test starts its own server: nothing is shared, and what lies on disk is what the test
-//! did. It serves the `.wasm` itself, not a precompiled form of it, so that what is tested is the
-//! file that is shipped; wasmtime's own cache makes every start but the first take 25 ms.
+//! Every test starts its own server: nothing is shared, and the disk holds only the test's own data. It serves the
+//! `.wasm` itself, not a precompiled form, so the shipped file is tested; with wasmtime's own cache every start but
+//! the first takes 25 ms.
 
 use std::env;
 use std::fs;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::client::Request;
 use crate::process::Process;
 
-/// The secret of every server that is not told otherwise.
+/// The default secret of a server.
 pub(crate) const SECRET: &str = "a secret of the tests";
 
 pub(crate) struct Server {
@@ -46,7 +46,7 @@ impl Server {
         Self::without_secret().env("REGISTRY_HTTP_SECRET", secret)
     }
 
-    /// A server that has to find a secret by itself.
+    /// A server without a configured secret.
     pub(crate) fn without_secret() -> Options {
         // Not in /tmp, which may be memory: some tests store GBs.
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
@@ -95,7 +95,7 @@ impl Server {
         Request::new(self.address, method, target)
     }
 
-    /// Where the server listens, as `127.0.0.1:PORT`.
+    /// The address of the server, as `127.0.0.1:PORT`.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -137,12 +137,12 @@ impl Options {
         self
     }
 
-    /// Whether the component takes the variables that its host has beside the environment.
+    /// Whether the component reads its host's variables besides the environment.
     pub(crate) fn takes_variables(&self) -> bool {
         !is_over_files()
     }
 
-    /// Sets one of those.
+    /// Sets one of the host's variables.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.into(), value.into()));
         self
@@ -163,14 +163,13 @@ impl Options {
         self
     }
 
-    /// Has every request meet an instance that knows nothing of any other.
+    /// Makes every request meet a new instance.
     pub(crate) fn with_fresh_instances(mut self) -> Self {
         self.requests_per_instance = 1;
         self
     }
 
-    /// Has every request end with an error, in an instance of its own, once it has executed so many
-    /// instructions of WebAssembly.
+    /// Makes every request run in a new instance, and fail after this many instructions of WebAssembly.
     pub(crate) fn with_at_most(self, instructions: u64) -> Self {
         Self { instructions: Some(instructions), ..self.with_fresh_instances() }
     }
@@ -187,7 +186,7 @@ impl Options {
         self
     }
 
-    /// Serves the checks of the storage contract, and no registry.
+    /// Serves the checks of the storage contract instead of a registry.
     pub(crate) fn contract(mut self) -> Self {
         self.component = tool("LIGHTER_CONTRACT", "target/components/contract/lighter-filesystem.wasm");
         self
@@ -267,7 +266,7 @@ fn component() -> PathBuf {
     tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm")
 }
 
-/// Whether the registry that is tested keeps files in the directory of its data. The key-value driver does not.
+/// Whether the tested registry keeps its data as files in a directory. The key-value driver does not.
 pub(crate) fn is_over_files() -> bool {
     !component().ends_with("lighter-keyvalue.wasm")
 }

@@ -1,5 +1,5 @@
-//! Tests that do not run: because they say nothing of the driver that is served, or because something is missing here.
-//! Each is noted, and `cargo xtask test` says how many there were, and why.
+//! Skipped tests: those that do not apply to the tested driver, and those that need something that this machine lacks.
+//! Each is recorded, and `cargo xtask test` prints their number and the reasons.
 
 use std::env;
 use std::fs::File;
@@ -7,8 +7,7 @@ use std::io::{self, Write};
 use std::process::Command;
 use std::thread;
 
-/// Skips a test that looks at what the filesystem driver has written, or writes what it is to read, where another
-/// driver is served.
+/// Skips a test that reads or writes the filesystem driver's files, if another driver is tested.
 macro_rules! over_files {
     () => {
         if !crate::server::is_over_files() {
@@ -17,7 +16,7 @@ macro_rules! over_files {
     };
 }
 
-/// Notes that the test is skipped.
+/// Records that the test is skipped.
 pub(crate) fn skip(why: &str) {
     if let Some(path) = env::var_os("LIGHTER_SKIPPED") {
         let mut notes = File::options().create(true).append(true).open(path).expect("a file of notes");
@@ -36,7 +35,7 @@ pub(crate) fn missing(what: &str) {
     skip(what);
 }
 
-/// Whether there is such a program. If not, the test is skipped.
+/// Whether a program is installed. If not, the test is skipped.
 pub(crate) fn installed(program: &str) -> bool {
     let installed = Command::new(program).arg("--version").output().is_ok();
     if !installed {

@@ -1,4 +1,4 @@
-//! `skopeo`, which a person has: an image of two platforms goes in and comes out, byte for byte.
+//! `skopeo`, a client for people: an image of two platforms goes in and comes out, byte for byte.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -15,10 +15,10 @@ use crate::server::{SECRET, Server};
 const UUID: &str = "11501b54-0000-4000-8000-000000000001";
 const STARTED_AT: &str = "2025-11-11T02:57:30Z";
 
-/// What distribution makes of the secret `asecret` for 434 bytes of that upload of `demo1/demo1`.
+/// distribution's token with the secret `asecret` for 434 bytes of that upload of `demo1/demo1`.
 const VECTOR: &str = "C4xnCzvuXjEXgWyMhNs476c3-teSR8jXM4DuqJwPN_d7Ik5hbWUiOiJkZW1vMS9kZW1vMSIsIlVVSUQiOiIxMTUwMWI1NC0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDEiLCJPZmZzZXQiOjQzNCwiU3RhcnRlZEF0IjoiMjAyNS0xMS0xMVQwMjo1NzozMFoifQ==";
 
-/// The same for the secret `s` and an upload that has just begun.
+/// The same with the secret `s` for an upload that has just begun.
 const SHORT_VECTOR: &str = "ZqMwzvVqe9cNk_-Lr9EoEmMvlgu1Wsy9-O5LP-EwblZ7Ik5hbWUiOiJhIiwiVVVJRCI6InUiLCJPZmZzZXQiOjAsIlN0YXJ0ZWRBdCI6IjIwMjUtMTEtMTFUMDI6NTc6MzAuMTIzNDU2Nzg5WiJ9";
 
 fn seal(secret: &str, json: &str) -> String {
@@ -174,13 +174,13 @@ fn a_bad_token_is_refused_and_the_log_says_why() {
             &|uuid| touched(&seal(SECRET, &json("a/b", uuid, 0))),
             "_state is not signed with this registry's secret",
         ),
-        (&|uuid| seal(SECRET, &json("a/c", uuid, 0)), "_state is another repository's"),
-        (&|_| seal(SECRET, &json("a/b", other, 0)), "_state is another upload's"),
-        (&|_| seal(SECRET, "garbage"), "_state is signed, but is no upload's state"),
-        (&|_| seal(SECRET, "{}"), "_state is signed, but is no upload's state"),
+        (&|uuid| seal(SECRET, &json("a/c", uuid, 0)), "_state belongs to another repository"),
+        (&|_| seal(SECRET, &json("a/b", other, 0)), "_state belongs to another upload"),
+        (&|_| seal(SECRET, "garbage"), "_state is signed, but is not the state of an upload"),
+        (&|_| seal(SECRET, "{}"), "_state is signed, but is not the state of an upload"),
         (
             &|uuid| seal(SECRET, &json("a/b", uuid, 0).replace(":0,", ":-1,")),
-            "_state is signed, but is no upload's state",
+            "_state is signed, but is not the state of an upload",
         ),
     ];
     for (token, why) in cases {

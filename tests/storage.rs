@@ -1,5 +1,5 @@
 //! Storage that is full, that may not be written to, that is gone, or that has links in it: the client
-//! is told that much, the log says what to do, and what was acknowledged stays.
+//! gets an error that says so, the log says what to do, and acknowledged content stays.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::skip::missing;
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// None where that is not allowed, and the test is then skipped.
+    /// Returns `None` if mounting is not allowed; the test is then skipped.
     fn at(directory: &Path, size: &str) -> Option<Self> {
         let done = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], directory);
         if !done {
@@ -162,7 +162,7 @@ fn when_the_directory_is_gone_the_log_says_so() {
     {"errors":[{"code":"UNAVAILABLE","message":"service unavailable","detail":"the registry's storage refuses access"}]}
     "#);
     let log = server.logged("the directory is gone");
-    assert!(log.contains("see that the storage is there"), "{log}");
+    assert!(log.contains("check that the storage exists"), "{log}");
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! The tables of endpoints (`src/lib.rs`) and of error codes (`src/error.rs`), row by row.
 //!
-//! Both are read from the source, so that no row can be without a request here; that of endpoints is the one by which
-//! requests are answered. Most answers are in
-//! full where their resource is tested; those that are nowhere else come first.
+//! Both are read from the source, so every row must have a request here; the table of endpoints is the one that answers
+//! requests. The tests of a resource show most answers in full; the answers that appear nowhere else come first.
 
 use std::fmt::Write;
 use std::fs;
@@ -102,7 +101,7 @@ fn every_endpoint_answers_its_methods() {
     ");
 }
 
-/// What is documented is what is answered.
+/// The documented endpoints are those that answer.
 #[test]
 fn the_documentation_has_the_endpoints_that_are_there() {
     let documented: Vec<(String, String)> = rows(include_str!("../src/lib.rs"))
@@ -119,7 +118,7 @@ fn the_documentation_has_the_endpoints_that_are_there() {
     assert_eq!(documented, there);
 }
 
-/// What the README says that there is, is what there is.
+/// The README lists the existing endpoints.
 #[test]
 fn the_readme_has_the_same_endpoints() {
     let mut told: Vec<(String, Vec<&str>)> = Vec::new();
@@ -128,7 +127,7 @@ fn the_readme_has_the_same_endpoints() {
         let Some(cells) = line.strip_prefix("| ") else { break };
         let cells: Vec<&str> = cells.split('|').map(str::trim).collect();
         let methods = cells[1].split(", ");
-        // A row without an endpoint goes on with the one above.
+        // A row without an endpoint belongs to the one above.
         match told.last_mut().filter(|_| cells[0].is_empty()) {
             Some((_, all)) => all.extend(methods),
             None => told.push((

@@ -106,10 +106,10 @@ fn a_number_that_is_none_is_refused() {
     let server = server_with(&["a"]);
     assert_snapshot!(server.get("/v2/a/b/tags/list?n=many").send(), @r#"
     400 Bad Request
-    content-length: 134
+    content-length: 139
     content-type: application/json
 
-    {"errors":[{"code":"PAGINATION_NUMBER_INVALID","message":"invalid number of results requested","detail":"n is a number, 0 or more"}]}
+    {"errors":[{"code":"PAGINATION_NUMBER_INVALID","message":"invalid number of results requested","detail":"n must be a number, 0 or more"}]}
     "#);
     for n in ["-1", "1.5", "0x1", "%2B1", "1a"] {
         let answer = server.get(&format!("/v2/a/b/tags/list?n={n}")).send();

@@ -1,4 +1,4 @@
-//! Pushes at the same time, into one registry by instances that know nothing of each other.
+//! Concurrent pushes into one registry, through independent instances.
 
 use std::collections::BTreeSet;
 use std::thread;

@@ -1,5 +1,4 @@
-//! The tokens of an outside token server: the component that has keys for them, and a test that is the
-//! token server.
+//! The tokens of an outside token server: the component has its keys, and the test acts as the token server.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -44,7 +43,7 @@ fn header() -> Value {
     json!({"typ": "JWT", "alg": "ES256", "kid": "one"})
 }
 
-/// What allows these actions on a repository.
+/// The `access` claim for these actions on a repository.
 fn claims(repository: &str, actions: &[&str]) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     json!({

@@ -1,5 +1,5 @@
-//! Bytes of an upload that nothing proves: what a loss of power and a sync that failed leave. They are not told,
-//! and the next writer drops them.
+//! Bytes of an upload that nothing proves, after a loss of power or a failed sync. They are not reported, and the next
+//! writer drops them.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use crate::client::Response;
 use crate::content::{noise, sha256, sha512};
 use crate::server::Server;
 
-/// An upload of a content whose first bytes were acknowledged by a PATCH, whose answer is returned, and that a
-/// loss of power has left longer by zeros: ext4 keeps the size, and not the bytes.
+/// Makes an upload whose first bytes a PATCH acknowledged, and that a loss of power has extended by zeros: ext4 keeps the
+/// size, and not the bytes. Returns the answer to the PATCH.
 fn after_a_loss_of_power(server: &Server, acknowledged: &[u8]) -> (Response, Response) {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let patched = server.patch(&started.location()).body(acknowledged).send();
@@ -25,7 +25,7 @@ fn directory(server: &Server, upload: &Response) -> PathBuf {
     server.root().join("repositories/a/b/_uploads").join(upload.header("docker-upload-uuid"))
 }
 
-/// Sends the rest of a content from where an answer says that its upload stands, and checks the blob.
+/// Sends the rest of the content from the offset in an answer, and checks the blob.
 fn finish(server: &Server, answer: &Response, content: &[u8]) {
     let patched = server.patch(&answer.location()).body(&content[answer.stored()..]).send();
     assert_eq!(patched.status(), "202 Accepted", "{patched}");
@@ -70,13 +70,13 @@ fn who_builds_on_bytes_that_nothing_proves_is_told_where_the_upload_stands() {
         server.patch(&patched.location()).header("Content-Range", "4000003-4000004").body("lo").send();
     assert_snapshot!(refused, @r#"
     416 Range Not Satisfiable
-    content-length: 124
+    content-length: 127
     content-type: application/json
     docker-upload-uuid: <uuid>
     location: /v2/a/b/blobs/uploads/<uuid>?_state=<state>
     range: 0-2
 
-    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; go on from there"}]}
+    {"errors":[{"code":"RANGE_INVALID","message":"invalid content range","detail":"the upload has 3 bytes; continue from there"}]}
     "#);
     let data = directory(&server, &patched).join("data");
     assert_eq!(fs::read(&data).unwrap(), b"hel", "what was dropped is still there");
@@ -113,7 +113,7 @@ fn the_next_chunk_follows_what_was_acknowledged() {
     assert_eq!(server.delete(&patched.location()).send().status(), "204 No Content");
 }
 
-/// A hash state is not synced. What the crash took of it, the `_state` proves.
+/// A hash state is not synced. If the crash took it, the `_state` proves the bytes.
 #[test]
 fn without_a_hash_the_state_of_the_client_counts() {
     over_files!();

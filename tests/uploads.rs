@@ -126,10 +126,10 @@ fn a_post_with_the_wrong_digest_stores_nothing() {
     let posted = server.post(&format!("/v2/a/b/blobs/uploads/?digest={ABC}")).body("abd").send();
     assert_snapshot!(posted, @r#"
     400 Bad Request
-    content-length: 165
+    content-length: 172
     content-type: application/json
 
-    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"the content has another digest; the upload is cancelled"}]}
+    {"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content","detail":"the content does not match the digest; the upload is cancelled"}]}
     "#);
     for digest in [ABC, &sha256(b"abd")] {
         let head = server.head(&format!("/v2/a/b/blobs/{digest}")).send();
@@ -224,7 +224,7 @@ fn the_status_is_given_to_every_earlier_location_and_to_the_uuid_alone() {
     for location in [started.location(), first.location(), second.location(), bare] {
         let status = server.get(&location).send();
         assert_eq!(status.header("range"), "0-2", "{location}: {status}");
-        // What it hands out is good to go on with.
+        // The client can continue with the location in the answer.
         assert!(status.location().contains("?_state="), "{status}");
     }
     let status = server.get(&started.location()).send();

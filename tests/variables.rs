@@ -1,5 +1,4 @@
-//! The variables that Spin has beside the environment. Other hosts have none, and the components for
-//! those take none.
+//! The variables that Spin has besides the environment. Other hosts have none, and their components read none.
 
 use std::env;
 use std::fs;
@@ -7,7 +6,7 @@ use std::fs;
 use crate::server::Server;
 use crate::skip::skip;
 
-/// Why a test of them says nothing.
+/// The reason why a test of them is skipped.
 const NONE: &str = "this component takes no variables of its host";
 
 const READ_ONLY: &str = "registry_storage_maintenance_readonly_enabled";
@@ -39,7 +38,7 @@ fn a_variable_that_is_wrong_keeps_the_registry_from_serving() {
     }
     let server = options.variable("registry_auth", "silly").start();
     assert_eq!(server.get("/v2/").send().status(), "503 Service Unavailable");
-    server.logged("REGISTRY_AUTH is ");
+    server.logged("REGISTRY_AUTH must be ");
 }
 
 #[test]

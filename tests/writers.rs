@@ -84,14 +84,14 @@ fn while_one_writes_another_is_refused() {
     let status = server.get(&started.location()).send();
     assert_eq!(status.header("range"), "0-0", "{status}");
 
-    // The first is right in what it believes to be stored. Only the writer is in its way, who would go on
-    // to write into the finished blob.
+    // The first client is right about what is stored. Only the writer is in its way: it would continue to write
+    // into the finished blob.
     let patch = server.patch(&status.location()).header("Content-Range", "4000000-4000002");
     let refused = patch.body("abc").send();
     assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
     let refused = server.put(&status.completed_by(&sha256(&content))).send();
     assert_eq!(refused.status(), "416 Range Not Satisfiable", "{refused}");
-    // Nor is there anything to go on with for who would cancel it.
+    // A request to cancel it gets no way to continue either.
     assert_snapshot!(server.delete(&status.location()).send(), @r#"
     409 Conflict
     content-length: 210
@@ -204,7 +204,7 @@ fn an_upload_that_was_removed_under_its_writer_is_unknown() {
     let stream = begin(&server, "PUT", &started.completed_by(&sha256(b"hello")), b"hel");
     bytes_arrived(&server, &started, 3);
     let uploads = server.root().join("repositories/a/b/_uploads");
-    // As whoever purges uploads that are old.
+    // As a tool that purges old uploads does.
     fs::remove_dir_all(directory(&server, &started)).unwrap();
     let refused = end(stream, b"lo");
     assert_eq!(refused.status(), "404 Not Found", "{refused}");
@@ -248,13 +248,13 @@ fn one_blob_may_be_pushed_by_many_at_once() {
     assert!(blob.body == content, "the blob is not what was sent");
 }
 
-/// Sends the head of a streamed PATCH and so much of its body, but not the end.
+/// Sends the head of a streamed PATCH and this much of its body, but not the end.
 fn begin_patch(server: &Server, upload: &Response, bytes: &[u8]) -> TcpStream {
     begin(server, "PATCH", &upload.location(), bytes)
 }
 
-/// The same, as if nothing more had been sent for a minute. Returns the answer that started the upload, and its
-/// directory, too.
+/// The same, as if nothing more had been sent for a minute. Also returns the answer that started the upload, and its
+/// directory.
 fn begin_patch_that_stands_still(server: &Server, bytes: &[u8]) -> (TcpStream, Response, PathBuf) {
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let stream = begin_patch(server, &started, bytes);
@@ -265,7 +265,7 @@ fn begin_patch_that_stands_still(server: &Server, bytes: &[u8]) -> (TcpStream, R
     (stream, started, upload)
 }
 
-/// Where an upload lies.
+/// The directory of an upload.
 fn directory(server: &Server, upload: &Response) -> PathBuf {
     server.root().join("repositories/a/b/_uploads").join(upload.header("docker-upload-uuid"))
 }
@@ -293,8 +293,8 @@ fn end(mut stream: TcpStream, bytes: &[u8]) -> Response {
     answer
 }
 
-/// Waits until so many bytes of a body that is being sent are on the disk. No answer tells that: they are not
-/// durable yet. Where an upload is no file of its own, it is the store that has grown so far.
+/// Waits until this many bytes of a body that is being sent are on the disk. No answer reports them, because they are not
+/// durable yet. If an upload is not a file of its own, the size of the store counts.
 fn bytes_arrived(server: &Server, upload: &Response, stored: usize) {
     let data = directory(server, upload).join("data");
     let started = Instant::now();
@@ -311,8 +311,8 @@ fn bytes_arrived(server: &Server, upload: &Response, stored: usize) {
     }
 }
 
-/// Completes the upload of this content, from wherever the registry says that it stands. A writer
-/// that has gone may hold it for a moment still, and bytes may be on their way.
+/// Completes the upload of this content, from the offset that the registry reports. A writer
+/// that has disconnected may still hold it for a moment, and bytes may still arrive.
 fn finish(server: &Server, upload: &Response, content: &[u8]) {
     let mut answer = server.get(&upload.location()).send();
     for _ in 0..10_000 {

@@ -1,5 +1,4 @@
-//! What access control costs: the same request with a token, and without one where everybody may do
-//! everything.
+//! The cost of access control: the same request with a token, and without one while access control is off.
 
 use std::path::Path;
 
@@ -16,7 +15,7 @@ const USER: &str = "REGISTRY_AUTH_HTPASSWD_ENTRIES=\
                     bench:$2y$04$jsHUpgmJEStCPSPFeyKqPOvrORiYTO5dXMWhOPpYGehNY0/0XxIaW";
 const PASSWORD: &str = "Basic YmVuY2g6cGFzcw==";
 
-/// Asks for a blob over and over, in turn with a token and without.
+/// Requests a blob repeatedly, in turn with a token and without.
 pub(crate) fn control(lighter: &Lighter, rounds: usize, scratch: &Path) -> Result<String> {
     let controlled = Peer::lighter(lighter.with(|serve| serve.env("REGISTRY_AUTH=htpasswd").env(USER)));
     let open = Peer::lighter(lighter.clone());
@@ -50,7 +49,7 @@ pub(crate) fn control(lighter: &Lighter, rounds: usize, scratch: &Path) -> Resul
     Ok(format!("\n{}", table.markdown(&names)))
 }
 
-/// Gets a token, and returns the value of the header that shows it.
+/// Gets a token, and returns the value of the `Authorization` header with it.
 fn token(registry: &Running) -> Result<String> {
     let target = "/token?service=lighter&scope=repository:a:pull";
     let mut connection = Connection::open(registry.address)?;

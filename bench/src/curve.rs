@@ -7,16 +7,15 @@ const HEIGHT: f64 = 360.0;
 const MARGIN: f64 = 64.0;
 const COLOURS: [&str; 4] = ["#0a7", "#d55", "#57d", "#a80"];
 
-/// A picture of figures that depend on a size, both on logarithmic scales: a cost that does not grow is
-/// level.
+/// A picture of figures that depend on a size, both on logarithmic scales: a cost that does not grow is a level line.
 pub(crate) struct Picture<'a> {
-    /// What is shown.
+    /// The title.
     pub(crate) title: &'a str,
-    /// What the horizontal axis counts.
+    /// The label of the horizontal axis.
     pub(crate) across: &'a str,
-    /// What the vertical axis counts.
+    /// The label of the vertical axis.
     pub(crate) up: &'a str,
-    /// Each curve by its name: sizes and figures.
+    /// The curves: each name, with sizes and figures.
     pub(crate) curves: Vec<(String, Vec<(f64, f64)>)>,
 }
 

@@ -1,4 +1,4 @@
-//! What a request costs as there is more and more.
+//! The cost of requests as the number of tags, repositories and referrers and the sizes grow.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,26 +13,28 @@ use crate::curve::Picture;
 use crate::peer::Peer;
 use crate::work::{Blob, MANIFEST, Repeated, Way, expect, hammer, hex, push, push_streamed};
 
-/// How many tags, repositories or referrers there are.
+/// The numbers of tags and of repositories.
 const COUNTS: [usize; 3] = [10, 1_000, 100_000];
 
-/// Each referrer is a manifest of its own, so that there are fewer.
+/// The numbers of referrers. They are smaller because each referrer is a manifest of its own.
 const REFERRERS: [usize; 3] = [10, 1_000, 10_000];
 
-/// In how many PATCHes a blob is pushed, and its size.
+/// The numbers of PATCHes that a blob is pushed in.
 const PATCHES: [usize; 4] = [1, 10, 100, 1_000];
+
+/// The size of the blob that is pushed in several PATCHes, in bytes.
 const PATCHED: usize = 64 << 20;
 
 /// The sizes of a blob, in MiB.
 const SIZES: [usize; 5] = [1, 16, 256, 1_024, 4_096];
 
-/// How often each is pushed. What counts is the least time, and the most memory.
+/// How often each blob is pushed. The least time and the most memory count.
 const ATTEMPTS: usize = 3;
 
-/// How long a request is sent over and over.
+/// How long a request is repeated.
 const HAMMER: Duration = Duration::from_millis(500);
 
-/// A line of each picture, one for a registry.
+/// The curves of a picture, one for each registry.
 type Curves = Vec<(String, Vec<(f64, f64)>)>;
 
 /// Measures each curve, writes the pictures, and returns the text that shows them.
@@ -98,8 +100,8 @@ pub(crate) fn grow(peers: &[Peer], scratch: &Path, out: &Path) -> Result<String>
     Ok(text)
 }
 
-/// Where hundreds of thousands of files are made and removed: in memory if there is such a place, since
-/// some disks take a millisecond to forget a file.
+/// The directory for hundreds of thousands of files: in memory if possible, because some disks take a millisecond to
+/// remove a file.
 fn many_files(scratch: &Path) -> PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() {
@@ -109,14 +111,14 @@ fn many_files(scratch: &Path) -> PathBuf {
     }
 }
 
-/// Fills a directory in distribution's layout with so many of something.
+/// A function that fills a directory in distribution's layout with a number of items.
 type Fill = fn(&Path, usize) -> Result<()>;
 
 fn empty(peers: &[&Peer]) -> Curves {
     peers.iter().map(|peer| (peer.name.clone(), Vec::new())).collect()
 }
 
-/// Adds to each registry's curve how long it takes to answer a request.
+/// Adds the time of an answer to each registry's curve.
 fn answer(peers: &[&Peer], data: &Path, count: usize, target: &str, mut curves: Curves) -> Result<Curves> {
     for (peer, (_, points)) in peers.iter().zip(&mut curves) {
         let registry = peer.restart(data)?;
@@ -129,7 +131,7 @@ fn answer(peers: &[&Peer], data: &Path, count: usize, target: &str, mut curves: 
     Ok(curves)
 }
 
-/// How long a blob takes in more and more PATCHes.
+/// Measures the time of a push in more and more PATCHes.
 fn patches(peers: &[&Peer], data: &Path) -> Result<Curves> {
     let mut curves = empty(peers);
     let mut blob = Blob::noise(2, PATCHED);
@@ -145,7 +147,7 @@ fn patches(peers: &[&Peer], data: &Path) -> Result<Curves> {
     Ok(curves)
 }
 
-/// How long a blob takes for each MiB at best, and how much memory the registry has held by then.
+/// Measures the least time of a push for each MiB, and the most memory that the registry has held.
 fn sizes(peers: &[&Peer], data: &Path) -> Result<(Curves, Curves)> {
     let (mut times, mut memory) = (empty(peers), empty(peers));
     let block = Blob::noise(3, 1 << 20);
@@ -177,7 +179,7 @@ fn name(number: usize) -> String {
     format!("n{number:06}")
 }
 
-/// One repository with so many tags of one image.
+/// Makes a repository with this many tags of one image.
 fn tags(data: &Path, count: usize) -> Result<()> {
     let image = fresh(data)?;
     let repository = Repository::new(data, "grown");
@@ -185,7 +187,7 @@ fn tags(data: &Path, count: usize) -> Result<()> {
     (0..count).try_for_each(|number| repository.tag(&name(number), &image))
 }
 
-/// So many repositories with one image.
+/// Makes this many repositories with one image.
 fn repositories(data: &Path, count: usize) -> Result<()> {
     let image = fresh(data)?;
     (0..count).try_for_each(|number| {
@@ -195,7 +197,7 @@ fn repositories(data: &Path, count: usize) -> Result<()> {
     })
 }
 
-/// So many manifests about one.
+/// Makes this many referrers of one manifest.
 fn referrers(data: &Path, count: usize) -> Result<()> {
     fresh(data)?;
     let repository = Repository::new(data, "grown");
@@ -215,7 +217,7 @@ fn subject() -> String {
     Blob::of(b"the subject".to_vec()).digest
 }
 
-/// Empties the directory but for an image's content, and returns its manifest.
+/// Empties the directory except for an image's content, and returns its manifest.
 fn fresh(data: &Path) -> Result<Blob> {
     if data.exists() {
         fs::remove_dir_all(data)?;

@@ -1,5 +1,5 @@
-//! Measures Lighter beside what people would use instead: the same work on each, in turn, over
-//! several rounds, so that a slow moment of the machine meets all of them.
+//! Measures Lighter beside other registries: the same work on each, in turn, over several rounds, so that a slow
+//! moment of the machine affects all of them.
 
 mod access;
 mod curve;
@@ -24,30 +24,30 @@ use peer::{Lighter, Peer, Running};
 use table::{Table, Unit};
 use work::{Blob, Image, Way, hammer, pull, push, start_and_cancel};
 
-/// How many tags the repository has that requests are sent to.
+/// The number of tags of the repository that requests are sent to.
 const TAGS: usize = 100;
 
-/// How long each request is sent over and over.
+/// How long each request is repeated.
 const HAMMER: Duration = Duration::from_secs(1);
 
-/// Chunks and ranges, in bytes.
+/// The size of chunks and ranges, in bytes.
 const CHUNK: usize = 1 << 20;
 
 /// What to measure.
 #[derive(Debug, PartialEq)]
 struct Plan {
-    /// How often everything is done.
+    /// The number of rounds.
     rounds: usize,
     /// The size of the large blob, in MiB.
     size: usize,
-    /// Registries besides those that are known, as `NAME=COMMAND`.
+    /// Further registries, as `NAME=COMMAND`.
     peers: Vec<String>,
     /// Where the report is written.
     out: PathBuf,
 }
 
 impl Plan {
-    /// Reads what follows the program's name; `cargo xtask help` describes it.
+    /// Reads the arguments after the program's name; `cargo xtask help` describes them.
     fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut plan = Self { rounds: 5, size: 512, peers: Vec::new(), out: target("bench") };
         let mut words = words.into_iter();
@@ -55,14 +55,14 @@ impl Plan {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             let number = |value: String| {
                 let number = value.parse().ok().map(NonZeroUsize::get);
-                number.with_context(|| format!("{word} needs a number from 1 on, not `{value}`"))
+                number.with_context(|| format!("{word} needs a number of at least 1, not `{value}`"))
             };
             match word.as_str() {
                 "--rounds" => plan.rounds = number(value()?)?,
                 "--size" => plan.size = number(value()?)?,
                 "--peer" => plan.peers.push(value()?),
                 "--out" => plan.out = value()?.into(),
-                _ => bail!("there is no option `{word}` here; `cargo xtask help` lists them"),
+                _ => bail!("unknown option `{word}`; `cargo xtask help` lists the options"),
             }
         }
         Ok(plan)
@@ -85,7 +85,7 @@ fn target(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join(path)
 }
 
-/// Says what is done next.
+/// Prints the next step.
 fn say(what: &str) {
     eprintln!("bench: {what} ...");
 }
@@ -105,14 +105,14 @@ fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
     let mut blob = Blob::noise(1, plan.size << 20);
     for round in 0..plan.rounds {
         for turn in 0..peers.len() {
-            // Whoever is first in one round is last in the next.
+            // The first registry of one round is the last of the next.
             let Some(peer) = peers.get((turn + round) % peers.len()) else { continue };
             say(&format!("round {} of {}: {}", round + 1, plan.rounds, peer.name));
             one_round(peer, &scratch.join(&peer.name), &mut blob, round, &mut table)?;
         }
     }
     let mut report = format!("{}\n{}", machine(&lighter.component, plan)?, table.markdown(&names));
-    say("starting over and over");
+    say("starting repeatedly");
     report.push_str(&start::cold(lighter, &peers, plan.rounds, &scratch)?);
     say("with access control");
     report.push_str(&access::control(lighter, plan.rounds, &scratch)?);
@@ -128,7 +128,7 @@ fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Does everything once to one registry.
+/// Measures one registry once.
 fn one_round(peer: &Peer, data: &Path, blob: &mut Blob, round: usize, table: &mut Table) -> Result<()> {
     let registry = peer.start(data)?;
     let name = peer.name.as_str();
@@ -161,7 +161,7 @@ fn large_blob(registry: &Running, name: &str, blob: &mut Blob, table: &mut Table
     for (how, way) in
         [("one streamed PATCH", Way::Patch), ("one PUT", Way::Put), ("chunks of 1 MiB", Way::Chunks(CHUNK))]
     {
-        // What is there already is another thing to push.
+        // A blob that the registry already has would be a different push.
         blob.change(table.count());
         let start = Instant::now();
         push(&mut connection, "large", blob, way)?;
@@ -205,7 +205,7 @@ fn add_rate(table: &mut Table, name: &str, what: &str, connections: usize, rate:
     table.add(&format!("{row}: p99"), Unit::Milliseconds, name, rate.p99);
 }
 
-/// Says where and on what this was measured.
+/// Describes the machine and the versions that were measured.
 fn machine(component: &Path, plan: &Plan) -> Result<String> {
     let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

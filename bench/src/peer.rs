@@ -1,4 +1,4 @@
-//! The registries that are measured: ours, and those that people would use instead.
+//! The registries that are measured: Lighter, and the alternatives that are installed.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,7 @@ use lighter_test_host::wasmtime::{DATA, Serve};
 /// How long a registry may take to accept connections.
 const START: Duration = Duration::from_secs(30);
 
-/// distribution, as its documentation configures it, but for what it writes to its log.
+/// The configuration of distribution from its documentation, with a shorter log.
 const DISTRIBUTION: &str = "\
 version: 0.1
 log: {accesslog: {disabled: true}, level: error}
@@ -35,7 +35,7 @@ pub(crate) struct Lighter {
 }
 
 impl Lighter {
-    /// The one that `cargo xtask bench` has built.
+    /// The component that `cargo xtask bench` has built.
     pub(crate) fn from_environment() -> Result<Self> {
         let path = |name| {
             env::var_os(name)
@@ -46,13 +46,13 @@ impl Lighter {
         Ok(Self { wasmtime: path("LIGHTER_WASMTIME")?, component: path("LIGHTER_COMPONENT")?, serve })
     }
 
-    /// Another way to serve it.
+    /// Returns the same component, served in another way.
     pub(crate) fn with(&self, change: impl FnOnce(Serve) -> Serve) -> Self {
         Self { serve: change(self.serve.clone()), ..self.clone() }
     }
 }
 
-/// A registry and how it is started.
+/// A registry and the command that starts it.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     /// Its name in the table.
@@ -112,7 +112,7 @@ impl Peer {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let (name, command) = text.split_once('=').context("--peer is NAME=COMMAND")?;
         if name.is_empty() || !command.contains("{port}") {
-            bail!("--peer is NAME=COMMAND, and the command says where {{port}} goes");
+            bail!("--peer is NAME=COMMAND, and the command must contain {{port}}");
         }
         let start = Start::Other { command: words(command), config: "" };
         Ok(Self { name: name.into(), start, is_compatible: false })
@@ -166,23 +166,23 @@ impl Peer {
 
 /// The memory of a process, in MiB.
 pub(crate) struct Memory {
-    /// What it holds.
+    /// The memory that the process holds.
     pub(crate) now: f64,
-    /// The most it has held.
+    /// The most memory that the process has held.
     pub(crate) peak: f64,
-    /// What of that which it holds is its own: all but the pages of files, which are mostly the program.
+    /// The memory of its own: without the pages of files, which are mostly the program.
     pub(crate) own: f64,
 }
 
-/// A registry that runs. It ends when this is dropped.
+/// A running registry. It is stopped when this is dropped.
 pub(crate) struct Running {
     process: Process,
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) address: SocketAddr,
 }
 
 impl Running {
-    /// The memory that it holds.
+    /// Returns the memory that the registry holds.
     pub(crate) fn memory(&self) -> Result<Memory> {
         let field = |name: &str| {
             let kib = self

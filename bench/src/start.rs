@@ -1,4 +1,4 @@
-//! From the start of the process to the first answer.
+//! The time from the start of the process to the first answer.
 
 use std::fs;
 use std::path::Path;
@@ -12,8 +12,7 @@ use crate::peer::{Lighter, Peer};
 use crate::table::{Table, Unit};
 use crate::work::expect;
 
-/// Starts each registry so many times; Lighter from its file with nothing cached, with wasmtime's cache,
-/// and compiled before.
+/// Starts each registry this many times; Lighter without a cache, with wasmtime's cache, and precompiled.
 pub(crate) fn cold(lighter: &Lighter, peers: &[Peer], rounds: usize, scratch: &Path) -> Result<String> {
     fs::create_dir_all(scratch)?;
     let compiled = scratch.join("lighter.cwasm");
@@ -44,7 +43,7 @@ pub(crate) fn cold(lighter: &Lighter, peers: &[Peer], rounds: usize, scratch: &P
     Ok(format!("\n{}", table.markdown(&names)))
 }
 
-/// Starts a registry and asks it, in milliseconds.
+/// Starts a registry and returns the time to the first answer, in milliseconds.
 fn first_answer(peer: &Peer, scratch: &Path) -> Result<f64> {
     let data = scratch.join("start");
     fs::create_dir_all(&data)?;

@@ -1,9 +1,9 @@
-//! What was measured, as a table.
+//! The table of results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// What a figure is in, and which way is better.
+/// The unit of a figure, and which direction is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Unit {
     /// Seconds; fewer are better.
@@ -26,7 +26,7 @@ impl Unit {
         }
     }
 
-    /// How many times better the first figure is than the second.
+    /// Returns how many times better the first figure is than the second.
     fn times_better(self, ours: f64, theirs: f64) -> f64 {
         if self == Self::Rate { ours / theirs } else { theirs / ours }
     }
@@ -36,7 +36,7 @@ impl Unit {
 #[derive(Default)]
 pub(crate) struct Table {
     rows: Vec<(String, Unit)>,
-    /// By row and registry, a figure for each round.
+    /// The figures, one for each round, by row and registry.
     figures: BTreeMap<(String, String), Vec<f64>>,
 }
 
@@ -49,7 +49,7 @@ impl Table {
         self.figures.entry((row.to_owned(), registry.to_owned())).or_default().push(figure);
     }
 
-    /// How many figures there are.
+    /// The number of figures.
     pub(crate) fn count(&self) -> usize {
         self.figures.values().map(Vec::len).sum()
     }

@@ -1,4 +1,4 @@
-//! What it costs that wasmtime has more threads than there are cores, and what it brings.
+//! The cost and the benefit of more threads in wasmtime than there are cores.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,8 +12,7 @@ use crate::peer::{Lighter, Peer};
 use crate::table::{Table, Unit};
 use crate::work::{Blob, Image, Way, expect, hammer, pull, push, start_and_cancel};
 
-/// Does the work that depends on them, in turn with as many threads as it is served with, and with as many as
-/// there are cores.
+/// Measures the work that depends on threads, in turn with the usual number and with one thread for each core.
 pub(crate) fn threads(lighter: &Lighter, blob: &Blob, rounds: usize, scratch: &Path) -> Result<String> {
     let data = scratch.join("threads");
     let mut variants = [

@@ -1,4 +1,4 @@
-//! What is done to each registry, as clients do it.
+//! The work that is measured, as clients do it.
 
 use std::io::{self, Read, Write};
 use std::mem;
@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 
 use crate::peer::Running;
 
-/// How many connections a client pulls and pushes an image with.
+/// The number of connections of a client that pulls or pushes an image.
 const PARALLEL: usize = 4;
 
-/// The sizes of an image's layers, in KiB: a base, what is installed on it, and what is small.
+/// The sizes of an image's layers, in KiB: a base, installed packages, and small files.
 const LAYERS: [usize; 9] = [40 << 10, 24 << 10, 12 << 10, 6 << 10, 2 << 10, 512, 64, 8, 1];
 
 /// Bytes with their digest.
@@ -28,7 +28,7 @@ pub(crate) struct Blob {
 }
 
 impl Blob {
-    /// Makes bytes that no other seed makes, and that do not compress.
+    /// Makes incompressible bytes, different for each seed.
     pub(crate) fn noise(seed: u64, length: usize) -> Self {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut bytes = Vec::with_capacity(length + 8);
@@ -43,13 +43,13 @@ impl Blob {
         Self::of(bytes)
     }
 
-    /// Takes bytes.
+    /// Makes a blob of these bytes.
     pub(crate) fn of(bytes: Vec<u8>) -> Self {
         let digest = format!("sha256:{}", hex(&Sha256::digest(&bytes)));
         Self { bytes, digest }
     }
 
-    /// Becomes other bytes of the same length, which no registry has seen.
+    /// Changes the bytes, so that no registry has seen them. The length stays.
     pub(crate) fn change(&mut self, seed: usize) {
         for (byte, new) in self.bytes.iter_mut().zip(seed.to_le_bytes()) {
             *byte = new;
@@ -70,11 +70,11 @@ pub(crate) enum Way {
     Patch,
     /// In the closing PUT, as containerd does.
     Put,
-    /// In chunks of so many bytes.
+    /// In chunks of this many bytes.
     Chunks(usize),
 }
 
-/// Fails unless an answer has a status.
+/// Fails unless an answer has this status.
 pub(crate) fn expect(answer: Response, code: u16, what: &str) -> Result<Response> {
     ensure!(answer.code() == code, "{what} is answered {}, not {code}", answer.status());
     Ok(answer)
@@ -119,13 +119,13 @@ pub(crate) fn start_and_cancel(to: &mut Connection, name: &str) -> Result<()> {
     expect(to.send(to.request("DELETE", &location))?, 204, "DELETE").map(drop)
 }
 
-/// Starts an upload, and returns where it is.
+/// Starts an upload, and returns its location.
 fn start(to: &mut Connection, name: &str) -> Result<String> {
     let request = to.request("POST", &format!("/v2/{name}/blobs/uploads/"));
     location(&expect(to.send(request)?, 202, "POST")?)
 }
 
-/// Sends a part of an upload, and returns where it is from then on.
+/// Sends a part of an upload, and returns its next location.
 fn append<'a>(
     to: &mut Connection,
     target: &str,
@@ -135,7 +135,7 @@ fn append<'a>(
     location(&expect(to.send(request)?, 202, "PATCH")?)
 }
 
-/// Completes an upload with what is left of it.
+/// Completes an upload with the rest of its bytes.
 fn complete<'a>(
     to: &mut Connection,
     location: &str,
@@ -148,7 +148,7 @@ fn complete<'a>(
     expect(to.send(request)?, 201, "PUT").map(drop)
 }
 
-/// Of what type the bytes of a blob are.
+/// The media type of a blob's bytes.
 const OCTETS: &str = "application/octet-stream";
 
 /// Returns the target of the `Location`, which may be absolute.
@@ -160,7 +160,7 @@ fn location(answer: &Response) -> Result<String> {
     }
 }
 
-/// The same bytes again and again.
+/// A reader that repeats the same bytes.
 pub(crate) struct Repeated<'a> {
     bytes: &'a [u8],
     left: &'a [u8],
@@ -168,7 +168,7 @@ pub(crate) struct Repeated<'a> {
 }
 
 impl<'a> Repeated<'a> {
-    /// The bytes this many times over.
+    /// Repeats the bytes this many times.
     pub(crate) fn new(bytes: &'a [u8], times: usize) -> Self {
         Self { bytes, left: &[], times }
     }
@@ -183,7 +183,7 @@ impl Read for Repeated<'_> {
     }
 }
 
-/// What becomes of an answer's body: its hash, and the time that takes, which is no part of what the registry needs.
+/// A sink that hashes an answer's body. It also measures the time for that, which is not the registry's.
 #[derive(Default)]
 struct Hashed {
     hash: Sha256,
@@ -203,7 +203,7 @@ impl Write for Hashed {
     }
 }
 
-/// Pulls a blob, in one piece or by ranges of so many bytes, and checks its digest.
+/// Pulls a blob, in one piece or by ranges of this many bytes, and checks its digest.
 pub(crate) fn pull(from: &mut Connection, name: &str, blob: &Blob, range: Option<usize>) -> Result<Duration> {
     let target = format!("/v2/{name}/blobs/{}", blob.digest);
     let mut hashed = Hashed::default();
@@ -248,7 +248,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Makes an image that no other seed makes.
+    /// Makes an image, different for each seed.
     pub(crate) fn new(seed: u64) -> Self {
         let mut layers: Vec<Blob> =
             LAYERS.iter().zip(seed..).map(|(kib, seed)| Blob::noise(seed, kib << 10)).collect();
@@ -331,17 +331,17 @@ impl Image {
 /// The media type of an image's manifest.
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// How fast requests were answered.
+/// The speed of answers.
 pub(crate) struct Rate {
-    /// In requests a second.
+    /// Requests per second.
     pub(crate) per_second: f64,
-    /// The time that half of them took at most, in milliseconds.
+    /// The median time, in milliseconds.
     pub(crate) p50: f64,
-    /// The time that all but one of a hundred took at most, in milliseconds.
+    /// The 99th percentile of the time, in milliseconds.
     pub(crate) p99: f64,
 }
 
-/// Sends a request over and over, over so many connections at once, for a while.
+/// Repeats a request for some time, over this many connections at once.
 pub(crate) fn hammer(
     registry: &Running,
     connections: usize,

@@ -20,12 +20,12 @@ impl<S: Storage> Resource<S> {
     };
 }
 
-/// `GET /`: the registry answers. Load balancers ask for it.
+/// `GET /`: confirms that the registry answers. Load balancers use it.
 fn health<S: Storage>(_: &mut Call<S>) -> Result<Response> {
     Ok(Response::new(200).with_header("Cache-Control", "no-cache"))
 }
 
-/// `GET /v2/`: this is a registry (OCI Distribution Spec, end-1).
+/// `GET /v2/`: confirms that this is a registry (OCI Distribution Spec, end-1).
 fn version<S: Storage>(_: &mut Call<S>) -> Result<Response> {
     Ok(Response::new(200).with_bytes("application/json", b"{}".to_vec()))
 }

@@ -1,15 +1,15 @@
 //! `/v2/<name>/blobs/<digest>`.
 
-use super::digest;
+use super::parse_digest;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
-use crate::http::range::{Wanted, wanted};
+use crate::http::range::ByteRange;
 use crate::http::{Body, Method, Response};
 use crate::repository::Repository;
 use crate::route::Path;
 use lighter_storage::Storage;
 
-/// Where a blob is.
+/// The path of a blob.
 pub const PATH: Path = Path::OneOf("/blobs", "<digest>");
 
 impl<S: Storage> Resource<S> {
@@ -27,36 +27,36 @@ impl<S: Storage> Resource<S> {
     };
 }
 
-/// `DELETE`: takes a blob from the repository (OCI Distribution Spec, end-10). Its bytes stay for the
-/// others, and for garbage collection.
+/// `DELETE`: removes a blob from the repository (OCI Distribution Spec, end-10). Its bytes stay for other
+/// repositories, or until garbage collection.
 fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let blob = repository.blob(&digest(call.last)?)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
+    let blob = repository.blob(&parse_digest(call.last)?)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
     repository.unlink_blob(&blob.canonical)?;
     Ok(Response::new(202))
 }
 
 /// `GET` and `HEAD`: a blob, or one range of it (OCI Distribution Spec, end-2).
 fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let (requested, request) = (digest(call.last)?, &*call.request);
+    let (requested, request) = (parse_digest(call.last)?, &*call.request);
     let blob = repository.blob(&requested)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
     let etag = format!("\"{requested}\"");
     let headers = |status| {
         Response::new(status)
             .with_header("Docker-Content-Digest", requested.as_str())
             .with_header("ETag", etag.as_str())
-            // What a digest names never changes.
+            // The content of a digest never changes.
             .with_header("Cache-Control", "max-age=31536000")
     };
     if request.has_current(&etag) {
         return Ok(headers(304));
     }
-    // Only a GET has ranges (RFC 9110, section 14.2); a HEAD is of the whole.
+    // Only a GET has ranges (RFC 9110, section 14.2); a HEAD describes the whole blob.
     let may_have_range = request.method == Method::Get && request.may_have_range(&etag);
     let range = request.header("range").filter(|_| may_have_range);
-    let (status, offset, length) = match wanted(range, blob.size) {
-        Wanted::All => (200, 0, blob.size),
-        Wanted::Part { offset, length } => (206, offset, length),
-        Wanted::Nothing => {
+    let (status, offset, length) = match ByteRange::parse(range, blob.size) {
+        ByteRange::Whole => (200, 0, blob.size),
+        ByteRange::Part { offset, length } => (206, offset, length),
+        ByteRange::Unsatisfiable => {
             let detail = format!("the blob has {} bytes", blob.size);
             return Err(Error::new(Code::RangeInvalid, detail)
                 .with_header("Content-Range", format!("bytes */{}", blob.size)));

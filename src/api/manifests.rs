@@ -1,6 +1,6 @@
 //! `/v2/<name>/manifests/<reference>`.
 
-use super::digest;
+use super::parse_digest;
 use crate::config::Validation;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
@@ -10,7 +10,7 @@ use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
 use crate::route::Path;
-use lighter_hash::{self as hash, Algorithm};
+use lighter_hash::{Algorithm, Digest};
 use lighter_storage::{self as storage, Storage, Stream};
 
 const PATH: Path = Path::OneOf("/manifests", "<reference>");
@@ -32,7 +32,7 @@ impl<S: Storage> Resource<S> {
 }
 
 /// `GET` and `HEAD`: a manifest (OCI Distribution Spec, end-3). It is served whatever `Accept` says:
-/// no client is helped by a 404 for something that is there.
+/// a 404 for an existing manifest would help no client.
 fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let requested = call.last;
     let found = repository.manifest(&reference(requested)?)?;
@@ -46,25 +46,25 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     if call.request.has_current(&etag) {
         return Ok(headers(304));
     }
-    let content = repository.content(&blob)?.ok_or_else(|| unknown(requested))?;
+    let content = repository.read_manifest(&blob)?.ok_or_else(|| unknown(requested))?;
     Ok(headers(200).with_bytes(&media_type_of(&content), content))
 }
 
-/// `PUT`: stores a manifest whose blobs are all here (OCI Distribution Spec, end-7a), under a tag or, by
-/// digest, under all that the parameters `tag` name (end-7b).
+/// `PUT`: stores a manifest whose blobs the repository has (OCI Distribution Spec, end-7a), under a tag, or by
+/// digest under every tag that a parameter `tag` names (end-7b).
 fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let reference = reference(call.last)?;
     let request = &mut *call.request;
     let parameters: Vec<String> = request.query.all("tag").map(checked_tag).collect::<Result<_>>()?;
     let content = receive(request)?;
-    let canonical = hash::digest(Algorithm::Sha256, &content);
+    let canonical = Digest::of(Algorithm::Sha256, &content);
     let (digest, tags, announced) = match reference {
         Reference::Tag(tag) => (canonical.clone(), vec![tag], Vec::new()),
-        Reference::Digest(digest) if hash::digest(digest.algorithm(), &content) == digest => {
+        Reference::Digest(digest) if Digest::of(digest.algorithm(), &content) == digest => {
             (digest, parameters.clone(), parameters)
         }
         Reference::Digest(_) => {
-            return Err(Error::new(Code::DigestInvalid, "the manifest has another digest"));
+            return Err(Error::new(Code::DigestInvalid, "the manifest does not match the digest"));
         }
     };
     let manifest = Manifest::parse(&content, request.header("content-type"))
@@ -86,8 +86,8 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
         .with_headers(announced.into_iter().map(|tag| ("OCI-Tag", tag)).collect()))
 }
 
-/// `DELETE`: removes a tag alone, or a manifest with all its tags (OCI Distribution Spec, end-9). What is listed
-/// can be deleted, even where a pull of it is answered with a 404, since its content is lost.
+/// `DELETE`: removes only a tag, or a manifest with all its tags (OCI Distribution Spec, end-9). A manifest that is
+/// listed can be deleted even if its content is lost and a pull is answered with a 404.
 fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let was_there = match reference(call.last)? {
         Reference::Tag(tag) => repository.delete_tag(&tag)?,
@@ -103,18 +103,18 @@ fn unknown(requested: &str) -> Error {
 /// Reads a reference from a path.
 fn reference(text: &str) -> Result<Reference> {
     if text.contains(':') {
-        digest(text).map(Reference::Digest)
+        parse_digest(text).map(Reference::Digest)
     } else {
         checked_tag(text).map(Reference::Tag)
     }
 }
 
 fn checked_tag(text: &str) -> Result<String> {
-    let detail = "a tag has 1 to 128 of A-Z a-z 0-9 _ . - and begins with none of . -";
+    let detail = "a tag has 1 to 128 characters of A-Z a-z 0-9 _ . - and does not begin with . or -";
     if is_tag(text) { Ok(text.to_owned()) } else { Err(Error::new(Code::TagInvalid, detail)) }
 }
 
-/// Receives a whole manifest. Only here is a body held in memory.
+/// Receives a whole manifest. This is the only body that is held in memory.
 fn receive(request: &mut Request) -> Result<Vec<u8>> {
     let too_large = || {
         Error::new(Code::SizeInvalid, format!("a manifest has at most {MANIFEST_MAX} bytes")).with_status(413)
@@ -123,7 +123,8 @@ fn receive(request: &mut Request) -> Result<Vec<u8>> {
         return Err(too_large());
     }
     let mut content = Vec::new();
-    let broken_off = |source: String| Error::new(Code::ManifestInvalid, "the body broke off").log(source);
+    let broken_off =
+        |source: String| Error::new(Code::ManifestInvalid, "the body broke off").with_source(source);
     while let Some(bytes) = request.body.next().map_err(broken_off)? {
         content.extend(bytes);
         if content.len() as u64 > MANIFEST_MAX {
@@ -133,7 +134,7 @@ fn receive(request: &mut Request) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Looks for what a manifest names, as far as that is configured to be there.
+/// Looks for the content that a manifest names, as far as the configuration requires it.
 fn take_stock<S: Storage>(
     repository: &Repository<S>,
     manifest: &Manifest,

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::digest;
+use super::parse_digest;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::Result;
 use crate::http::Response;
-use crate::http::page::{PAGE_MAX, Page};
+use crate::http::page::{PAGE_MAX, PageQuery};
 use crate::http::response::json_body;
 use crate::media_type::OCI_INDEX;
 use crate::referrers;
@@ -18,7 +18,7 @@ use lighter_storage::Storage;
 const PATH: Path = Path::OneOf("/referrers", "<digest>");
 
 impl<S: Storage> Resource<S> {
-    /// What is about a manifest.
+    /// The referrers of a manifest.
     pub const REFERRERS: Self = Self {
         path: PATH,
         endpoints: &[Endpoint { methods: READ, access: Access::Pull, answer: Answer::Repository(list) }],
@@ -34,20 +34,20 @@ struct Index {
 }
 
 /// `GET`: the manifests whose subject has a digest (OCI Distribution Spec, end-12). For a valid digest
-/// the answer is always an index, if an empty one: a 404 tells clients that the registry knows no
+/// the answer is always an index, perhaps an empty one: a 404 tells clients that the registry does not support
 /// referrers.
 fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let (subject, query) = (digest(call.last)?, &call.request.query);
-    let Page { n, last } = Page::parse(query)?;
+    let (subject, query) = (parse_digest(call.last)?, &call.request.query);
+    let PageQuery { n, last } = PageQuery::parse(query)?;
     let n = n.unwrap_or(PAGE_MAX);
-    let last = last.as_deref().map(digest).transpose()?;
-    // A media type has no blank. One that is here was a `+`, as in `application/spdx+json`, which a query
-    // decodes to that where the client has not encoded it.
+    let last = last.as_deref().map(parse_digest).transpose()?;
+    // A media type has no blank. A blank here was a `+`, as in `application/spdx+json`, that the client did not
+    // encode: a query decodes it to a blank.
     let artifact_type = query.get("artifactType").filter(|wanted| !wanted.is_empty());
     let artifact_type = artifact_type.map(|wanted| wanted.replace(' ', "+"));
     let artifact_type = artifact_type.as_deref();
     let page = match n {
-        0 => referrers::Page::default(),
+        0 => referrers::ReferrerPage::default(),
         n => {
             let backfilled = referrers::backfill(repository, &subject, !call.config.read_only)?;
             referrers::list(repository, &subject, &backfilled, artifact_type, last.as_ref(), n as usize)?
@@ -57,7 +57,7 @@ fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Re
     if let Some(last) = page.last {
         let path = call.prefix() + &PATH.write(repository.name().as_str(), subject.as_str());
         let kept = artifact_type.map(|artifact_type| ("artifactType", artifact_type));
-        headers.push(("Link", Page::next(&path, n, &last, kept)));
+        headers.push(("Link", PageQuery::next(&path, n, &last, kept)));
     }
     if artifact_type.is_some() {
         headers.push(("OCI-Filters-Applied", "artifactType".to_owned()));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
 use crate::http::Response;
-use crate::http::page::Page;
+use crate::http::page::PageQuery;
 use crate::http::response::json_body;
 use crate::repository::Repository;
 use crate::route::Path;
@@ -29,10 +29,10 @@ struct Tags<'a> {
 
 /// `GET`: the tags in byte order, all of them or a page (OCI Distribution Spec, end-8).
 fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let Page { n, last } = Page::parse(&call.request.query)?;
+    let PageQuery { n, last } = PageQuery::parse(&call.request.query)?;
     let mut tags = match n {
         Some(0) => Vec::new(),
-        // One more than asked for tells whether there is a next page.
+        // One more than requested shows whether there is a next page.
         Some(n) => repository.tags(last.as_deref(), n + 1)?,
         None => repository.tags(last.as_deref(), u32::MAX)?,
     };
@@ -43,7 +43,7 @@ fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Re
     if let Some(n) = n.filter(|n| tags.len() > *n as usize) {
         tags.truncate(n as usize);
         let path = call.prefix() + &PATH.write(repository.name().as_str(), "");
-        link = tags.last().map(|last| ("Link", Page::next(&path, n, last, None)));
+        link = tags.last().map(|last| ("Link", PageQuery::next(&path, n, last, None)));
     }
     let body = json_body(&Tags { name: repository.name().as_str(), tags });
     Ok(Response::new(200).with_bytes("application/json", body).with_headers(link.into_iter().collect()))

@@ -13,11 +13,11 @@ use crate::http::{Method, Request, Response};
 use crate::route::Path;
 use lighter_storage::{Storage, Stream};
 
-/// Where tokens are had.
+/// The path of the token service.
 pub const PATH: Path = Path::Whole("/token");
 
 impl<S: Storage> Resource<S> {
-    /// The token service, where there is access control.
+    /// The token service, if access control is on.
     pub const TOKEN: Self = Self {
         path: PATH,
         endpoints: &[
@@ -27,10 +27,10 @@ impl<S: Storage> Resource<S> {
     };
 }
 
-/// A longer form is not read.
+/// The longest form that is read, in bytes.
 const FORM_MAX: usize = 16 * 1024;
 
-/// More scopes than any client asks for at once.
+/// The most scopes of one request: more than any client asks for.
 const SCOPES_MAX: usize = 100;
 
 #[derive(Serialize)]
@@ -42,8 +42,8 @@ struct Issued<'a> {
     scope: String,
 }
 
-/// `GET`: gives a token, for a name and a password that come as `Basic`, or without them for those
-/// without a name.
+/// `GET`: gives a token, for a name and a password that come as `Basic`, or without them for an anonymous
+/// caller.
 fn get<S: Storage>(call: &mut Call<S>) -> Result<Response> {
     let (auth, key) = service(call)?;
     let caller = match authorization(call.request).map_err(|error| ask(auth, error))? {
@@ -69,11 +69,11 @@ fn post<S: Storage>(call: &mut Call<S>) -> Result<Response> {
     let form = form(call.request)?;
     match form.get("grant_type") {
         Some("password") => {}
-        // None is ever given out, so that the client falls back to the password.
+        // This registry gives out no refresh tokens; the client then falls back to the password.
         Some("refresh_token") => {
-            return Err(malformed("there are no refresh tokens here; log in by password"));
+            return Err(malformed("this registry gives no refresh tokens; log in with a password"));
         }
-        _ => return Err(malformed("grant_type is password")),
+        _ => return Err(malformed("grant_type must be password")),
     }
     let (name, password) =
         (form.get("username").unwrap_or_default(), form.get("password").unwrap_or_default());
@@ -81,7 +81,7 @@ fn post<S: Storage>(call: &mut Call<S>) -> Result<Response> {
     issue(auth, key, &caller, &form)
 }
 
-/// What gives tokens, and the key that signs them. Errs where this registry gives none.
+/// Returns the access control that gives tokens, and the key that signs them. Errs if this registry gives no tokens.
 fn service<'a, S: Storage>(call: &Call<'a, '_, S>) -> Result<(&'a Auth, &'a TokenKey)> {
     let auth = call.config.auth.as_ref().filter(|auth| auth.has_token_service());
     Ok((auth.ok_or_else(no_such_endpoint)?, &call.signers()?.tokens))
@@ -113,10 +113,10 @@ fn issue(auth: &Auth, key: &TokenKey, caller: &Caller, parameters: &Query) -> Re
     Ok(Response::new(200).with_bytes("application/json", body).with_header("Cache-Control", "no-store"))
 }
 
-/// Reads `repository:NAME:ACTION,ACTION`. A type may have a class, `repository(plugin)`, that says nothing
-/// of rights.
+/// Reads `repository:NAME:ACTION,ACTION`. A type may have a class, `repository(plugin)`, which does not affect
+/// rights.
 fn scope(text: &str) -> Result<ResourceActions> {
-    let wrong = || malformed(&format!("{text:?} is no scope, such as repository:a/b:pull,push"));
+    let wrong = || malformed(&format!("{text:?} is not a scope, such as repository:a/b:pull,push"));
     let (kind, rest) = text.split_once(':').ok_or_else(wrong)?;
     let (name, actions) = rest.rsplit_once(':').ok_or_else(wrong)?;
     let kind = kind.split_once('(').map_or(kind, |(kind, _)| kind);
@@ -139,7 +139,7 @@ fn form(request: &mut Request) -> Result<Query> {
     Ok(Query::parse(&form))
 }
 
-/// Has the client ask for a password.
+/// Adds the header that makes a client ask for a password.
 fn ask(auth: &Auth, error: Error) -> Error {
     error.with_header("WWW-Authenticate", format!("Basic realm=\"{}\"", auth.basic_realm))
 }

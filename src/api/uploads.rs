@@ -1,7 +1,7 @@
 //! `/v2/<name>/blobs/uploads/` and the uploads under it.
 
 use super::upload_session::{self, Session};
-use super::{blobs, digest};
+use super::{blobs, parse_digest};
 use crate::auth::Action;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
@@ -11,7 +11,7 @@ use crate::name::Name;
 use crate::repository::Repository;
 use crate::route::Path;
 use crate::upload::{self, Upload};
-use lighter_hash::{self as hash, Algorithm, Digest};
+use lighter_hash::{Algorithm, Digest};
 use lighter_storage::Storage;
 
 impl<S: Storage> Resource<S> {
@@ -49,13 +49,13 @@ impl<S: Storage> Resource<S> {
     };
 }
 
-/// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob at
-/// once (end-4b); with `mount`, takes it from another repository (end-11), from any one if `from` names none.
+/// `POST`: starts an upload (OCI Distribution Spec, end-4a); with `digest`, receives the whole blob
+/// (end-4b); with `mount`, takes it from another repository (end-11), or from any if there is no `from`.
 fn start<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     if let Some(mounted) = mount(repository, call)? {
         return Ok(mounted);
     }
-    let digest = call.request.query.get("digest").map(digest).transpose()?;
+    let digest = call.request.query.get("digest").map(parse_digest).transpose()?;
     let announced = call.request.query.get("digest-algorithm").map(algorithm).transpose()?;
     let (session, upload) = Session::start(repository, call, announced)?;
     let refuse = |error| session.refuse(error);
@@ -82,14 +82,14 @@ fn receive_whole<'a, S: Storage>(
         upload.abort()?;
         return Err(error);
     }
-    if upload.offset() == 0 && *digest != hash::digest(digest.algorithm(), &[]) {
+    if upload.offset() == 0 && *digest != Digest::of(digest.algorithm(), &[]) {
         return Ok(Some(upload));
     }
     upload.commit(digest)?;
     Ok(None)
 }
 
-/// `GET` and `HEAD`: how far an upload is (OCI Distribution Spec, end-13).
+/// `GET` and `HEAD`: the status of an upload (OCI Distribution Spec, end-13).
 fn status<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let (session, offset) = Session::look_up(repository, call)?;
     Ok(Response::new(204).with_headers(session.progress(offset)))
@@ -106,8 +106,8 @@ fn append<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<
     Ok(Response::new(202).with_headers(session.progress(offset)))
 }
 
-/// Appends a request's bytes to an upload, which are as long as its chunk if it says one. Returns how many bytes
-/// the upload then has.
+/// Appends a request's body to an upload, and checks its length against the chunk, if the request names one. Returns
+/// the upload's new offset.
 fn append_chunk<S: Storage>(
     session: &Session<S>,
     chunk: Option<Chunk>,
@@ -123,14 +123,14 @@ fn append_chunk<S: Storage>(
     if fits(received) { Ok(offset) } else { Err(upload::Error::WrongLength { offset }) }
 }
 
-/// `PUT`: completes an upload, with the last bytes in the body or none (OCI Distribution Spec,
-/// end-6). Of a `Content-Range`, only where it begins counts: the digest proves the rest, and clients
-/// are seen to count one too many, or to send one without a body.
+/// `PUT`: completes an upload, perhaps with the last bytes in the body (OCI Distribution Spec, end-6). Only the
+/// beginning of a `Content-Range` counts: the digest proves the rest, and some clients count one byte too many, or
+/// send the header without a body.
 fn complete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let session = Session::resume(repository, call)?;
     let missing = || Error::new(Code::DigestInvalid, "complete the upload with the parameter digest");
     let request = &mut *call.request;
-    let digest = digest(request.query.get("digest").ok_or_else(missing)?)?;
+    let digest = parse_digest(request.query.get("digest").ok_or_else(missing)?)?;
     let first = chunk(&session, request)?.map_or(session.signed(), |chunk| chunk.first);
     let held = session.hold();
     held.and_then(|upload| upload.receive_at(first, digest.algorithm(), &mut request.body))
@@ -139,7 +139,7 @@ fn complete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Resul
     Ok(created(repository, call, &digest))
 }
 
-/// `DELETE`: cancels an upload (OCI Distribution Spec, end-14), but not under another request that writes to it.
+/// `DELETE`: cancels an upload (OCI Distribution Spec, end-14), unless another request is writing to it.
 fn cancel<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let session = Session::resume(repository, call)?;
     match Upload::cancel(repository, session.id()) {
@@ -153,8 +153,8 @@ fn cancel<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<
     }
 }
 
-/// Gives the repository a blob that another one has. None if that cannot be: the client then gets an
-/// upload, never an error. What the caller may not pull is not there.
+/// Mounts a blob from another repository. Returns `None` if it cannot: the client then gets an upload, never an
+/// error. A blob that the caller may not pull counts as missing.
 fn mount<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Option<Response>> {
     let (caller, request) = (&call.caller, &*call.request);
     let Some(digest) = request.query.get("mount").and_then(|digest| Digest::parse(digest).ok()) else {
@@ -162,8 +162,8 @@ fn mount<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Optio
     };
     let found = match request.query.get("from").map(Name::parse) {
         Some(Ok(from)) if caller.may(Action::Pull, from.as_str()) => repository.other(&from).blob(&digest)?,
-        // Any repository's will do, as long as everyone may read all of them.
-        None if caller.is_unlimited() => repository.stored(&digest)?,
+        // Without access control, the blob of any repository will do.
+        None if caller.is_unlimited() => repository.find_anywhere(&digest)?,
         _ => None,
     };
     let Some(blob) = found else { return Ok(None) };
@@ -171,7 +171,7 @@ fn mount<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Optio
     Ok(Some(created(repository, call, &digest)))
 }
 
-/// The answer to whatever made a blob.
+/// The answer to a request that created a blob.
 fn created<S: Storage>(repository: &Repository<S>, call: &Call<S>, digest: &Digest) -> Response {
     let path = blobs::PATH.write(repository.name().as_str(), digest.as_str());
     Response::new(201)
@@ -179,14 +179,14 @@ fn created<S: Storage>(repository: &Repository<S>, call: &Call<S>, digest: &Dige
         .with_header("Docker-Content-Digest", digest.as_str())
 }
 
-/// Checks the algorithm that a client says it will complete with, before it sends all the bytes.
+/// Checks the algorithm that a client announces, before it sends all the bytes.
 fn algorithm(name: &str) -> Result<Algorithm> {
-    let detail = "digest-algorithm is sha256 or sha512";
+    let detail = "digest-algorithm must be sha256 or sha512";
     Algorithm::parse(name).ok_or_else(|| Error::new(Code::DigestInvalid, detail))
 }
 
-/// Checks that a body is sent as bytes. The case of a media type does not count, nor do parameters (RFC 9110,
-/// section 8.3.1).
+/// Checks that a body has the media type of plain bytes, regardless of case and parameters (RFC 9110, section
+/// 8.3.1).
 fn check_content_type(request: &Request) -> Result<()> {
     let content_type = request.header("content-type").unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -194,7 +194,7 @@ fn check_content_type(request: &Request) -> Result<()> {
         return Ok(());
     }
     let detail = "send the bytes as Content-Type: application/octet-stream, or without one";
-    Err(Error::new(Code::BlobUploadInvalid, detail).log(format!("PATCH of type {content_type:?}")))
+    Err(Error::new(Code::BlobUploadInvalid, detail).with_source(format!("PATCH of type {content_type:?}")))
 }
 
 /// Reads `Content-Range`, if a request has one.

@@ -3,28 +3,28 @@
 use super::rules::{Action, Rules};
 use super::token::{Claims, ResourceActions};
 
-/// Who sends a request, as far as that is known, and so what they may do.
+/// The sender of a request, with the rights that follow from its credentials.
 pub struct Caller<'a> {
     rights: Rights<'a>,
-    /// Who they are; empty for an anonymous caller.
+    /// The caller's name; empty for an anonymous caller.
     pub(super) name: String,
-    /// Whether they have shown credentials, if only a token of an anonymous caller.
+    /// Whether the request had credentials. An anonymous caller's token counts.
     is_known: bool,
 }
 
 enum Rights<'a> {
-    /// Everything: there is no access control.
+    /// Everything: access control is off.
     Everything,
     /// What the rules say.
     Rules(&'a Rules),
-    /// What a token says, and the rules that it was made by, if those are here.
+    /// What a token says, and the rules that it was made by if this registry made it.
     Token(Vec<ResourceActions>, Option<&'a Rules>),
 }
 
 /// What a request requires of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requirement<'a> {
-    /// To have logged in: the request asks whether this is a registry, and whether credentials are right.
+    /// To have logged in. The request asks whether this is a registry, and whether credentials are right.
     Login,
     /// To list the repositories.
     Catalog,
@@ -43,27 +43,27 @@ impl<'a> Caller<'a> {
         Self { rights: Rights::Rules(rules), name: name.to_owned(), is_known: !name.is_empty() }
     }
 
-    /// The bearer of a token, and the rules that it was made by, if those are here.
+    /// The bearer of a token, and the rules that it was made by if this registry made it.
     pub(super) fn of_token(claims: Claims, rules: Option<&'a Rules>) -> Self {
         Self { rights: Rights::Token(claims.access, rules), name: claims.sub, is_known: true }
     }
 
-    /// A caller without a token, where nothing else counts.
+    /// A caller without a token, where only tokens are accepted.
     pub(super) fn without_token() -> Self {
         Self { rights: Rights::Token(Vec::new(), None), name: String::new(), is_known: false }
     }
 
-    /// Whether the caller is subject to no rule.
+    /// Whether access control is off.
     pub fn is_unlimited(&self) -> bool {
         matches!(self.rights, Rights::Everything)
     }
 
-    /// Whether the caller has a name: an anonymous one has none.
+    /// Whether the caller has a name. An anonymous caller has none.
     pub fn has_name(&self) -> bool {
         !self.name.is_empty()
     }
 
-    /// Whether the caller has brought a token.
+    /// Whether the request had a token.
     pub fn has_token(&self) -> bool {
         matches!(self.rights, Rights::Token(..)) && self.is_known
     }
@@ -79,8 +79,8 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Whether a list of the repositories that the caller may have shows this one: one that they may
-    /// pull. A token for the list names no repository.
+    /// Whether a list of the repositories shows this one to the caller, who must be allowed to pull it. A token for the
+    /// list names no repository, so the rules decide.
     pub fn may_see(&self, repository: &str) -> bool {
         match &self.rights {
             Rights::Everything | Rights::Token(_, None) => true,
@@ -99,7 +99,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Whether the caller may do what a request is for.
+    /// Whether the caller meets the requirement of a request.
     pub fn meets(&self, requirement: Requirement) -> bool {
         match requirement {
             Requirement::Login => self.is_known,
@@ -108,8 +108,8 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Whether the caller would meet a requirement with a token that the token service here gives. `None` as rules
-    /// is for a service elsewhere, whose rules are not known.
+    /// Whether the caller would meet a requirement with a token from this registry's token service. `rules` is `None` for
+    /// an outside token server, whose rules are not known.
     pub(super) fn could_meet(&self, requirement: Requirement, rules: Option<&Rules>) -> bool {
         match (rules, &self.rights) {
             (Some(rules), Rights::Token(..)) => Caller::of_rules(rules, &self.name).meets(requirement),

@@ -1,12 +1,12 @@
-//! What a client is asked for: `WWW-Authenticate` (RFC 6750, 3).
+//! The challenge that asks a client for credentials: `WWW-Authenticate` (RFC 6750, 3).
 
 use super::caller::Requirement;
 use super::rules::Action;
 use crate::name::Name;
 
-/// Writes the challenge of a service whose tokens are had at a realm. Many clients take the scope of the token to
-/// ask for from here alone, also where the token that they have is not valid. `from` is the repository that a blob is
-/// to be mounted from, if any; `error` is what is wrong with the token, or empty.
+/// Writes the challenge of a service whose token service is at `realm`. It names the scope even if the client's token is
+/// invalid, because many clients learn the scope only from here. `from` is the repository that a blob is to be mounted
+/// from, if any; `error` says what is wrong with the token, or is empty.
 pub fn challenge(
     realm: &str,
     service: &str,
@@ -23,7 +23,7 @@ pub fn challenge(
     challenge
 }
 
-/// The scope of a token that would do.
+/// The scope that meets a requirement.
 fn scope(requirement: Requirement, from: Option<&str>) -> String {
     let (repository, actions) = match requirement {
         Requirement::Login => return String::new(),

@@ -7,7 +7,7 @@ use super::unauthorized;
 use crate::error::Result;
 use crate::http::Request;
 
-/// What a request shows of its caller.
+/// The credentials of a request.
 pub enum Credentials<'a> {
     /// Nothing, or an empty name with an empty password.
     None,
@@ -18,7 +18,7 @@ pub enum Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Reads those of a request. Errs if they are malformed or of an unknown scheme.
+    /// Reads the credentials of a request. Errs if they are malformed or have an unknown scheme.
     pub fn of(request: &'a Request<'_>) -> Result<Self> {
         let Some(header) = authorization(request)? else { return Ok(Self::None) };
         let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
@@ -26,7 +26,7 @@ impl<'a> Credentials<'a> {
             return Ok(Self::Token(value.trim()));
         }
         if !scheme.eq_ignore_ascii_case("basic") {
-            return Err(unauthorized("send Authorization: Bearer, with a token of the token service"));
+            return Err(unauthorized("send Authorization: Bearer, with a token from the token service"));
         }
         match basic(value) {
             Some((name, password)) if name.is_empty() && password.is_empty() => Ok(Self::None),
@@ -36,13 +36,13 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// The header of a request. Errs if it is not text, or if there are several: which of them counts cannot be
-/// guessed.
+/// Returns the `Authorization` header of a request. Errs if it is not text, or if there are several: the registry
+/// cannot know which one counts.
 pub fn authorization<'a>(request: &'a Request<'_>) -> Result<Option<&'a str>> {
     match (request.count("authorization"), request.header("authorization")) {
         (0, _) => Ok(None),
         (1, Some(header)) => Ok(Some(header)),
-        _ => Err(unauthorized("send one header Authorization, of text")),
+        _ => Err(unauthorized("send a single Authorization header, as plain text")),
     }
 }
 

@@ -4,10 +4,10 @@ use core::hint::black_box;
 
 use bcrypt::HashParts;
 
-/// Beyond this a check takes seconds in WebAssembly, and every wrong one as long.
+/// The highest cost of a hash. With a higher one each check takes seconds in WebAssembly, of a wrong password too.
 const COST_MAX: u32 = 14;
 
-/// The users, and what their passwords are checked against.
+/// The users with the hashes of their passwords.
 #[derive(Clone, Debug)]
 pub struct Passwords(Vec<User>);
 
@@ -19,9 +19,9 @@ struct User {
 }
 
 impl Passwords {
-    /// Reads entries `NAME:HASH`, one to a line; blank lines and those that begin with `#` are passed
-    /// over. A user whose hash cannot be checked here (it is not bcrypt, or costs more than
-    /// [`COST_MAX`]) is left out, and `notices` says so: the others can log in all the same.
+    /// Reads entries `NAME:HASH`, one to a line; blank lines and lines that begin with `#` are
+    /// skipped. A user whose hash cannot be checked (it is not bcrypt, or costs more than `COST_MAX`) is left
+    /// out, and `notices` says so: the others can still log in.
     ///
     /// Errs, for the log, with the line that is not an entry, or if no user is left. Neither text contains
     /// a hash.
@@ -40,7 +40,7 @@ impl Passwords {
                 return Err(format!("line {number} has no name"));
             }
             if names.contains(&name) {
-                return Err(format!("line {number}: {name:?} is there twice"));
+                return Err(format!("line {number}: {name:?} appears twice"));
             }
             names.push(name);
             match cost(hash) {
@@ -56,8 +56,8 @@ impl Passwords {
         Ok(Self(users))
     }
 
-    /// Whether a password is right. A wrong one is as much work for every name, whether or not somebody
-    /// has it: as much as the hash of the highest cost.
+    /// Whether a password is right. A wrong one takes as much work for every name, known or not: as much as the hash
+    /// with the highest cost.
     pub fn check(&self, name: &str, password: &str) -> bool {
         let entry = self.0.iter().find(|entry| entry.name == name);
         if entry.is_some_and(|entry| bcrypt::verify(password, &entry.hash).unwrap_or(false)) {
@@ -69,8 +69,8 @@ impl Passwords {
         false
     }
 
-    /// The costs of the hashes that are as much work as what is left after that of an entry, or of nobody.
-    /// Each step of the cost doubles the work: from one cost up to another, all in between are what is missing.
+    /// The costs of the extra hashes that bring the work for an entry, or for an unknown name, up to the highest.
+    /// Each step of the cost doubles the work, so the costs from one up to another make up the difference.
     fn makes_up_for(&self, entry: Option<&User>) -> impl Iterator<Item = u32> {
         let most = self.0.iter().map(|entry| entry.cost).max().unwrap_or_default();
         entry.map_or(most..most + 1, |entry| entry.cost..most)
@@ -80,9 +80,9 @@ impl Passwords {
 /// Returns the cost of a hash, or why it cannot be checked.
 fn cost(hash: &str) -> Result<u32, String> {
     let cost = hash.parse::<HashParts>().map(|parts| parts.get_cost());
-    match cost.map_err(|_| "is not bcrypt's; make it with `htpasswd -nbB`")? {
+    match cost.map_err(|_| "is not bcrypt; make it with `htpasswd -nbB`")? {
         cost @ ..=COST_MAX => Ok(cost),
-        cost => Err(format!("has cost {cost}, and {COST_MAX} is the most")),
+        cost => Err(format!("has cost {cost}; at most {COST_MAX} is accepted")),
     }
 }
 
@@ -136,13 +136,13 @@ mod tests {
         let passwords = Passwords::parse(&text, &mut notices).unwrap();
         let names: Vec<&str> = passwords.0.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["ann"]);
-        let not_bcrypt = "is not bcrypt's; make it with `htpasswd -nbB`; this user cannot log in";
+        let not_bcrypt = "is not bcrypt; make it with `htpasswd -nbB`; this user cannot log in";
         assert_eq!(
             notices,
             [
                 format!("line 2: the hash of \"bob\" {not_bcrypt}"),
                 format!("line 4: the hash of \"cy\" {not_bcrypt}"),
-                "line 5: the hash of \"dan\" has cost 15, and 14 is the most; this user cannot log in"
+                "line 5: the hash of \"dan\" has cost 15; at most 14 is accepted; this user cannot log in"
                     .to_owned(),
                 format!("line 6: the hash of \"eve\" {not_bcrypt}"),
             ]
@@ -150,9 +150,9 @@ mod tests {
         for name in ["bob", "cy", "dan", "eve"] {
             assert!(!passwords.check(name, "x") && !passwords.check(name, ""), "{name}");
         }
-        // A name stands for one user, also where one of the two cannot log in.
+        // A name stands for one user, even if one of the two entries cannot be used.
         for text in [format!("{ANN}\nann:x"), format!("ann:x\n{ANN}")] {
-            assert!(parse(&text).unwrap_err().contains("line 2: \"ann\" is there twice"));
+            assert!(parse(&text).unwrap_err().contains("line 2: \"ann\" appears twice"));
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
             ("\nann:{SHA}x", "line 2: the hash of \"ann\""),
             ("ann:$apr1$x$y", "make it with `htpasswd -nbB`"),
             (&*format!("ann:{costly}"), "cost 15"),
-            (&format!("{ANN}\n{ANN}"), "line 2: \"ann\" is there twice"),
+            (&format!("{ANN}\n{ANN}"), "line 2: \"ann\" appears twice"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(named), "{text}: {error}");

@@ -12,26 +12,26 @@
 //! }
 //! ```
 //!
-//! A pattern is a repository's name, or the beginning of one and a `*`; `{user}` stands for the name
-//! of whoever asks, between slashes. Of the patterns that match, the longest decides, alone.
+//! A pattern is a repository's name, or the beginning of one and a `*`; `{user}`, between slashes, stands for
+//! the caller's name. Only the longest matching pattern decides.
 
 use serde_json::{Map, Value};
 
 /// What is done to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Reading of blobs, manifests, tags and referrers.
+    /// Reading blobs, manifests, tags and referrers.
     Pull,
-    /// Uploading, and cancelling what was begun; storing of manifests and tags.
+    /// Uploading blobs, cancelling uploads, and storing manifests and tags.
     Push,
-    /// Deleting of blobs, manifests and tags.
+    /// Deleting blobs, manifests and tags.
     Delete,
-    /// All of them.
+    /// All actions.
     All,
 }
 
 impl Action {
-    /// Those that have a name of their own.
+    /// The actions that have a name in scopes.
     pub const EACH: [Self; 3] = [Self::Pull, Self::Push, Self::Delete];
 
     /// Finds an action by the name that scopes have for it.
@@ -50,14 +50,14 @@ impl Action {
     }
 }
 
-/// Whom a rule is about.
+/// The callers that a rule is about.
 #[derive(Clone, Debug)]
 enum Subject {
-    /// Everybody, with a name or without.
+    /// Every caller, with a name or without.
     Anonymous,
-    /// Everybody with a name.
+    /// Every caller with a name.
     Authenticated,
-    /// Whoever is called one of these: a user, or the members of a group.
+    /// The callers with one of these names: a user, or the members of a group.
     Named(Vec<String>),
 }
 
@@ -71,7 +71,7 @@ impl Subject {
     }
 }
 
-/// What of a repository is granted, and to whom.
+/// The actions that a pattern grants to each subject.
 type Grants = Vec<(Subject, Vec<Action>)>;
 
 /// Who may do what.
@@ -82,7 +82,7 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// Whoever has a name may do everything, and nobody else anything: what distribution does.
+    /// Every caller with a name may do everything, and others nothing, as in distribution.
     fn default() -> Self {
         let everything = ("*".to_owned(), vec![(Subject::Authenticated, vec![Action::All])]);
         Self { catalog: vec![Subject::Authenticated], repositories: vec![everything] }
@@ -120,7 +120,7 @@ impl Rules {
         Ok(Self { catalog: catalog.into_iter().map(subject).collect::<Result<_, _>>()?, repositories })
     }
 
-    /// Whether someone may do something to a repository. `None` is an anonymous caller.
+    /// Whether a user may do something to a repository. `None` is an anonymous caller.
     pub fn allow(&self, user: Option<&str>, repository: &str, action: Action) -> bool {
         let matching = self
             .repositories
@@ -132,7 +132,7 @@ impl Rules {
         })
     }
 
-    /// Whether someone may list the repositories. What is listed is what they may pull.
+    /// Whether a user may list the repositories. The list shows those that the user may pull.
     pub fn allow_catalog(&self, user: Option<&str>) -> bool {
         self.catalog.iter().any(|subject| subject.includes(user))
     }
@@ -161,14 +161,14 @@ fn object<'a>(value: &'a Value, name: &str) -> Result<&'a Map<String, Value>, St
 
 fn texts<'a>(value: &'a Value, name: &str) -> Result<Vec<&'a str>, String> {
     let texts = value.as_array().and_then(|texts| texts.iter().map(Value::as_str).collect());
-    texts.ok_or_else(|| format!("{name} is not a list of texts"))
+    texts.ok_or_else(|| format!("{name} is not a list of strings"))
 }
 
-/// Stands for the name of whoever asks.
+/// The placeholder for the caller's name.
 const USER: &str = "{user}";
 
-/// Checks a pattern: what of it is no wildcard can be a part of a name, and a user's name stands alone
-/// between slashes. With `home/{user}*`, all that is ann's would be an's too.
+/// Checks a pattern: apart from wildcards it must be part of a valid name, and a user's name must stand alone between
+/// slashes. With `home/{user}*`, everything of `ann` would also belong to `an`.
 fn check(pattern: &str) -> Result<(), String> {
     let allowed =
         |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/');
@@ -183,13 +183,12 @@ fn check(pattern: &str) -> Result<(), String> {
     ))
 }
 
-/// How much of a repository's name a pattern says, if it matches.
+/// How specific a pattern is, if it matches a repository's name.
 fn specificity(pattern: &str, user: Option<&str>, repository: &str) -> Option<(usize, bool, bool)> {
     let (stem, is_open) = pattern.strip_suffix('*').map_or((pattern, false), |stem| (stem, true));
     let stem = if stem.contains(USER) { stem.replace(USER, user?) } else { stem.to_owned() };
     let matches = if is_open { repository.starts_with(&stem) } else { repository == stem };
-    // Of the same length, a whole name goes before a beginning, and what is about one user before what is
-    // about all.
+    // At the same length, a whole name goes before a beginning, and a pattern for one user before one for all.
     matches.then_some((stem.len(), !is_open, !pattern.contains(USER)))
 }
 
@@ -273,10 +272,10 @@ mod tests {
             (r#"{"repositories": {"a": {"ann": ["pull"]}}}"#, "unknown subject \"ann\""),
             (r#"{"repositories": {"a": {"user:": ["pull"]}}}"#, "unknown subject \"user:\""),
             (r#"{"repositories": {"a": {"user:ann": ["pusg"]}}}"#, "unknown action \"pusg\""),
-            (r#"{"repositories": {"a": {"user:ann": "pull"}}}"#, "user:ann is not a list of texts"),
+            (r#"{"repositories": {"a": {"user:ann": "pull"}}}"#, "user:ann is not a list of strings"),
             (r#"{"repositories": {"a": ["pull"]}}"#, "a is not an object"),
             ("[]", "the document is not an object"),
-            (r#"{"groups": {"ci": 1}, "repositories": {}}"#, "ci is not a list of texts"),
+            (r#"{"groups": {"ci": 1}, "repositories": {}}"#, "ci is not a list of strings"),
             (r#"{"repositories": {"a/*/b": {}}}"#, "\"a/*/b\" is not a pattern"),
             (r#"{"repositories": {"A": {}}}"#, "\"A\" is not a pattern"),
             (r#"{"repositories": {"home/{user}*": {}}}"#, "\"home/{user}*\" is not a pattern"),

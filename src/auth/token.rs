@@ -16,7 +16,7 @@ pub(super) const LEEWAY: u64 = 60;
 /// `{"alg":"HS256","typ":"JWT"}`
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
-/// A longer token is not looked at.
+/// The longest token that is read, in bytes.
 const LENGTH_MAX: usize = 16 * 1024;
 
 /// What a token may be used for.
@@ -47,27 +47,27 @@ impl ResourceActions {
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Claims {
-    /// Who made it.
+    /// The issuer.
     pub iss: String,
-    /// Who it was made for; empty for those without a name.
+    /// The caller's name; empty for an anonymous caller.
     pub sub: String,
-    /// The services that it is for.
+    /// The services that the token is for.
     pub aud: Vec<String>,
-    /// Not to be used after this, in seconds since 1970.
+    /// When the token expires, in seconds since 1970.
     pub exp: u64,
-    /// Not to be used before this.
+    /// When the token becomes valid, in seconds since 1970.
     pub nbf: u64,
-    /// When it was made.
+    /// When the token was issued, in seconds since 1970.
     pub iat: u64,
-    /// Its own name.
+    /// The token's id.
     pub jti: String,
-    /// What it may be used for.
+    /// What the token allows.
     pub access: Vec<ResourceActions>,
 }
 
 impl Claims {
-    /// Reads claims. Three must be there; one that is of another form than RFC 7519 has makes all of
-    /// them unreadable. (Derived code for this would be 10 KB longer.)
+    /// Reads claims. `iss`, `aud` and `exp` are required. If a claim does not have the form of RFC 7519,
+    /// none is read. (Derived code for this would be 10 KB longer.)
     fn read(json: &[u8]) -> Option<Self> {
         let claims: Value = serde_json::from_slice(json).ok()?;
         let text = |name: &str| claims.get(name).map_or(Some(String::new()), text);
@@ -104,17 +104,17 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 /// Why a token is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub enum TokenError {
-    /// It has never been good here. The reason is for the log.
+    /// The token was never valid for this registry. The reason is for the log.
     Invalid(&'static str),
-    /// It was good, until it expired.
+    /// The token was valid until it expired.
     Expired(Box<Claims>),
 }
 
-/// A token taken apart. Nothing of it is to be believed yet.
+/// The parts of a token. None is trusted yet.
 pub struct Parts<'a> {
-    /// What says how it is signed, still encoded.
+    /// The header, which says how the token is signed, still encoded.
     pub header: &'a str,
-    /// What is signed.
+    /// The signed part.
     pub message: &'a str,
     /// The signature.
     pub signature: Vec<u8>,
@@ -122,7 +122,7 @@ pub struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Takes a token apart.
+    /// Splits a token into its parts.
     pub fn of(token: &'a str) -> Result<Self, TokenError> {
         if token.len() > LENGTH_MAX {
             return Err(TokenError::Invalid("the token is too long"));
@@ -134,24 +134,24 @@ impl<'a> Parts<'a> {
         Ok(Self { header, message, signature, payload })
     }
 
-    /// Decodes what says how it is signed.
+    /// Decodes the header.
     pub fn header(&self) -> Option<Vec<u8>> {
         URL_SAFE_NO_PAD.decode(self.header).ok()
     }
 
-    /// Reads the claims, once the signature was found to be right, and checks them.
+    /// Reads and checks the claims, after the signature was verified.
     pub fn claims(&self, issuer: &str, service: &str, now: u64) -> Result<Claims, TokenError> {
         let payload = URL_SAFE_NO_PAD.decode(self.payload).ok();
         let claims = payload.and_then(|json| Claims::read(&json));
         let claims = claims.ok_or(TokenError::Invalid("the token's claims cannot be read"))?;
         if claims.iss != issuer {
-            return Err(TokenError::Invalid("the token is of another issuer"));
+            return Err(TokenError::Invalid("the token comes from another issuer"));
         }
         if !claims.aud.iter().any(|aud| aud == service) {
             return Err(TokenError::Invalid("the token is for another service"));
         }
         if claims.nbf.max(claims.iat) > now.saturating_add(LEEWAY) {
-            return Err(TokenError::Invalid("the token is not good yet"));
+            return Err(TokenError::Invalid("the token is not valid yet"));
         }
         if claims.exp.saturating_add(LEEWAY) < now {
             return Err(TokenError::Expired(Box::new(claims)));
@@ -160,13 +160,13 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What signs this registry's own tokens: HS256 (RFC 7518, 3.2).
+/// The key that signs this registry's own tokens: HS256 (RFC 7518, 3.2).
 #[derive(Clone)]
 pub struct TokenKey(Hmac<Sha256>);
 
 impl TokenKey {
-    /// Derives the key from the registry's secret, so that nothing that is signed with the secret
-    /// itself is ever a token.
+    /// Derives the key from the registry's secret, so that something that is signed with the secret itself never counts
+    /// as a token.
     #[expect(clippy::expect_used, reason = "an HMAC key may have any length")]
     pub fn new(secret: &[u8]) -> Self {
         let hmac = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
@@ -185,9 +185,9 @@ impl TokenKey {
     /// Checks a token that [`Self::sign`] has made.
     pub fn verify(&self, token: &str, issuer: &str, service: &str, now: u64) -> Result<Claims, TokenError> {
         let parts = Parts::of(token)?;
-        // There is one way to sign, so that a token cannot choose another.
+        // There is only one way to sign, so a token cannot choose another.
         if parts.header != HEADER {
-            return Err(TokenError::Invalid("the token is not signed as tokens are here"));
+            return Err(TokenError::Invalid("the token is not signed with HS256 as this registry signs"));
         }
         let signed = self.0.clone().chain_update(parts.message).verify_slice(&parts.signature);
         signed.map_err(|_| TokenError::Invalid("the token is not signed with this registry's key"))?;
@@ -228,7 +228,7 @@ mod tests {
         for now in [940, 1000, 1300, 1360] {
             assert_eq!(verify(&token, now), Ok(claims()), "{now}");
         }
-        assert_eq!(verify(&token, 939), Err(TokenError::Invalid("the token is not good yet")));
+        assert_eq!(verify(&token, 939), Err(TokenError::Invalid("the token is not valid yet")));
         assert_eq!(verify(&token, 1361), Err(TokenError::Expired(Box::new(claims()))));
     }
 
@@ -240,11 +240,11 @@ mod tests {
             Err(TokenError::Invalid("the token is not signed with this registry's key"))
         );
         for (wrong, reason) in [
-            (Claims { iss: "x".into(), ..claims() }, "the token is of another issuer"),
+            (Claims { iss: "x".into(), ..claims() }, "the token comes from another issuer"),
             (Claims { aud: vec!["x".into()], ..claims() }, "the token is for another service"),
             (Claims { aud: vec![], ..claims() }, "the token is for another service"),
-            (Claims { nbf: 2000, ..claims() }, "the token is not good yet"),
-            (Claims { iat: 2000, nbf: 0, ..claims() }, "the token is not good yet"),
+            (Claims { nbf: 2000, ..claims() }, "the token is not valid yet"),
+            (Claims { iat: 2000, nbf: 0, ..claims() }, "the token is not valid yet"),
         ] {
             assert_eq!(verify(&signed(&wrong), 1000), Err(TokenError::Invalid(reason)));
         }
@@ -259,7 +259,7 @@ mod tests {
         for alg in ["none", "None", "HS512", "RS256", "hs256"] {
             let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","typ":"JWT"}}"#));
             let unsigned = format!("{header}.{}.", rest.split_once('.').unwrap().0);
-            let reason = TokenError::Invalid("the token is not signed as tokens are here");
+            let reason = TokenError::Invalid("the token is not signed with HS256 as this registry signs");
             assert_eq!(verify(&format!("{header}.{rest}"), 1000), Err(reason));
             assert!(verify(&unsigned, 1000).is_err());
         }

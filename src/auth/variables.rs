@@ -13,13 +13,13 @@ const ISSUER: &str = "REGISTRY_AUTH_TOKEN_ISSUER";
 const REALM: &str = "REGISTRY_AUTH_TOKEN_REALM";
 const SERVICE: &str = "REGISTRY_AUTH_TOKEN_SERVICE";
 
-/// The names of all of them, but for those of a token server.
+/// The names of the variables of access control, except those of a token server.
 pub(crate) const NAMES: [&str; 9] =
     [AUTH, ENTRIES, PATH, BASIC_REALM, RULES, RULES_PATH, ISSUER, REALM, SERVICE];
 
-/// Reads them, and the files that they name. None where there is no access control. `server` is there where the
-/// tokens of an outside server can be taken. Adds to `notices` who is left out. Errs, for the log, with the variable
-/// that is wrong.
+/// Reads the variables of access control, and the files that they name. Returns `None` if access control is off.
+/// `server` is given if this product accepts the tokens of an outside server. Adds the users that are left out to
+/// `notices`. Errs, for the log, with the variable that is wrong.
 pub(crate) fn read(
     settings: &Settings,
     server: Option<&TokenServer>,
@@ -29,7 +29,7 @@ pub(crate) fn read(
         Some("htpasswd") => Backend::Rules(passwords(settings, notices)?, rules(settings)?),
         Some("token") => token_server(settings, server)?,
         Some("none") | None => return without(settings),
-        Some(other) => return Err(format!("{AUTH} is `htpasswd`, `token` or `none`, not {other:?}")),
+        Some(other) => return Err(format!("{AUTH} must be `htpasswd`, `token` or `none`, not {other:?}")),
     };
     let text = |name: &'static str, default: &str| settings.get(name).unwrap_or(default).to_owned();
     let auth = Auth {
@@ -46,17 +46,17 @@ pub(crate) fn read(
         (REALM, auth.realm.as_ref()),
     ];
     for (name, value) in quoted {
-        // They stand between quotes in a header.
+        // These values stand between quotes in a header.
         if value.is_some_and(|value| {
             value.bytes().any(|b| matches!(b, b'"' | b'\\') || !(b' '..=b'~').contains(&b))
         }) {
-            return Err(format!("{name} is plain text without quotes"));
+            return Err(format!("{name} must be plain text without quotes"));
         }
     }
     Ok(Some(auth))
 }
 
-/// Whoever sets up access control and leaves it off is told.
+/// Access control is off. Errs if one of its other variables is set, since the operator then expects it to be on.
 fn without(settings: &Settings) -> Result<Option<Auth>, String> {
     match settings.names().find(|name| name.starts_with(AUTH) && *name != AUTH) {
         Some(name) => Err(format!("{name} is set, but {AUTH} is not `htpasswd` or `token`")),

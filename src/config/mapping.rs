@@ -3,16 +3,16 @@
 //!
 //! distribution reads the value of a variable as YAML (`configuration/parser.go`), so a whole branch of its
 //! configuration fits into one. Lighter reads JSON, which every YAML reader takes too. Any other text is an
-//! error: a setting that is ignored may be the one that keeps others out.
+//! error, because an ignored setting could be the one that restricts access.
 
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-/// The parent that may also be the name of a storage driver: the component has one, whatever it says.
+/// The parent that may also be the name of a storage driver. The component has only one, so the name is ignored.
 const STORAGE: &str = "REGISTRY_STORAGE";
 
-/// The parent that is a variable itself: the kind of access control.
+/// The parent that is also a variable itself: the kind of access control.
 const AUTH: &str = "REGISTRY_AUTH";
 
 /// Flattens the variables of an environment: each mapping becomes the variables that it stands for. `known`
@@ -49,10 +49,10 @@ pub(super) fn flatten(
     Ok(flat)
 }
 
-/// Whether a variable is the parent of known ones. One that is known itself is none, but for the kind of
-/// access control.
+/// Whether a variable is the parent of known ones. A known variable is not a parent, except the kind of access
+/// control.
 fn is_parent(name: &str, known: &[&str]) -> bool {
-    // Few have `_` there, and this is done for every instance.
+    // Few names have a `_` there, so checking that first is cheap. This runs for every instance.
     let is_above = |other: &&str| other.as_bytes().get(name.len()) == Some(&b'_') && other.starts_with(name);
     name.starts_with("REGISTRY_") && (name == AUTH || !known.contains(&name)) && known.iter().any(is_above)
 }
@@ -70,7 +70,7 @@ fn expand(parent: &str, json: &str, known: &[&str], flat: &mut Vec<(String, Stri
         // Its one member is the kind of access control.
         let mut kinds = members.keys();
         let (Some(kind), None) = (kinds.next(), kinds.next()) else {
-            return Err(format!("{AUTH} has one member, the kind of access control, such as htpasswd"));
+            return Err(format!("{AUTH} must have one member, the kind of access control, such as htpasswd"));
         };
         flat.push((AUTH.to_owned(), kind.clone()));
     }
@@ -81,7 +81,9 @@ fn expand(parent: &str, json: &str, known: &[&str], flat: &mut Vec<(String, Stri
             "null" | "\"\"" => {}
             json if json.starts_with('{') && !is_known => expand(&name, json, known, flat)?,
             _ if is_parent(&name, known) => return Err(no_mapping(&name, known)),
-            json if json.starts_with(['{', '[']) && is_known => return Err(format!("{name} is a text")),
+            json if json.starts_with(['{', '[']) && is_known => {
+                return Err(format!("{name} must be a string"));
+            }
             json => flat.push((name, serde_json::from_str(json).unwrap_or_else(|_| json.to_owned()))),
         }
     }

@@ -6,7 +6,7 @@
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Parses what follows the `?`. A parameter that is not UTF-8 once decoded is passed over.
+    /// Parses what follows the `?`. A parameter that does not decode to UTF-8 is ignored.
     pub fn parse(query: &str) -> Self {
         let pair = |part: &str| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -26,8 +26,7 @@ impl Query {
     }
 }
 
-/// Decodes `%XX`. None if that leaves no UTF-8, or if a `%` is not followed by two hexadecimal
-/// digits.
+/// Decodes `%XX`. Returns `None` if the result is not UTF-8, or if a `%` is not followed by two hexadecimal digits.
 pub fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut parts = text.split('%');

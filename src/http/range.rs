@@ -1,49 +1,52 @@
-//! Ranges: of a blob that is read, and of an upload's chunk.
+//! Ranges: the range of a blob to be read, and that of an upload's chunk.
 
-/// What a `Range` header asks of content of a known size (RFC 9110, section 14).
+/// The part of content that a `Range` header asks for (RFC 9110, section 14).
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// All of it: there is no header, it is none of bytes, or it asks for several ranges.
-    All,
-    /// So many bytes from there on, at least one.
+pub enum ByteRange {
+    /// All of it: the header is missing or malformed, has another unit than bytes, or asks for several ranges.
+    Whole,
+    /// A part of at least one byte.
     Part {
         /// The first byte's position.
         offset: u64,
-        /// How many.
+        /// The number of bytes.
         length: u64,
     },
-    /// None of the bytes asked for exist, or the range ends before it begins.
-    Nothing,
+    /// None of the requested bytes exist, or the range ends before it begins.
+    Unsatisfiable,
 }
 
-/// Reads a `Range` header. An end past the content's is clamped, which regctl counts on.
-pub fn wanted(header: Option<&str>, size: u64) -> Wanted {
-    let range = header.and_then(|header| header.strip_prefix("bytes="));
-    let Some((first, last)) = range.and_then(|range| range.trim().split_once('-')) else {
-        return Wanted::All;
-    };
-    let (first, last) = match (position(first), position(last)) {
-        (Some(first), Some(last)) if first > last => return Wanted::Nothing,
-        (Some(first), Some(last)) => (first, last),
-        (Some(first), None) if last.is_empty() => (first, u64::MAX),
-        (None, Some(suffix)) if first.is_empty() => match suffix {
-            0 => return Wanted::Nothing,
-            _ => (size.saturating_sub(suffix), u64::MAX),
-        },
-        _ => return Wanted::All,
-    };
-    if first >= size {
-        return Wanted::Nothing;
+impl ByteRange {
+    /// Reads a `Range` header for content of `size` bytes. A range that ends beyond the content is shortened, which
+    /// regctl relies on.
+    pub fn parse(header: Option<&str>, size: u64) -> Self {
+        let range = header.and_then(|header| header.strip_prefix("bytes="));
+        let Some((first, last)) = range.and_then(|range| range.trim().split_once('-')) else {
+            return Self::Whole;
+        };
+        let (first, last) = match (position(first), position(last)) {
+            (Some(first), Some(last)) if first > last => return Self::Unsatisfiable,
+            (Some(first), Some(last)) => (first, last),
+            (Some(first), None) if last.is_empty() => (first, u64::MAX),
+            (None, Some(suffix)) if first.is_empty() => match suffix {
+                0 => return Self::Unsatisfiable,
+                _ => (size.saturating_sub(suffix), u64::MAX),
+            },
+            _ => return Self::Whole,
+        };
+        if first >= size {
+            return Self::Unsatisfiable;
+        }
+        Self::Part { offset: first, length: last.min(size - 1) - first + 1 }
     }
-    Wanted::Part { offset: first, length: last.min(size - 1) - first + 1 }
 }
 
 /// The positions of a chunk's first and last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// Of the first byte.
+    /// The position of the first byte.
     pub first: u64,
-    /// Of the last byte, at or after the first.
+    /// The position of the last byte, at or after the first.
     pub last: u64,
 }
 
@@ -58,13 +61,13 @@ impl Chunk {
         (chunk.first <= chunk.last).then_some(chunk)
     }
 
-    /// How many bytes it has. The whole of u64 does not fit, and no upload is that long.
+    /// The number of bytes. The full range of `u64` has one more than fits, but no upload is that long.
     pub fn length(self) -> u64 {
         (self.last - self.first).saturating_add(1)
     }
 }
 
-/// Decimal digits alone: `u64::from_str` would take a `+`.
+/// Reads decimal digits only: `u64::from_str` would accept a `+`.
 fn position(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
@@ -75,7 +78,7 @@ mod tests {
 
     #[test]
     fn ranges_of_a_blob() {
-        let part = |offset, length| Wanted::Part { offset, length };
+        let part = |offset, length| ByteRange::Part { offset, length };
         for (header, expected) in [
             ("bytes=0-0", part(0, 1)),
             ("bytes=0-9", part(0, 10)),
@@ -83,22 +86,22 @@ mod tests {
             ("bytes=9-", part(9, 1)),
             ("bytes=-3", part(7, 3)),
             ("bytes=-30", part(0, 10)),
-            ("bytes=10-", Wanted::Nothing),
-            ("bytes=10-12", Wanted::Nothing),
-            ("bytes=-0", Wanted::Nothing),
-            ("bytes=5-4", Wanted::Nothing),
-            ("bytes=0-1,3-4", Wanted::All),
-            ("bytes=a-b", Wanted::All),
-            ("bytes=-", Wanted::All),
-            ("bytes=+1-2", Wanted::All),
-            ("bytes=99999999999999999999-", Wanted::All),
-            ("items=0-1", Wanted::All),
-            ("0-1", Wanted::All),
+            ("bytes=10-", ByteRange::Unsatisfiable),
+            ("bytes=10-12", ByteRange::Unsatisfiable),
+            ("bytes=-0", ByteRange::Unsatisfiable),
+            ("bytes=5-4", ByteRange::Unsatisfiable),
+            ("bytes=0-1,3-4", ByteRange::Whole),
+            ("bytes=a-b", ByteRange::Whole),
+            ("bytes=-", ByteRange::Whole),
+            ("bytes=+1-2", ByteRange::Whole),
+            ("bytes=99999999999999999999-", ByteRange::Whole),
+            ("items=0-1", ByteRange::Whole),
+            ("0-1", ByteRange::Whole),
         ] {
-            assert_eq!(wanted(Some(header), 10), expected, "{header}");
+            assert_eq!(ByteRange::parse(Some(header), 10), expected, "{header}");
         }
-        assert_eq!(wanted(None, 10), Wanted::All);
-        assert_eq!(wanted(Some("bytes=0-0"), 0), Wanted::Nothing);
+        assert_eq!(ByteRange::parse(None, 10), ByteRange::Whole);
+        assert_eq!(ByteRange::parse(Some("bytes=0-0"), 0), ByteRange::Unsatisfiable);
     }
 
     #[test]

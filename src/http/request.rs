@@ -15,13 +15,14 @@ pub enum Method {
     Put,
     Patch,
     Delete,
-    /// Any other one. The registry has none that it answers.
+    /// Any other method, which no endpoint answers.
     Other(String),
 }
 
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Method {
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        match self {
             Self::Get => "GET",
             Self::Head => "HEAD",
             Self::Post => "POST",
@@ -29,7 +30,13 @@ impl fmt::Display for Method {
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
             Self::Other(method) => method,
-        })
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -54,7 +61,7 @@ pub struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
-    /// How many bytes have come so far.
+    /// The number of bytes received so far.
     pub fn received(&self) -> u64 {
         self.received
     }
@@ -69,7 +76,7 @@ impl Stream for Incoming<'_> {
 }
 
 impl<'a> Request<'a> {
-    /// Puts a request together. `target` is the path with the query, header names are in any case.
+    /// Makes a request. `target` is the path with the query; header names may have any case.
     pub fn new(
         method: Method,
         target: &str,
@@ -88,7 +95,7 @@ impl<'a> Request<'a> {
         Self { authority, ..self }
     }
 
-    /// The host that the client asked, with its port, if the host of the component tells.
+    /// The host that the client asked, with its port, if the component's host reports it.
     pub fn authority(&self) -> Option<&str> {
         self.authority.as_deref()
     }
@@ -99,18 +106,18 @@ impl<'a> Request<'a> {
         str::from_utf8(value).ok().map(str::trim)
     }
 
-    /// How often a header is there.
+    /// The number of times that a header occurs.
     pub fn count(&self, name: &str) -> usize {
         self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).count()
     }
 
-    /// How long the body will be, if the client said so.
+    /// The length of the body, if the client announced it.
     pub fn content_length(&self) -> Option<u64> {
         self.header("content-length")?.parse().ok()
     }
 
-    /// Whether `If-Range` lets a range be sent of what has an entity tag: it is absent or names that
-    /// tag, and no weak one. Nothing here has the other validator, a date.
+    /// Whether `If-Range` allows a range of content with this entity tag: the header is absent or names the tag, not as
+    /// a weak one. The registry never sends the other validator, a date.
     pub fn may_have_range(&self, etag: &str) -> bool {
         self.header("if-range").is_none_or(|tag| tag.trim_matches('"') == etag.trim_matches('"'))
     }

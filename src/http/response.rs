@@ -4,18 +4,18 @@ use serde::Serialize;
 
 use lighter_storage::Content;
 
-/// What a response carries.
+/// The body of a response.
 pub enum Body {
-    /// Nothing. If the headers give a length all the same, it is what a HEAD is told of.
+    /// No body. For a HEAD, the headers may still state a length.
     Empty,
     /// Bytes in memory.
     Bytes(Vec<u8>),
-    /// Stored content, of which so many bytes are sent.
+    /// Stored content, and the number of bytes to send.
     Content(Content, u64),
 }
 
 impl Body {
-    /// How many bytes are sent.
+    /// The number of bytes to send.
     pub fn length(&self) -> u64 {
         match self {
             Self::Empty => 0,
@@ -75,15 +75,15 @@ impl Response {
         self.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
     }
 
-    /// Takes the body away, as for a HEAD, and leaves the length that it had.
+    /// Removes the body, as for a HEAD, and keeps its length in the headers.
     #[must_use]
     pub fn without_body(self) -> Self {
         let response = self.with_content_length();
         Self { body: Body::Empty, ..response }
     }
 
-    /// States the body's length, which clients want even where it is nothing. A 304 has none: it
-    /// would be that of the content which is not sent.
+    /// States the body's length, which clients want even if it is 0. A 304 states none: it would be the length of the
+    /// content that is not sent.
     #[must_use]
     pub fn with_content_length(self) -> Self {
         if self.status == 304 || self.header("Content-Length").is_some() {

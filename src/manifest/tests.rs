@@ -20,7 +20,7 @@ fn an_image_refers_to_its_config_and_layers() {
     let manifest = parse(&content, "Application/vnd.oci.image.MANIFEST.v1+json; charset=utf-8").unwrap();
     assert_eq!(named(&manifest.blobs), [(A, Some(7)), (B, None)]);
     assert_eq!(media_type_of(content.as_bytes()), OCI_MANIFEST);
-    // It would be served as another type.
+    // Such a manifest would be served as another type.
     assert!(parse(&content, DOCKER_MANIFEST).unwrap_err().contains("must say so"));
 }
 
@@ -45,10 +45,10 @@ fn what_may_be_left_out_may_be_null() {
     assert_eq!(parse(index, OCI_INDEX).unwrap().entries.len(), 0);
     assert_eq!(media_type_of(index.as_bytes()), OCI_INDEX);
     let no_config = r#"{"schemaVersion":2,"config":null,"layers":[]}"#;
-    assert_eq!(parse(no_config, OCI_MANIFEST).unwrap_err(), "an image manifest has a config");
+    assert_eq!(parse(no_config, OCI_MANIFEST).unwrap_err(), "an image manifest must have a config");
 }
 
-/// A client in Go sees these layers, so that they must be here.
+/// A client in Go sees these layers, so they must be in the repository.
 #[test]
 fn members_are_those_that_a_client_in_go_sees() {
     let content = format!(
@@ -91,7 +91,7 @@ fn an_unknown_type_is_not_looked_into() {
 #[test]
 fn a_manifest_is_never_said_to_be_of_a_type_that_it_is_not() {
     for (content, expected) in [
-        // What does not decide the type may be anything.
+        // Members that do not decide the type may be invalid.
         (r#"{"schemaVersion":2,"config":{},"layers":[{"urls":null,"digest":7}],"subject":[]}"#, OCI_MANIFEST),
         (r#"{"mediaType":7,"schemaVersion":"2","manifests":["x"]}"#, OCI_INDEX),
         (r#"{"mediaType":"","layers":[]}"#, OCI_MANIFEST),
@@ -106,19 +106,19 @@ fn a_manifest_is_never_said_to_be_of_a_type_that_it_is_not() {
             r#"{"schemaVersion":1,"mediaType":"application/vnd.docker.distribution.manifest.v1+prettyjws"}"#,
             DOCKER_SCHEMA1,
         ),
-        // Nothing tells it.
+        // Nothing shows the type.
         ("not json", UNKNOWN),
         ("", UNKNOWN),
         ("[]", UNKNOWN),
         ("{}", UNKNOWN),
         (r#"{"schemaVersion":2}"#, UNKNOWN),
         (r#"{"schemaVersion":2,"config":[],"layers":{},"manifests":7}"#, UNKNOWN),
-        // It would break the header.
+        // The type would break the header.
         (r#"{"mediaType":"a\r\nX: y","config":{},"layers":[]}"#, UNKNOWN),
     ] {
         assert_eq!(media_type_of(content.as_bytes()), expected, "{content}");
     }
-    // Go reads what is not UTF-8, too.
+    // Go also reads text that is not UTF-8.
     assert_eq!(media_type_of(b"{\"annotations\":{\"author\":\"Andr\xe9\"},\"layers\":[]}"), OCI_MANIFEST);
 }
 

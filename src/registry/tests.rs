@@ -7,10 +7,10 @@ use self::recorded::Recorded;
 use super::*;
 use crate::http::Body;
 use crate::http::Method::{Delete, Get, Head, Patch, Post, Put};
-use lighter_hash::{Algorithm, digest};
+use lighter_hash::{Algorithm, Digest};
 use lighter_storage::Memory;
 
-/// A registry, and what its storage is asked.
+/// A registry over storage that records its calls.
 struct Bench {
     storage: Recorded<Memory>,
     config: Config,
@@ -36,7 +36,7 @@ impl Bench {
         (status, self.storage.take_calls().join(" "))
     }
 
-    /// The storage calls that a request takes once it is answered.
+    /// The storage calls after a request's answer.
     fn cost_after(&self, method: Method, target: &str, body: &[u8]) -> String {
         let headers = vec![("Content-Length".to_owned(), body.len().to_string().into_bytes())];
         let registry = Registry::new(self.storage.clone(), &self.config);
@@ -61,7 +61,7 @@ const CONFIG: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c
 const LAYER: &[u8] = b"a layer";
 
 fn manifest() -> String {
-    let layer = digest(Algorithm::Sha256, LAYER);
+    let layer = Digest::of(Algorithm::Sha256, LAYER);
     format!(r#"{{"schemaVersion":2,"config":{{"digest":"{CONFIG}"}},"layers":[{{"digest":"{layer}"}}]}}"#)
 }
 
@@ -69,19 +69,19 @@ fn manifest() -> String {
 fn with_image() -> Bench {
     let bench = Bench::new();
     for content in [&b"{}"[..], LAYER] {
-        let target = format!("/v2/a/blobs/uploads/?digest={}", digest(Algorithm::Sha256, content));
+        let target = format!("/v2/a/blobs/uploads/?digest={}", Digest::of(Algorithm::Sha256, content));
         assert_eq!(bench.send(Post, &target, content).status, 201);
     }
     assert_eq!(bench.send(Put, "/v2/a/manifests/v1", manifest().as_bytes()).status, 201);
     bench
 }
 
-/// Each call is at least one trip to the host. What a request may cost is written here: more is a
-/// decision, not an accident.
+/// Each call is at least one trip to the host. A request may cost no more than this; a higher cost must be decided
+/// deliberately.
 #[test]
 fn a_request_costs_so_many_storage_calls() {
     let bench = with_image();
-    let by_digest = format!("/v2/a/manifests/{}", digest(Algorithm::Sha256, manifest().as_bytes()));
+    let by_digest = format!("/v2/a/manifests/{}", Digest::of(Algorithm::Sha256, manifest().as_bytes()));
     let blob = format!("/v2/a/blobs/{CONFIG}");
     for (method, target, status, calls) in [
         (Get, "/v2/", 200, ""),
@@ -102,13 +102,13 @@ fn a_request_costs_so_many_storage_calls() {
     assert_eq!(put, (201, "get stat get stat put set set set".to_owned()));
 }
 
-/// What an index names is found at once, be it a manifest or a blob. Where nothing is there that it names,
-/// `_layers` is made, once.
+/// The content that an index names is found at once, be it a manifest or a blob. If none of it exists, `_layers` is made,
+/// once.
 #[test]
 fn an_index_costs_so_many_storage_calls() {
     let bench = with_image();
     let index = |media_type: &str, content: &[u8]| {
-        let digest = digest(Algorithm::Sha256, content);
+        let digest = Digest::of(Algorithm::Sha256, content);
         let entry = format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}}}"#, content.len());
         format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#)
     };
@@ -125,7 +125,7 @@ fn an_index_costs_so_many_storage_calls() {
     assert_eq!(bench.cost(Delete, "/v2/b/manifests/v1", b""), (202, "get delete-prefix".to_owned()));
 }
 
-/// Only a request that has started an upload pays for those that nobody completes, once it is answered.
+/// Only a request that started an upload pays for the purging of abandoned ones, and only after its answer.
 #[test]
 fn purging_costs_no_other_request_anything() {
     let bench = with_image();
@@ -150,11 +150,11 @@ fn purging_costs_no_other_request_anything() {
     for (method, target, body) in requests() {
         assert_eq!(bench.cost_after(method.clone(), &target, body), "", "{method} {target}");
     }
-    // A round: what is kept of the one before, a repository, its three uploads, which are young, and nothing after it.
+    // A round: its progress, a repository, its three uploads, which are young, and no other repository.
     let after = bench.cost_after(Post, uploads, b"");
     assert_eq!(after, "get list list get get get list list set");
     assert_eq!(bench.cost_after(Post, uploads, b""), "get");
-    // An instance that knows when the next one begins asks for nothing.
+    // An instance that knows the time of the next round makes no call.
     let registry = Registry::new(bench.storage.clone(), &bench.config);
     registry.purge();
     bench.storage.take_calls();
@@ -162,11 +162,11 @@ fn purging_costs_no_other_request_anything() {
     assert_eq!(bench.storage.take_calls(), [""; 0]);
 }
 
-/// docker's way, containerd's way, and many chunks: the bytes are read again in none.
+/// docker's way, containerd's way, and many chunks: none of them reads the bytes again.
 #[test]
 fn a_push_costs_so_many_storage_calls() {
     let bench = Bench::new();
-    let name = digest(Algorithm::Sha256, b"abcabc");
+    let name = Digest::of(Algorithm::Sha256, b"abcabc");
     let target = format!("{}&digest={name}", bench.started());
     assert_eq!(
         bench.cost(Put, &target, b"abcabc"),
@@ -182,11 +182,11 @@ fn a_push_costs_so_many_storage_calls() {
     assert_eq!((status, calls.as_str()), (201, "open-upload get commit set delete-prefix"));
 }
 
-/// What a page of a list costs depends on what is on it, and not on how much there is besides.
+/// The cost of a page depends on its own entries, not on the number of others.
 #[test]
 fn a_page_costs_what_is_on_it() {
     let bench = with_image();
-    let image = digest(Algorithm::Sha256, manifest().as_bytes());
+    let image = Digest::of(Algorithm::Sha256, manifest().as_bytes());
     for n in 0..10_000 {
         for tag in [format!("a/_manifests/tags/t{n:05}"), format!("r{n:05}/_manifests/tags/v1")] {
             let key = format!("docker/registry/v2/repositories/{tag}/current/link");
@@ -197,7 +197,7 @@ fn a_page_costs_what_is_on_it() {
         let about = format!(
             r#"{{"schemaVersion":2,"config":{{"digest":"{CONFIG}"}},"subject":{{"digest":"{image}"}},"n":{n}}}"#
         );
-        let target = format!("/v2/a/manifests/{}", digest(Algorithm::Sha256, about.as_bytes()));
+        let target = format!("/v2/a/manifests/{}", Digest::of(Algorithm::Sha256, about.as_bytes()));
         assert_eq!(bench.send(Put, &target, about.as_bytes()).status, 201);
     }
     let cost = |target: &str| {
@@ -205,12 +205,12 @@ fn a_page_costs_what_is_on_it() {
         assert_eq!(status, 200, "{target}");
         ["list", "get", "stat", "read"].map(|name| calls.split(' ').filter(|call| *call == name).count())
     };
-    // One more than is on the page tells whether there is another.
+    // One more than on the page shows whether there is another page.
     assert_eq!(cost("/v2/a/tags/list?n=100&last=t05000"), [1, 101, 0, 0]);
-    // What is in each: its manifests, or others below it.
+    // The parts of each: its manifests, or repositories below it.
     assert_eq!(cost("/v2/_catalog?n=100&last=r05000"), [103, 0, 0, 0]);
     let referrers = format!("/v2/a/referrers/{image}?n=100");
-    // The first time, all manifests are looked at.
+    // The first time, all manifests are read.
     assert!(cost(&referrers)[3] > 300);
     assert_eq!(cost(&referrers), [1, 103, 101, 101]);
 }

@@ -1,4 +1,4 @@
-//! `oci-client` and `skopeo`: what they make of being asked for credentials.
+//! `oci-client` and `skopeo`: how they respond to a request for credentials.
 
 use std::process::Command;
 
@@ -90,7 +90,7 @@ fn skopeo_does_what_it_may() {
     let (public, team) = (image("public/app"), image("team/app"));
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let local = format!("dir:{}", directory.path().display());
-    // Pulled without a name, and pushed by whoever may.
+    // Pulled without a name, and pushed by a user with the right.
     copy(&["--src-no-creds", &public, &local]).unwrap();
     copy(&["--src-creds", &ann, &team, &local]).unwrap();
     copy(&["--dest-creds", &bob, &local, &image("home/bob/app")]).unwrap();

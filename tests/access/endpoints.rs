@@ -14,7 +14,7 @@ use crate::manifests::image;
 use crate::server::{SECRET, Server};
 use crate::tables::rows;
 
-/// Everybody who may ask.
+/// All kinds of callers.
 fn callers(server: &Server) -> Vec<(&'static str, Caller<'_>)> {
     let user = |name| Caller::user(server, name);
     let with = |authorization: &str| Caller::with(server, authorization);
@@ -38,8 +38,7 @@ fn callers(server: &Server) -> Vec<(&'static str, Caller<'_>)> {
     ]
 }
 
-/// A good request for a row of the endpoint table, but for who sends it. What is deleted is there for
-/// each of the callers.
+/// A valid request for a row of the endpoint table, apart from the caller. Each caller has content of its own to delete.
 fn ask(
     owner: &Caller,
     caller: &Caller,
@@ -66,7 +65,7 @@ fn ask(
     }
 }
 
-/// The statuses that everybody gets from everything: a line for each endpoint, a column for each caller,
+/// The statuses for every caller at every endpoint: a line for each endpoint, a column for each caller,
 /// and a letter for the challenge that came with it.
 fn table(repository: &str, wanted: impl Fn(&str, &str) -> bool) -> String {
     let server = options().start();

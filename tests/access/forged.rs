@@ -1,4 +1,4 @@
-//! What an attacker sends: forged tokens, broken headers, guessed passwords. And what must stay secret.
+//! What an attacker sends: forged tokens, broken headers, guessed passwords. Also, what must stay secret.
 
 use std::env;
 use std::io::{BufReader, Write};
@@ -51,7 +51,7 @@ fn expect_refused(answer: &Response) {
 
 #[test]
 fn forged_tokens_are_refused_and_the_log_says_why() {
-    const UNSIGNED: &str = "the token is not signed as tokens are here";
+    const UNSIGNED: &str = "the token is not signed with HS256 as this registry signs";
     const FOREIGN: &str = "the token is not signed with this registry's key";
     const BROKEN: &str = "the token is not three parts in base64url";
     let server = server_with_image();
@@ -84,10 +84,10 @@ fn forged_tokens_are_refused_and_the_log_says_why() {
         (BROKEN, format!("{right}=")),
         (BROKEN, format!("{right} x")),
         ("the token is too long", format!("Bearer {}", "x".repeat(17 * 1024))),
-        ("the token is of another issuer", made(&Claims { iss: "another".into(), ..good.clone() })),
+        ("the token comes from another issuer", made(&Claims { iss: "another".into(), ..good.clone() })),
         ("the token is for another service", made(&audience("another"))),
         ("the token is for another service", made(&audience(""))),
-        ("the token is not good yet", made(&Claims { nbf: now() + 200, ..good.clone() })),
+        ("the token is not valid yet", made(&Claims { nbf: now() + 200, ..good.clone() })),
         ("an expired token", made(&claims(400, SCOPE))),
     ] {
         expect_refused(&Caller::with(&server, &authorization).send("GET", TARGET));
@@ -157,7 +157,7 @@ fn broken_credentials_are_refused() {
     // In any case, as RFC 7235 has it.
     let right = credentials("ann");
     expect(Caller::with(&server, &right.replace("Basic", "bAsIc")).send("GET", TARGET), "200 OK");
-    // Of two there is no telling which one counts, and what is no text is none.
+    // Two headers are refused, because it is unclear which one counts. So is a header that is not text.
     let twice = Caller::with(&server, &right).request("GET", TARGET).header("Authorization", "Basic Og==");
     expect_refused(&twice.send());
     let send = |value: &[u8]| {
@@ -177,7 +177,7 @@ fn broken_credentials_are_refused() {
     expect(Caller::with(&server, &right).send("GET", TARGET), "200 OK");
 }
 
-/// Every wrong password takes a second, so that they are all sent at once.
+/// Every wrong password takes a second, so all are sent at once.
 #[test]
 fn guessing_takes_its_time_and_learns_nothing() {
     let server = server_with_image();

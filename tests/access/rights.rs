@@ -1,4 +1,4 @@
-//! What rights do beyond a single answer: the list of repositories, mounts, uploads.
+//! The effects of rights beyond a single answer: the list of repositories, mounts, uploads.
 
 use insta::assert_snapshot;
 

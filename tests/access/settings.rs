@@ -1,4 +1,4 @@
-//! The variables of access control: what is wrong is told, and closes the registry.
+//! The variables of access control: an invalid one is named in the log, and closes the registry.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn what_is_set_up_by_half_serves_nothing() {
     let rules = |rules| ("REGISTRY_AUTH_RULES", rules);
     let path = "/var/lib/registry/htpasswd";
     for (variables, reason) in [
-        (&[("REGISTRY_AUTH", "silly")][..], "REGISTRY_AUTH is `htpasswd`, `token` or `none`"),
+        (&[("REGISTRY_AUTH", "silly")][..], "REGISTRY_AUTH must be `htpasswd`, `token` or `none`"),
         (&[AUTH], "neither REGISTRY_AUTH_HTPASSWD_PATH nor REGISTRY_AUTH_HTPASSWD_ENTRIES is set"),
         (&[set], "REGISTRY_AUTH_HTPASSWD_ENTRIES is set, but REGISTRY_AUTH is not"),
         (
@@ -32,17 +32,20 @@ fn what_is_set_up_by_half_serves_nothing() {
         (&[AUTH, ("REGISTRY_AUTH_HTPASSWD_PATH", "/etc/htpasswd")], "cannot read /etc/htpasswd"),
         (
             &[AUTH, ("REGISTRY_AUTH_HTPASSWD_ENTRIES", "ann:secret")],
-            "line 1: the hash of \\\"ann\\\" is not bcrypt's",
+            "line 1: the hash of \\\"ann\\\" is not bcrypt",
         ),
         (&[AUTH, ("REGISTRY_AUTH_HTPASSWD_ENTRIES", "secret")], "line 1 is not of the form NAME:HASH"),
         (&[AUTH, set, rules("secret")], "REGISTRY_AUTH_RULES: "),
         (&[AUTH, set, rules(r#"{"repositories": {"*": {"ann": ["pull"]}}}"#)], "unknown subject"),
         (&[AUTH, set, rules(r#"{"repositories": {"home/{user}*": {}}}"#)], "is not a pattern"),
         (&[AUTH, set, ("REGISTRY_AUTH_RULES_PATH", path)], "REGISTRY_AUTH_RULES_PATH: cannot read"),
-        (&[AUTH, set, ("REGISTRY_AUTH_TOKEN_SERVICE", "a\"b")], "REGISTRY_AUTH_TOKEN_SERVICE is plain text"),
+        (
+            &[AUTH, set, ("REGISTRY_AUTH_TOKEN_SERVICE", "a\"b")],
+            "REGISTRY_AUTH_TOKEN_SERVICE must be plain text",
+        ),
         (
             &[AUTH, set, ("REGISTRY_AUTH_HTPASSWD_REALM", "a\\b")],
-            "REGISTRY_AUTH_HTPASSWD_REALM is plain text",
+            "REGISTRY_AUTH_HTPASSWD_REALM must be plain text",
         ),
     ] {
         let server = with(variables).start();
@@ -71,7 +74,7 @@ fn a_user_without_bcrypt_is_left_out_and_the_others_log_in() {
     let server = options.start();
     expect(Caller::user(&server, "ann").send("GET", "/token"), "200 OK");
     expect(Caller::user(&server, "ann").send("GET", "/v2/"), "200 OK");
-    let line = server.logged("REGISTRY_AUTH_HTPASSWD_PATH: line 1: the hash of \"bob\" is not bcrypt's");
+    let line = server.logged("REGISTRY_AUTH_HTPASSWD_PATH: line 1: the hash of \"bob\" is not bcrypt");
     assert!(line.ends_with("this user cannot log in") && !server.log().contains("5en6"), "{}", server.log());
     expect(Caller::with(&server, &basic("bob", "secret")).send("GET", "/token"), "401 Unauthorized");
 }
@@ -140,7 +143,7 @@ fn a_secret_that_the_registry_made_signs_tokens() {
 
 #[test]
 fn an_open_registry_says_so_until_it_is_told_that_it_is_meant_so() {
-    const NOTICE: &str = "there is no access control";
+    const NOTICE: &str = "access control is off";
     let server = Server::start();
     expect(server.get("/v2/").send(), "200 OK");
     server.logged(NOTICE);

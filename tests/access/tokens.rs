@@ -13,7 +13,7 @@ use crate::server::Server;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What an answer gives, without what varies.
+/// The body of an answer, without the values that vary.
 fn granted(answer: &Response) -> String {
     assert_eq!(answer.status(), "200 OK", "{answer}");
     assert_eq!(answer.header("cache-control"), "no-store", "{answer}");
@@ -90,7 +90,7 @@ fn docker_pulls_without_a_name_and_may_not_push() {
     expect(nobody.send("GET", "/v2/"), "200 OK");
     expect(nobody.send("HEAD", "/v2/public/app/manifests/v1"), "200 OK");
     assert_eq!(nobody.send("GET", &format!("/v2/public/app/blobs/{}", sha256(b"hello"))).text(), "hello");
-    // For a push it gets no more, and is told that it must log in.
+    // A token for a push has no more rights, and the answer to the push asks for a login.
     let issued = docker.send("GET", "/token?scope=repository%3Apublic%2Fapp%3Apull%2Cpush&service=lighter");
     assert_eq!(granted(&issued), "repository:public/app:pull");
     let nobody = Caller::with(&server, &format!("Bearer {}", token(&issued)));
@@ -137,16 +137,16 @@ fn containerd_asks_by_a_form() {
     // Several scopes stand in one parameter.
     let more = form.replace("&grant_type", "+repository:home/cy/x:pull&grant_type");
     assert_eq!(granted(&post(&server, &more)), "repository:team/app:pull,push repository:home/cy/x:pull");
-    // The type of the form is no reason to refuse it, and neither are chunks.
+    // A form is accepted with any media type, and in chunks.
     let chunked = server.post("/token").chunked(std::io::Cursor::new(form.clone())).send();
     assert_eq!(granted(&chunked), "repository:team/app:pull,push");
     // With a token instead of a password it falls back to the other way.
     assert_snapshot!(post(&server, "grant_type=refresh_token&refresh_token=x&service=lighter"), @r#"
     400 Bad Request
-    content-length: 142
+    content-length: 151
     content-type: application/json
 
-    {"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported.","detail":"there are no refresh tokens here; log in by password"}]}
+    {"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported.","detail":"this registry gives no refresh tokens; log in with a password"}]}
     "#);
 }
 
@@ -226,10 +226,10 @@ fn nonsense_is_refused_at_the_token_service() {
     for (query, detail) in [
         ("service=another", "unknown service; this registry is"),
         ("service=", "unknown service; this registry is"),
-        ("scope=repository", "is no scope"),
-        ("scope=repository:a", "is no scope"),
-        ("scope=:a:pull", "is no scope"),
-        ("scope=repository::pull", "is no scope"),
+        ("scope=repository", "is not a scope"),
+        ("scope=repository:a", "is not a scope"),
+        ("scope=:a:pull", "is not a scope"),
+        ("scope=repository::pull", "is not a scope"),
         (&*format!("{many}scope=registry:catalog:*"), "at most 100 scopes"),
     ] {
         let answer = server.get(&format!("/token?{query}")).send();

@@ -1,4 +1,4 @@
-//! Uploads that take longer than a token is good. Whoever began one with a good token finishes it.
+//! Uploads that take longer than a token is valid. A client that began one with a valid token can finish it.
 
 use lighter::clock::rfc3339;
 use lighter::upload_state::{Secret, UploadState};
@@ -11,7 +11,7 @@ use crate::server::{SECRET, Server};
 
 const UPLOADS: &str = "/v2/team/app/blobs/uploads/";
 
-/// Where an upload is that Ann has begun, as if that had been so many seconds ago.
+/// The location of an upload that Ann began, as if this many seconds ago.
 fn begun(server: &Server, repository: &str, seconds_ago: u64) -> String {
     let started = Caller::user(server, "ann").send("POST", &format!("/v2/{repository}/blobs/uploads/"));
     let uuid = started.header("docker-upload-uuid").to_owned();
@@ -30,7 +30,7 @@ fn located(repository: &str, uuid: &str, secret: &str, seconds_ago: u64) -> Stri
     format!("/v2/{repository}/blobs/uploads/{uuid}?_state={state}")
 }
 
-/// Ann with a token that she got so many seconds ago. It was good for 300, and a minute of leeway.
+/// Ann, with a token that she got this many seconds ago. It was valid for 300, and a minute of leeway.
 fn with_token_of(server: &Server, seconds_ago: u64) -> Caller<'_> {
     Caller::with(server, &signed(SECRET, &claims(seconds_ago, SCOPE)))
 }

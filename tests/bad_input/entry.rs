@@ -1,5 +1,5 @@
-//! What bad input is given to, and what must hold whatever it is. The property tests and the fuzz
-//! targets share it: both make bytes, and the bytes decide on requests.
+//! The entry points for bad input, and the invariants that must hold. The property tests and the fuzz targets share
+//! them: both make bytes, and the bytes decide on requests.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use lighter::auth::{Auth, Backend, Passwords, Rules, basic};
 use lighter::config::Config;
 use lighter::endpoint::Resource;
 use lighter::http::query::{decode, encode};
-use lighter::http::range::{Chunk, Wanted, wanted};
+use lighter::http::range::{ByteRange, Chunk};
 use lighter::http::{Body, Method, Query, Request};
 use lighter::manifest::{Manifest, index_entries, media_type_of};
 use lighter::media_type::UNKNOWN;
@@ -112,7 +112,7 @@ const BODIES: [&str; 9] = [
 const USERS: &str = "ann:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG";
 const ANN: &str = "Basic YW5uOnBhc3M=";
 
-/// Credentials of nobody.
+/// Invalid credentials.
 const CREDENTIALS: [&str; 8] = [
     "Basic Og==",
     "Basic YW5uOng=",
@@ -153,7 +153,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A request, mostly for something that there is. Says, too, whether it brings credentials of somebody.
+    /// A request, mostly for something that there is. Also returns whether it has valid credentials.
     fn request<'b>(&mut self, locations: &[String], body: &'b mut Broken) -> Option<(Request<'b>, bool)> {
         let method = match self.byte()? % 8 {
             0 | 1 => Method::Get,
@@ -219,7 +219,7 @@ fn token() -> String {
     format!("Bearer {}", TokenKey::new(b"secret").sign(&claims))
 }
 
-/// ResourceActions control, under which those without a name may only pull.
+/// Access control under which anonymous callers may only pull.
 fn auth() -> Auth {
     let rules = r#"{"repositories": {"*": {"anonymous": ["pull"], "user:ann": ["*"]}}}"#;
     Auth {
@@ -293,7 +293,7 @@ pub(crate) fn session(data: &[u8]) {
     }
 }
 
-/// Whether a key is as `wit/types.wit` has it, and begins as ours do.
+/// Whether a key is valid by `wit/types.wit`, and begins as Lighter's keys do.
 fn is_key(key: &str) -> bool {
     let ours = key.starts_with("docker/registry/v2/") || key.starts_with("lighter/");
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
@@ -320,7 +320,7 @@ pub(crate) fn texts(text: &str) {
         assert!(chunk.first <= chunk.last && chunk.length() > 0);
     }
     for size in [0, 1, 10, u64::MAX] {
-        if let Wanted::Part { offset, length } = wanted(Some(text), size) {
+        if let ByteRange::Part { offset, length } = ByteRange::parse(Some(text), size) {
             assert!(
                 length > 0 && offset.checked_add(length).is_some_and(|end| end <= size),
                 "{text:?} of {size}"

@@ -1,6 +1,6 @@
-//! What a client knows to be stored, and what it found to be otherwise.
+//! The content that a client knows to be stored, and the losses that it found.
 
-/// What a client did, and what it saw.
+/// The history of a client: its requests and the results.
 #[derive(Default)]
 pub(super) struct History {
     /// The digests of the blobs that the registry said it has.
@@ -9,7 +9,7 @@ pub(super) struct History {
     pub(super) manifests: Vec<String>,
     /// The tag that this client alone moves.
     pub(super) own: Tag,
-    /// The tag that all clients move, as far as this one did.
+    /// This client's part in the tag that all clients move.
     pub(super) shared: Tag,
     /// How many of the blobs and manifests were checked before.
     pub(super) checked: (usize, usize),
@@ -23,14 +23,14 @@ pub(super) struct History {
     pub(super) cancelled: u64,
     /// Uploads that were broken off when the server had ended them, but not said so.
     pub(super) ended: u64,
-    /// Things that were looked at.
+    /// The number of checks.
     pub(super) checks: u64,
-    /// What was not as it must be.
+    /// The checks that failed.
     pub(super) losses: Vec<String>,
 }
 
 impl History {
-    /// Notes whether something is as it must be.
+    /// Records a check.
     pub(super) fn expect(&mut self, right: bool, wrong: impl FnOnce() -> String) {
         self.checks += 1;
         if !right {
@@ -49,18 +49,18 @@ pub(super) struct Tag {
 }
 
 impl Tag {
-    /// Notes what is about to be sent.
+    /// Records what is about to be sent.
     pub(super) fn send(&mut self, digest: &str) {
         self.sent.push(digest.to_owned());
     }
 
-    /// Notes that what was sent last was acknowledged.
+    /// Records that the last request was acknowledged.
     pub(super) fn acknowledge(&mut self) {
         self.last = self.sent.pop();
         self.sent.clear();
     }
 
-    /// Where the tag may point, if nobody else moved it.
+    /// Where the tag may point, if no other client moved it.
     pub(super) fn may_be(&self) -> Vec<String> {
         self.last.iter().chain(&self.sent).cloned().collect()
     }

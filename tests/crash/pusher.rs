@@ -1,4 +1,4 @@
-//! A client that pushes in every way that there is, and takes up what was broken off.
+//! A client that pushes in every possible way, and resumes interrupted uploads.
 
 use std::io;
 use std::mem;
@@ -15,8 +15,8 @@ use crate::server::Server;
 /// The repository whose tag all clients move.
 pub(super) const SHARED: &str = "crash/shared";
 
-/// How long to wait before an upload that is held is asked for again: the claim of a server that was
-/// killed expires after some seconds.
+/// How long to wait before an upload that is busy is tried again: the lease of a killed server expires after some
+/// seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The most requests that an upload's bytes are sent in.
@@ -48,7 +48,7 @@ struct Upload {
     location: String,
     /// How many bytes the registry said it has.
     acknowledged: usize,
-    /// Whether a request is on its way that ends it.
+    /// Whether a request that ends the upload was sent.
     ending: bool,
     /// When to try again.
     later: Option<Instant>,
@@ -87,7 +87,7 @@ impl Pusher {
         let _ = self.push(&mut session).expect_err("the server is killed");
     }
 
-    /// Takes up what was broken off, as far as it is not held.
+    /// Resumes interrupted uploads, except busy ones.
     pub(super) fn take_up_now(&mut self, address: SocketAddr) -> io::Result<()> {
         self.take_up(&mut Session { address, answers: None })
     }
@@ -132,8 +132,7 @@ impl Pusher {
         self.append(session, 0, chunks)
     }
 
-    /// Sends the rest of the current upload in so many requests, of which the last completes it if
-    /// there are several.
+    /// Sends the rest of the current upload in this many requests. If there are several, the last one completes it.
     fn append(&mut self, session: &mut Session, from: usize, chunks: u64) -> io::Result<()> {
         let Some(upload) = &mut self.current else { return Ok(()) };
         let mut from = from;
@@ -162,7 +161,7 @@ impl Pusher {
         self.complete(session, from)
     }
 
-    /// Completes the current upload, with what is left of it.
+    /// Completes the current upload, with the rest of its bytes.
     fn complete(&mut self, session: &mut Session, from: usize) -> io::Result<()> {
         let Some(upload) = &mut self.current else { return Ok(()) };
         let digest = sha256(&upload.content);
@@ -179,7 +178,7 @@ impl Pusher {
         Ok(())
     }
 
-    /// Puts off the current upload, which is held by a server that was killed; or else complains.
+    /// Postpones the current upload if a killed server still holds it; otherwise records a failure.
     fn refused(&mut self, answer: &Response) -> io::Result<()> {
         let Some(mut upload) = self.current.take() else { return Ok(()) };
         let busy = ["409 Conflict", "416 Range Not Satisfiable"].contains(&answer.status());
@@ -247,8 +246,7 @@ impl Pusher {
         Ok(())
     }
 
-    /// Takes up every upload that was broken off: asks where it stands, and then completes it or
-    /// cancels it.
+    /// Resumes every interrupted upload: asks for its status, and then completes or cancels it.
     fn take_up(&mut self, session: &mut Session) -> io::Result<()> {
         let broken_off = mem::take(&mut self.current);
         let (now, waiting) = mem::take(&mut self.interrupted)

@@ -17,12 +17,12 @@ use crate::workspace;
 /// The test that kills the server.
 const CRASH: &str = "crash::what_was_acknowledged_outlives_the_server";
 
-/// The integration tests that are run once more over a registry and a driver that were composed. They call
-/// each function of the contract, and need the environment that a driver gives.
+/// The integration tests that also run over a composed registry and driver. They call each function of the contract, and
+/// need the environment that a driver provides.
 const OF_COMPOSITION: [&str; 4] = ["blobs::", "deletes::", "uploads::", "variables::"];
 
-/// Runs every test. Those over HTTP start wasmtime with the component, and then once more with the
-/// key-value driver's; and where there is `spin`, it with the key-value driver's.
+/// Runs every test. The tests over HTTP run on wasmtime with the component, then with that of the key-value driver, and
+/// on Spin with the latter if `spin` is installed.
 pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[String]) -> Result<()> {
     const INTEGRATION: &[&str] = &["--package", "lighter", "--test", "integration"];
     let run = |driver: &WithDriver, selection: &[&str], variables: &[(&str, &str)]| {
@@ -31,7 +31,7 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
         if long {
             tests.env("LIGHTER_LONG", "1");
         }
-        // What has the name that is asked for may be no test of a driver.
+        // The name that was asked for may not be that of a driver's test.
         let at_least = u64::from(arguments.is_empty() || selection != INTEGRATION);
         counted(tests.args(selection).arg("--").args(arguments), at_least)
     };
@@ -59,8 +59,8 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
     .map(drop)
 }
 
-/// Runs tests, and says how many passed, how many were skipped, and why. Fails if fewer ran than there must be: where
-/// none has the name that was asked for, libtest is content. Returns what they wrote.
+/// Runs tests, and says how many passed, how many were skipped, and why. Fails if fewer ran than `at_least`,
+/// because libtest succeeds even if no test has the requested name. Returns the output.
 fn counted(tests: &mut Command, at_least: u64) -> Result<String> {
     let notes = workspace("target/tmp/skipped");
     fs::create_dir_all(workspace("target/tmp"))?;
@@ -80,19 +80,19 @@ fn counted(tests: &mut Command, at_least: u64) -> Result<String> {
     Ok(said)
 }
 
-/// Returns how many tests passed, by lines such as `test result: ok. 3 passed; 0 failed; ...`; none if nothing was to
-/// be run.
+/// Returns how many tests passed, by lines such as `test result: ok. 3 passed; 0 failed; ...`, or `None` if there is no
+/// such line.
 fn passed(said: &str) -> Option<u64> {
     let results = said.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
     let counts = results.filter_map(|result| result.split(' ').next()?.parse::<u64>().ok());
     counts.reduce(|sum, count| sum + count)
 }
 
-/// Gives anything to everything that reads it, for about so many seconds: by libFuzzer, or, where that or a
-/// nightly compiler is missing, by the property tests of the same, which choose anew each time.
+/// Feeds random input to every parser, for about this many seconds: by libFuzzer, or, if that or a nightly compiler is
+/// missing, by repeating the property tests, whose input differs each time.
 pub(crate) fn fuzz(seconds: u64) -> Result<()> {
     const TARGETS: [&str; 3] = ["texts", "manifests", "session"];
-    // By rustup's cargo, which knows other compilers than the one that runs this.
+    // `cargo` of rustup, which finds other compilers than the current one.
     let fuzz = || {
         let mut cargo = Command::new("cargo");
         cargo.env_remove("CARGO").current_dir(workspace("")).args(["+nightly", "fuzz"]);
@@ -114,7 +114,7 @@ pub(crate) fn fuzz(seconds: u64) -> Result<()> {
     })
 }
 
-/// Runs the test that kills the server, with so many kills.
+/// Runs the test that kills the server, with this many kills.
 pub(crate) fn crash(wasmtime: &Path, component: &Path, kills: u64, seed: u64) -> Result<()> {
     let mut tests = tests(wasmtime, component);
     tests.env("LIGHTER_KILLS", kills.to_string()).env("LIGHTER_SEED", seed.to_string());
@@ -127,7 +127,7 @@ pub(crate) fn bench(wasmtime: &Path, component: &Path, arguments: &[String]) -> 
     let mut bench = cargo();
     bench.env("LIGHTER_WASMTIME", wasmtime).env("LIGHTER_COMPONENT", component);
     bench.args(["run", "--package", "lighter-bench", "--manifest-path"]).arg(workspace("Cargo.toml"));
-    // Where the caller is: it may name a file there.
+    // In the caller's directory, because an argument may be a relative path.
     run(bench.current_dir(env::current_dir()?).arg("--").args(arguments))
 }
 
@@ -137,7 +137,7 @@ fn tests(wasmtime: &Path, component: &Path) -> Command {
     tests
 }
 
-/// Checks the format, lints what runs here as well as what runs on a WebAssembly host, and checks the dependencies.
+/// Checks the format, lints the code for this machine and for WebAssembly, and checks the dependencies.
 pub(crate) fn lint(toolchain: &Toolchain) -> Result<()> {
     step("checking the format", || run(cargo().args(["fmt", "--all", "--check"])))?;
     step("linting for this machine", || {
@@ -151,9 +151,9 @@ pub(crate) fn lint(toolchain: &Toolchain) -> Result<()> {
     step("checking the dependencies against deny.toml", deny)
 }
 
-/// Checks the licences and sources of all dependencies, and whether there are advisories about them, by cargo-deny.
-/// Without it that is said, and in CI it is a failure. The database of advisories comes over the network: where it
-/// cannot be had, that is said, too.
+/// Checks the licences, sources and advisories of all dependencies with cargo-deny. If cargo-deny is missing, this prints a
+/// notice, and fails in CI. The database of advisories comes over the network: if it cannot be fetched, this prints a
+/// warning.
 fn deny() -> Result<()> {
     let own = workspace("target/tools/bin/cargo-deny");
     let deny = || {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::serve::Site;
 
-/// What `cargo xtask help` prints.
+/// The text of `cargo xtask help`.
 pub(crate) const HELP: &str = "\
 Builds, serves and tests Lighter.
 
@@ -46,7 +46,7 @@ Commands:
 Everything that is downloaded or built is kept under target/.
 ";
 
-/// What `cargo xtask` was asked to do.
+/// A task of `cargo xtask`.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
     /// Compile.
@@ -55,41 +55,41 @@ pub(crate) enum Task {
     Serve(Site),
     /// Run all tests.
     Test {
-        /// The long ones too.
+        /// Whether to include the long tests.
         long: bool,
-        /// What the test programs are told.
+        /// The arguments for the test programs.
         arguments: Vec<String>,
     },
     /// Measure beside other registries.
     Bench {
-        /// What the benchmark is told.
+        /// The arguments for the benchmark.
         arguments: Vec<String>,
     },
     /// Kill the server while clients push.
     Crash {
-        /// How often.
+        /// The number of kills.
         kills: u64,
-        /// What decides the moments.
+        /// The seed for the content of the pushes and the times of the kills.
         seed: u64,
     },
     /// Run the conformance suite.
     Conformance {
-        /// The program that it is.
+        /// The suite's program.
         suite: PathBuf,
     },
-    /// Give anything to everything that reads it.
+    /// Feed random input to every parser.
     Fuzz {
-        /// For how long.
+        /// The approximate duration.
         seconds: u64,
     },
     /// Check the format, and lint.
     Lint,
-    /// Say how to use it.
+    /// Print the help.
     Help,
 }
 
 impl Task {
-    /// Reads what follows the program's name.
+    /// Reads the arguments after the program's name.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut words = words.into_iter();
         let mut task = match words.next().as_deref() {

@@ -1,4 +1,4 @@
-//! The components: the registry with each storage, and what the tests run beside.
+//! The components: the registry with each storage, and those that only tests need.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use crate::workspace;
 /// A component that is shipped: the registry with its storage linked in.
 struct Product {
     name: &'static str,
-    /// What it is compiled from.
+    /// The package that it is compiled from.
     part: &'static str,
-    /// It has at most so many bytes: small enough for every edge host, and to be fetched at a cold start.
+    /// Its size limit in bytes, so that every edge host accepts it and a cold start can fetch it.
     budget: usize,
 }
 
@@ -27,33 +27,33 @@ const PRODUCTS: [Product; 3] = [
     Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 450_000 },
 ];
 
-/// What is said of a component that was built without wasm-opt.
+/// The notice about a component that was built without wasm-opt.
 const UNOPTIMISED: &str = "this component was built without wasm-opt: it is about a sixth larger than a shipped one, and its \
                            size is not checked against the budget; most systems package wasm-opt as binaryen";
 
-/// The one that is served.
+/// The component that is served.
 const DEFAULT: &str = "lighter-filesystem";
 const KEY_VALUE_PRODUCT: &str = "lighter-keyvalue";
 
-// What they are compiled from: packages of `components/`.
+// The packages in `components/` that they are compiled from.
 
 const FILESYSTEM: &str = "component-filesystem";
 const FILESYSTEM_WITH_TOKEN_SERVER: &str = "component-filesystem-token-server";
 const KEY_VALUE: &str = "component-keyvalue";
 
-/// What can be composed: the registry alone, and the storage drivers.
+/// The parts for composition: the registry alone, and the storage drivers.
 const COMPOSABLE: [&str; 3] = [REGISTRY, FILESYSTEM_DRIVER, KEY_VALUE_DRIVER];
 const REGISTRY: &str = "component-registry";
 const FILESYSTEM_DRIVER: &str = "component-driver-filesystem";
 const KEY_VALUE_DRIVER: &str = "component-driver-keyvalue";
 
-/// What checks a driver in the registry's place.
+/// The component that checks a driver in the registry's place.
 const CONTRACT: &str = "lighter-contract";
 
 /// A key-value store over files, for tests on hosts that have none.
 const KEY_VALUE_HOST: &str = "keyvalue-host";
 
-/// What the tests are run with.
+/// The components for the tests.
 pub(crate) struct Tested {
     /// The driver that is served.
     pub(crate) default: WithDriver,
@@ -65,7 +65,7 @@ pub(crate) struct Tested {
     pub(crate) composed: PathBuf,
 }
 
-/// What there is with a storage driver.
+/// The components with one storage driver.
 pub(crate) struct WithDriver {
     /// The registry.
     pub(crate) registry: PathBuf,
@@ -78,13 +78,13 @@ pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
     PRODUCTS.iter().map(|product| product.part).chain(COMPOSABLE).chain([CONTRACT, KEY_VALUE_HOST])
 }
 
-/// Builds the component that is served, and returns where it is.
+/// Builds the component that is served, and returns its path.
 pub(crate) fn build_default(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Result<PathBuf> {
     make(toolchain, wasm_opt, &PRODUCTS[..1])?;
     Ok(product(DEFAULT))
 }
 
-/// Builds all components that are shipped, and the parts that can be composed.
+/// Builds all shipped components, and the parts for composition.
 pub(crate) fn build(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Result<()> {
     make(toolchain, wasm_opt, &PRODUCTS)?;
     step("compiling the registry and the storage drivers separately", || {
@@ -92,7 +92,7 @@ pub(crate) fn build(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Result<()
     })
 }
 
-/// Makes components that are shipped.
+/// Builds shipped components.
 fn make(toolchain: &Toolchain, wasm_opt: Option<&Path>, products: &[Product]) -> Result<()> {
     step("compiling the registry with its storage to WebAssembly", || {
         products.iter().try_for_each(|product| compile(toolchain, wasm_opt, product.part))
@@ -114,8 +114,8 @@ fn make(toolchain: &Toolchain, wasm_opt: Option<&Path>, products: &[Product]) ->
     Ok(())
 }
 
-/// Builds, and composes what only tests need: the checks of the storage contract with each driver, the
-/// registry with one, and what is over the key-value driver with a store over files.
+/// Builds, and composes the components for tests: the checks of the storage contract with each driver, the registry with
+/// one driver, and everything over the key-value driver with a store over files.
 pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Result<Tested> {
     build(toolchain, wasm_opt)?;
     step("compiling the components that test the drivers", || {
@@ -153,7 +153,8 @@ pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Re
     })
 }
 
-/// Compiles a part as a cdylib alone: with the rlib beside it cargo would leave out LTO. What comes of it goes through wasm-opt, which takes a seventh off what LLVM leaves.
+/// Compiles a part as a cdylib only, because cargo omits LTO if it also builds an rlib. The result goes through wasm-opt,
+/// which makes it a seventh smaller.
 fn compile(toolchain: &Toolchain, wasm_opt: Option<&Path>, part: &str) -> Result<()> {
     let mut cargo = toolchain.cargo("rustc");
     cargo.args(["--release", "--lib", "--crate-type", "cdylib", "--package", part]);
@@ -165,7 +166,7 @@ fn compile(toolchain: &Toolchain, wasm_opt: Option<&Path>, part: &str) -> Result
     let component = fs::read(&compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
     let Some(wasm_opt) = wasm_opt else {
         write(&component, &optimised)?;
-        // As old as what it was made of, so that it is made anew once there is a wasm-opt.
+        // As old as its source, so that it is made again when wasm-opt has been installed.
         let unoptimised = File::options().write(true).open(&optimised)?;
         return Ok(unoptimised.set_modified(fs::metadata(&compiled)?.modified()?)?);
     };
@@ -174,13 +175,13 @@ fn compile(toolchain: &Toolchain, wasm_opt: Option<&Path>, part: &str) -> Result
     write(&component, &optimised).map(drop)
 }
 
-/// Whether what a part was compiled to was optimised since.
+/// Whether a part was optimised after it was compiled.
 fn is_optimised(part: &str) -> bool {
     let time = |path: &Path| fs::metadata(path).and_then(|stat| stat.modified()).ok();
     time(&optimised(part)) > time(&compiled(part))
 }
 
-/// Optimises a core module for size. What it may be made of is what LLVM makes it of.
+/// Optimises a core module for size, without features of WebAssembly that LLVM does not use.
 fn optimise(wasm_opt: &Path, module: &[u8]) -> Result<Vec<u8>> {
     const FEATURES: [&str; 6] = [
         "--enable-bulk-memory",
@@ -201,7 +202,7 @@ fn optimise(wasm_opt: &Path, module: &[u8]) -> Result<Vec<u8>> {
     fs::read(&after).with_context(|| format!("cannot read {}", after.display()))
 }
 
-/// Returns where a component that is shipped is written.
+/// Returns the path of a shipped component.
 fn product(name: &str) -> PathBuf {
     in_components("", name)
 }
@@ -210,12 +211,12 @@ fn in_components(directory: &str, name: &str) -> PathBuf {
     workspace("target/components").join(directory).join(name).with_extension("wasm")
 }
 
-/// Returns where the compiler puts a part.
+/// Returns the path of a part's compiled module.
 fn compiled(part: &str) -> PathBuf {
     workspace("target").join(TARGET).join("release").join(part.replace('-', "_")).with_extension("wasm")
 }
 
-/// Returns where it is put once it was optimised.
+/// Returns the path of a part's optimised module.
 fn optimised(part: &str) -> PathBuf {
     in_components("parts", part.trim_start_matches("component-"))
 }

@@ -6,17 +6,17 @@ use wac_graph::{CompositionGraph, EncodeOptions};
 
 use crate::sections::without_names;
 
-/// The package of the interfaces through which the registry and a driver meet.
+/// The package of the interfaces between the registry and a driver.
 pub(crate) const STORAGE: &str = "lighter:storage/";
 
-/// The package of the interfaces through which the key-value driver and a store meet.
+/// The package of the interfaces between the key-value driver and a store.
 pub(crate) const KEY_VALUE_STORE: &str = "wasi:keyvalue/";
 
-/// What every host calls.
+/// The interface that every host calls.
 const HANDLER: &str = "wasi:http/incoming-handler@";
 
-/// Plugs the driver's exports into the registry's imports: all of one package, and what else of WASI the
-/// driver exports, such as variables.
+/// Plugs the driver's exports into the registry's imports: all interfaces of one package, and any other interfaces of WASI
+/// that the driver exports, such as variables.
 ///
 /// Unlike `wac plug`, which skips what does not fit and leaves the failure to the host, this names
 /// each misfit, and makes sure that nothing but WASI is left to import.
@@ -45,15 +45,14 @@ pub(crate) fn compose(registry: &[u8], driver: &[u8], met_at: &str) -> Result<Ve
     Ok(component)
 }
 
-/// Returns a component as it is shipped that was not composed. It, too, imports nothing but WASI.
+/// Returns the shipped form of a component that was not composed. It imports only WASI, too.
 pub(crate) fn ship(component: &[u8]) -> Result<Vec<u8>> {
     let component = without_names(component)?;
     check(&component)?;
     Ok(component)
 }
 
-/// Fails unless a component, read anew from its bytes, imports nothing but WASI and exports the
-/// HTTP handler.
+/// Fails unless a component, parsed again from its bytes, imports only WASI and exports the HTTP handler.
 fn check(component: &[u8]) -> Result<()> {
     let mut graph = CompositionGraph::new();
     let package = package("lighter:shipped", component, &mut graph)?;

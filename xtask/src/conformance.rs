@@ -1,4 +1,4 @@
-//! The conformance suite of the OCI Distribution Spec, with everything turned on that it can test.
+//! The conformance suite of the OCI Distribution Spec, with every option turned on.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::components::Tested;
 use crate::process::step;
 use crate::workspace;
 
-/// The versions of the spec that the suite knows by name: the one that is released, and the next.
+/// The versions of the spec that the suite knows: the released one, and the next.
 const VERSIONS: [&str; 2] = ["stable", "dev"];
 
-/// What the suite can be told to test or to leave out, by the variables that say so.
+/// The variables that turn the suite's options on or off.
 const SETTINGS: [&str; 30] = [
     "OCI_API_PULL",
     "OCI_API_PUSH",
@@ -49,7 +49,7 @@ const SETTINGS: [&str; 30] = [
     "OCI_DATA_SHA512",
 ];
 
-/// Runs the suite over each storage driver, and fails unless it passes as a whole: what it skips is no pass.
+/// Runs the suite over each storage driver, and fails unless all tests pass; a skipped test counts as a failure.
 pub(crate) fn conformance(wasmtime: &Path, tested: &Tested, suite: &Path) -> Result<()> {
     let suite = fs::canonicalize(suite).with_context(|| {
         format!("{} does not exist: build the suite as docs/conformance.md says", suite.display())
@@ -92,12 +92,12 @@ fn one_run(wasmtime: &Path, component: &Path, suite: &Path, version: &str, resul
     command.current_dir(results).env("OCI_VERSION", version).env("OCI_RESULTS_DIR", results);
     command.env("OCI_REGISTRY", address.to_string()).env("OCI_TLS", "disabled");
     command.envs(SETTINGS.map(|setting| (setting, "true")));
-    // How it ends says no more than what it prints.
+    // Its exit status adds nothing to the report.
     let output = command.output().with_context(|| format!("cannot start {}", suite.display()))?;
     Counts::parse(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// How many tests came out how.
+/// The number of tests with each result.
 #[derive(Debug, PartialEq)]
 struct Counts(Vec<(String, u64)>);
 

@@ -73,7 +73,7 @@ fn run(task: Task) -> Result<()> {
     Ok(())
 }
 
-/// Returns a path in the workspace. All that this tool makes is under its `target/`.
+/// Returns a path in the workspace. This tool writes only under its `target/`.
 fn workspace(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(relative)
 }

@@ -1,4 +1,4 @@
-//! Other programs: run them, and say in one sentence what went wrong.
+//! Running other programs, with errors of one sentence.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// How often it is said of a long piece of work that it goes on.
+/// How often a long piece of work reports that it is still running.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// Does a long piece of work. Says what it is before, every [`HEARTBEAT`] what it is and how long it has taken
-/// so far, and how long it took after.
+/// Does a long piece of work. Prints what it is before, what it is and the time so far every [`HEARTBEAT`], and the time
+/// that it took after.
 pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("xtask: {what} ...");
     let started = Instant::now();
     let done = with_heartbeat(HEARTBEAT, work, || {
-        // Over what cargo shows of its progress on a terminal; it shows it again.
+        // This overwrites cargo's progress line on a terminal; cargo prints it again.
         let start_of_line = if io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
         eprintln!("{start_of_line}xtask: {} so far: {what}", minutes(started.elapsed()));
     })?;
@@ -26,7 +26,7 @@ pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     Ok(done)
 }
 
-/// Does some work, and something else again and again until the work is done.
+/// Does some work, and calls a function repeatedly until the work is done.
 fn with_heartbeat<T>(every: Duration, work: impl FnOnce() -> T, mut beat: impl FnMut() + Send) -> T {
     let (done, is_done) = mpsc::channel::<()>();
     thread::scope(|scope| {
@@ -41,7 +41,7 @@ fn with_heartbeat<T>(every: Duration, work: impl FnOnce() -> T, mut beat: impl F
     })
 }
 
-/// Writes how long something took.
+/// Formats a duration.
 fn minutes(time: Duration) -> String {
     match time.as_secs() {
         0..60 => format!("{:.1} s", time.as_secs_f64()),
@@ -58,8 +58,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds something: runs a program whose output the user sees, and says in one sentence what it lacked, if
-/// that is something that many a machine lacks.
+/// Builds something: runs a program whose output the user sees. If a common requirement is missing, the error names it in
+/// one sentence.
 pub(crate) fn build(command: &mut Command) -> Result<()> {
     let mut errors = io::stderr();
     if errors.is_terminal() {
@@ -100,14 +100,14 @@ fn pass_on(output: impl Read, to: &mut impl Write) -> Result<String> {
         if length == 0 {
             return Ok(String::from_utf8_lossy(&said).into_owned());
         }
-        // Whether it can be shown or not, the program goes on.
+        // The program continues even if its output cannot be shown.
         let _ = to.write_all(part).and_then(|()| to.flush());
         said.extend_from_slice(part);
         output.consume(length);
     }
 }
 
-/// Returns what a build lacked, by what it said.
+/// Returns the requirement that a build lacked, according to its output.
 fn lack(said: &str) -> Option<&'static str> {
     const LACKS: [(&str, &str); 7] = [
         ("No space left on device", "the disk is full: no space is left"),
@@ -142,7 +142,7 @@ fn reason(said: &str) -> &str {
     said.lines().find(is_error).or(last).unwrap_or("it printed no message")
 }
 
-/// Returns the program and its first argument, which is how a reader knows a command.
+/// Returns the program and its first argument, as the name of the command.
 fn name(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();

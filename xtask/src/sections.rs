@@ -2,22 +2,22 @@
 
 use anyhow::{Context, Result};
 
-/// What a binary begins with: its magic number and version.
+/// The length of a binary's header: its magic number and version.
 const HEADER: usize = 8;
 
-/// Sections that say nothing to a host. The names of a component's parts are a twentieth of what would
-/// be shipped, and `strip = true` leaves them alone.
+/// Sections that a host does not need. The names of a component's parts are a twentieth of its size, and `strip = true`
+/// does not remove them.
 const CUSTOM: u8 = 0;
 const CORE_MODULE: u8 = 1;
 const COMPONENT: u8 = 4;
 
-/// The section that has the names.
+/// The section with the names.
 const NAMES: &[u8] = b"component-name";
 
-/// What becomes of a section, by its id and content.
+/// The replacement of a section, by its id and content.
 type Change<'a> = dyn FnMut(u8, &[u8]) -> Result<Option<Vec<u8>>> + 'a;
 
-/// Returns a component without the names of its parts. Everything else stays as it is.
+/// Returns a component without the names of its parts, otherwise unchanged.
 pub(crate) fn without_names(component: &[u8]) -> Result<Vec<u8>> {
     changed(component, &mut |id, content| {
         let is_names = id == CUSTOM && number(content).is_some_and(|(_, name)| name.starts_with(NAMES));
@@ -25,7 +25,7 @@ pub(crate) fn without_names(component: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-/// Returns a component with others in place of its core modules, at any depth.
+/// Returns a component with its core modules replaced, at any depth.
 pub(crate) fn with_modules(
     component: &[u8],
     change: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>,
@@ -67,7 +67,7 @@ fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
-/// Writes what [`number`] reads.
+/// Writes a number as [`number`] reads it.
 fn push_number(bytes: &mut Vec<u8>, mut number: usize) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);

@@ -16,21 +16,21 @@ use lighter_test_host::client::Request;
 use lighter_test_host::process::Process;
 use lighter_test_host::wasmtime::{DATA, READY, Serve, address_in};
 
-/// The variable that says where the filesystem driver looks for its files.
+/// The variable with the filesystem driver's directory.
 const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 
-/// The variable that says how access is controlled.
+/// The variable with the kind of access control.
 const AUTH: &str = "REGISTRY_AUTH";
 
 /// How long wasmtime may take to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Where to listen, and where the data is.
+/// The address to listen on, and the data directory.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Site {
     /// A host and a port, such as `127.0.0.1:5000`.
     pub(crate) listen: String,
-    /// The directory of all that is stored.
+    /// The directory for all data.
     pub(crate) data: PathBuf,
 }
 
@@ -48,7 +48,7 @@ impl Site {
     }
 }
 
-/// Serves until it is told to stop.
+/// Serves until Ctrl-C.
 pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data: &Path) -> Result<()> {
     let data = fs::canonicalize(data).with_context(|| format!("cannot find {}", data.display()))?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -57,7 +57,7 @@ pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data
 
     let (served, urls) = mpsc::channel();
     let follow = move |line: String| match line.strip_prefix(READY) {
-        // Nothing receives it any more once we are stopping.
+        // The receiver is gone while the server stops.
         Some(_) => drop(served.send(line)),
         None => eprintln!("{line}"),
     };
@@ -81,7 +81,7 @@ pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data
     server.stop(GRACE).context("cannot stop wasmtime")
 }
 
-/// Returns how the registry is served, with what the environment says of it.
+/// Returns the command that serves the registry, with the variables of the environment.
 fn command(address: SocketAddr, data: &Path) -> Serve {
     let guest = env::var(ROOT).unwrap_or_else(|_| DATA.to_owned());
     let mut serve = Serve::default().at(address).directory(data, &guest);
@@ -124,7 +124,7 @@ fn prepare_data(data: &Path) -> Result<()> {
         .with_context(|| format!("cannot write to the data directory {}", data.display()))
 }
 
-/// Returns the address in the line in which wasmtime says where it serves, as it is reached from this machine.
+/// Returns the address in wasmtime's line about where it serves, as this machine can reach it.
 fn reachable(line: &str) -> Result<SocketAddr> {
     let mut address = address_in(line).with_context(|| format!("wasmtime printed no address: {line}"))?;
     if address.ip().is_unspecified() {
@@ -144,7 +144,7 @@ fn ensure_answers(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is no access control.
+/// Whether access control is off.
 fn is_open() -> bool {
     env::var_os(AUTH).is_none_or(|auth| auth == "none")
 }

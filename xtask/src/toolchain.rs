@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::process::{capture, step};
 use crate::workspace;
 
-/// What everything is compiled for.
+/// The target of all components.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 
 /// A compiler that has the standard library of [`TARGET`].
@@ -34,7 +34,7 @@ impl Toolchain {
         let mut cargo = cargo();
         // The caller's flags are meant for this machine, and would replace those for the target.
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        // Where we look for what is compiled, wherever the caller keeps other builds.
+        // This tool looks for the results there, wherever the caller keeps other builds.
         cargo.env("CARGO_TARGET_DIR", workspace("target"));
         cargo.arg(verb).args(["--target", TARGET]);
         cargo

@@ -1,5 +1,4 @@
-//! The tools: the host that serves and tests the component, wasmtime, and what makes the component smaller,
-//! wasm-opt.
+//! The tools: wasmtime, the host that serves and tests the component, and wasm-opt, which makes the component smaller.
 
 use std::env;
 use std::fs;
@@ -15,14 +14,14 @@ use crate::workspace;
 /// A version: major, minor, patch.
 type Version = (u32, u32, u32);
 
-/// The wasmtime that is built where there is none: the newest that the oldest supported compiler builds.
+/// The version of wasmtime that is built if none is installed: the newest that the oldest supported compiler builds.
 const WASMTIME: &str = "48.0.8";
 
-/// Why other versions are refused.
+/// The reason why other versions are refused.
 const FLAW: &str = "it has the flaw GHSA-h4wp-g4x3-7398 in how it checks a body against its Content-Length; \
                     use 48.0.8 or a later 48.x, or 50.0.1 or later";
 
-/// What `wasmtime serve` and `wasmtime compile` need, and no more: the rest doubles the time.
+/// The features for `wasmtime serve` and `wasmtime compile`. Building all of them takes twice as long.
 const FEATURES: &str =
     "run,serve,compile,component-model-async,pooling-allocator,parallel-compilation,cache,clap/default";
 
@@ -44,7 +43,7 @@ const HOT: [&str; 14] = [
     "wasmtime-wasi-io",
 ];
 
-/// Returns a wasmtime that may be used: our own, the one on `PATH`, or else one that is built now.
+/// Returns a usable wasmtime: the one in `target/tools`, the one on `PATH`, or else one that is built now.
 pub(crate) fn wasmtime() -> Result<PathBuf> {
     let own = workspace("target/tools/bin/wasmtime").with_extension(env::consts::EXE_EXTENSION);
     for candidate in [own.as_path(), Path::new("wasmtime")] {
@@ -66,9 +65,9 @@ pub(crate) fn wasmtime() -> Result<PathBuf> {
     Ok(own)
 }
 
-/// Builds wasmtime. Its compiler, which is most of it, is optimised no more than a little: that halves
-/// the time, and a component is compiled once. What every request passes through is optimised fully,
-/// which a push shows: it takes a fifth less of the processor.
+/// Builds wasmtime. Its compiler, which is most of it, is only slightly optimised: that halves the build time, and a
+/// component is compiled once. The packages that every request passes through are optimised fully, which saves a fifth of
+/// a push's processor time.
 fn install() -> Result<()> {
     let place = workspace("target/tools/build");
     let mut cargo = cargo();
@@ -83,7 +82,7 @@ fn install() -> Result<()> {
     fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))
 }
 
-/// Whether a version is without a flaw that a registry suffers from.
+/// Whether a version is free of the flaw that affects a registry.
 fn is_sound(version: Version) -> bool {
     ((48, 0, 8)..(49, 0, 0)).contains(&version) || version >= (50, 0, 1)
 }
@@ -93,18 +92,18 @@ fn version(wasmtime: &Path) -> Option<Version> {
     parse(&capture(Command::new(wasmtime).arg("--version")).ok()?)
 }
 
-/// Reads what `wasmtime --version` says, such as `wasmtime 48.0.8 (0123abc)`.
+/// Reads the output of `wasmtime --version`, such as `wasmtime 48.0.8 (0123abc)`.
 fn parse(said: &str) -> Option<Version> {
     let mut numbers = said.strip_prefix("wasmtime ")?.split_whitespace().next()?.splitn(3, '.');
     let mut number = || {
         let text = numbers.next()?;
-        // A version that is not released ends in words.
+        // An unreleased version ends in words.
         text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     };
     Some((number()?, number()?, number()?))
 }
 
-/// The oldest wasm-opt that is known to leave no component broken.
+/// The oldest wasm-opt that is known to keep components intact.
 const OLDEST_WASM_OPT: u32 = 108;
 
 /// Returns the wasm-opt on `PATH`, if it is new enough.

@@ -1,4 +1,4 @@
-//! The key-value driver alone, to be composed with the registry. It hands on the variables that its host has.
+//! The key-value driver alone, to be composed with the registry. It passes on the variables of its host.
 #![cfg(target_family = "wasm")]
 
 use lighter_keyvalue::{Host, KeyValue};

@@ -1,4 +1,4 @@
-//! The registry over a directory, which takes the tokens of an outside server, too.
+//! The registry over a directory, which also accepts the tokens of an outside server.
 #![cfg(target_family = "wasm")]
 
 use lighter_filesystem::{Filesystem, Host};

@@ -1,4 +1,4 @@
-//! The registry over the key-value store of the host, for Spin. Such a host has variables beside the environment.
+//! The registry over the key-value store of the host, for Spin. That host has variables besides the environment.
 #![cfg(target_family = "wasm")]
 
 use lighter_keyvalue::{Host, KeyValue};

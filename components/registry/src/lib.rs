@@ -1,4 +1,4 @@
-//! The registry without a storage: it imports one, and is composed with a driver, in any language.
+//! The registry without a storage: it imports one, to be composed with a driver in any language.
 #![cfg(target_family = "wasm")]
 
 use lighter_imported::{Imported, environment_of_driver};

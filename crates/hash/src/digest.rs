@@ -4,10 +4,10 @@ use core::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A digest algorithm of the OCI Image Spec's registered ones.
+/// A digest algorithm that the OCI Image Spec registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// The canonical one: content is stored under its SHA-256.
+    /// SHA-256, the canonical algorithm: content is stored under it.
     Sha256,
     /// SHA-512.
     Sha512,
@@ -31,7 +31,7 @@ impl Algorithm {
         }
     }
 
-    /// How many hexadecimal digits its digests have.
+    /// The number of hexadecimal digits of a digest.
     fn hex_length(self) -> usize {
         match self {
             Self::Sha256 => 64,
@@ -49,7 +49,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Checks a digest. Errs with what is wrong, for the client.
+    /// Parses a digest. Errs with the reason, for the client.
     pub fn parse(digest: &str) -> Result<Self, &'static str> {
         let (algorithm, hex) = digest.split_once(':').ok_or("a digest is ALGORITHM:HEX")?;
         let algorithm =

@@ -1,6 +1,6 @@
-//! Hashing that can stop in one request and go on in the next.
+//! Hashing that can stop in one request and continue in the next.
 //!
-//! The state is written as Go's `crypto/sha256` and `crypto/sha512` marshal it, which is what
+//! The state has the format of Go's `crypto/sha256` and `crypto/sha512`, which
 //! distribution keeps in `hashstates/`: a magic number, the chaining values big-endian, the block
 //! buffer, and the number of bytes hashed.
 
@@ -31,7 +31,7 @@ impl Hasher {
         }
     }
 
-    /// Which hash it is.
+    /// The algorithm.
     pub fn algorithm(&self) -> Algorithm {
         match self {
             Self::Sha256(_) => Algorithm::Sha256,
@@ -63,8 +63,7 @@ impl Hasher {
         }
     }
 
-    /// Takes a hash up again from a state in Go's format, if it is one of this algorithm after
-    /// exactly `length` bytes.
+    /// Resumes a hash from a state in Go's format, if it is a state of this algorithm after exactly `length` bytes.
     pub fn from_state(algorithm: Algorithm, state: &[u8], length: u64) -> Option<Self> {
         match algorithm {
             Algorithm::Sha256 => Sha256::from_state(state, length).map(Self::Sha256),
@@ -76,24 +75,28 @@ impl Hasher {
     }
 }
 
-/// Computes the digest of content that is in memory.
-pub fn digest(algorithm: Algorithm, bytes: &[u8]) -> Digest {
-    let mut hasher = Hasher::new(algorithm);
-    hasher.update(bytes);
-    hasher.finish()
+impl Digest {
+    /// Computes the digest of content that is in memory.
+    pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
+    }
 }
 
 // sha2 serializes SHA-512 as: 8 chaining values, the number of whole blocks in 16 bytes, the fill of the
-// block buffer in one byte, then the buffer but for its last byte; all little-endian.
+// block buffer in one byte, then the buffer without its last byte; all little-endian.
 
-/// What the state of SHA-512 begins with in Go's format.
+/// The beginning of a SHA-512 state in Go's format.
 const MAGIC: &[u8; 4] = b"sha\x07";
 
-/// Bytes to a word, and to a block.
+/// Bytes in a word.
 const WORD: usize = 8;
+
+/// Bytes in a block.
 const BLOCK: usize = 128;
 
-/// From sha2's format to Go's.
+/// Converts sha2's format to Go's.
 fn marshal(state: &[u8]) -> Vec<u8> {
     let (words, rest) = state.split_at(8 * WORD);
     let (blocks, buffer) = rest.split_at(2 * WORD);
@@ -108,8 +111,7 @@ fn marshal(state: &[u8]) -> Vec<u8> {
     out
 }
 
-/// From Go's format to sha2's. The bytes of the buffer past its fill are what Go left there; they
-/// count for nothing, and sha2 wants them zero.
+/// Converts Go's format to sha2's. Go leaves old bytes in the buffer beyond its fill; sha2 needs them to be zero.
 fn unmarshal(state: &[u8], length: u64) -> Option<Vec<u8>> {
     let rest = state.strip_prefix(MAGIC)?;
     let (words, rest) = rest.split_at_checked(8 * WORD)?;
@@ -146,7 +148,7 @@ mod tests {
     const IV: &str = "6a09e667 bb67ae85 3c6ef372 a54ff53a 510e527f 9b05688c 1f83d9ab 5be0cd19";
     const AFTER_64_A: &str = "df5bb81c e81e0626 fb45a894 4fd40f31 b25e6816 d6d499c1 ab904929 00635e66";
 
-    /// What Go's crypto/sha256 marshals.
+    /// These are states that Go's `crypto/sha256` has marshalled.
     #[test]
     fn states_are_gos() {
         let zeros = |n: usize| "00".repeat(n);
@@ -162,22 +164,22 @@ mod tests {
         );
     }
 
-    /// Where the padding takes a block of its own, and where it does not.
+    /// Some lengths need a block of its own for the padding, and some do not.
     #[test]
     fn messages_of_every_length_have_the_hash_of_sha2() {
         let content: Vec<u8> = (0..200_u8).collect();
         for end in 0..content.len() {
             let message = &content[..end];
             let expected = Digest::of_output(Algorithm::Sha256, &sha2::Sha256::digest(message));
-            assert_eq!(digest(Algorithm::Sha256, message), expected, "{end} bytes");
+            assert_eq!(Digest::of(Algorithm::Sha256, message), expected, "{end} bytes");
         }
     }
 
     #[test]
-    fn a_hash_goes_on_where_it_stopped() {
+    fn a_hash_continues_where_it_stopped() {
         let content: Vec<u8> = (0..1000_u32).map(|n| (n * 7) as u8).collect();
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            let whole = digest(algorithm, &content);
+            let whole = Digest::of(algorithm, &content);
             for stop in [0, 1, 63, 64, 65, 127, 128, 129, 999, 1000] {
                 let (first, second) = content.split_at(stop);
                 let mut hasher = Hasher::new(algorithm);
@@ -200,12 +202,12 @@ mod tests {
         assert!(Hasher::from_state(Algorithm::Sha512, &state, 3).is_none());
     }
 
-    /// Go does not clear the buffer behind its fill.
+    /// Go does not clear the buffer beyond its fill.
     #[test]
     fn leftovers_in_the_buffer_do_not_matter() {
         let mut state = state_after(b"abc");
         state[4 + 32 + 3] = 0xff;
         let hasher = Hasher::from_state(Algorithm::Sha256, &state, 3).unwrap();
-        assert_eq!(hasher.finish(), digest(Algorithm::Sha256, b"abc"));
+        assert_eq!(hasher.finish(), Digest::of(Algorithm::Sha256, b"abc"));
     }
 }

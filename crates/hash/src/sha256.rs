@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4) with a state that can be kept, as `crypto/sha256` of Go marshals it.
+//! SHA-256 (FIPS 180-4) with a state that can be stored, in the format of Go's `crypto/sha256`.
 
 mod compress;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -6,13 +6,13 @@ mod simd;
 
 use self::compress::compress;
 
-/// Bytes to a block.
+/// Bytes in a block.
 const BLOCK: usize = 64;
 
-/// What the state begins with in Go's format.
+/// The beginning of a state in Go's format.
 const MAGIC: &[u8; 4] = b"sha\x03";
 
-/// What a message is padded with, as much of it as fills a block but for the message's length.
+/// The padding of a message: as many of its bytes as fill a block, apart from the message's length.
 const PADDING: [u8; BLOCK] = {
     let mut padding = [0; BLOCK];
     padding[0] = 0x80;
@@ -23,9 +23,9 @@ const PADDING: [u8; BLOCK] = {
 #[derive(Clone)]
 pub struct Sha256 {
     state: [u32; 8],
-    /// The beginning of a block. The rest is left from the one before.
+    /// The beginning of a block. The bytes beyond it are old.
     pending: [u8; BLOCK],
-    /// The number of bytes hashed, with those pending.
+    /// The number of bytes hashed, including those pending.
     length: u64,
 }
 
@@ -69,8 +69,8 @@ impl Sha256 {
         hash
     }
 
-    /// The state in Go's format, 108 bytes: the chaining values, the block that is pending with zeros behind
-    /// it, and the length.
+    /// The state in Go's format, 108 bytes: the chaining values, the pending block, filled up
+    /// with zeros, and the length.
     pub fn to_state(&self) -> Vec<u8> {
         let mut state = Vec::with_capacity(4 + 32 + BLOCK + 8);
         state.extend_from_slice(MAGIC);
@@ -81,8 +81,8 @@ impl Sha256 {
         state
     }
 
-    /// Takes a hash up again from a state in Go's format, if it is one after exactly `length` bytes. Go leaves
-    /// what was in the block before behind what is pending; it counts for nothing.
+    /// Resumes a hash from a state in Go's format, if it is a state after exactly `length` bytes. Go leaves old bytes
+    /// in the block beyond those pending; they are ignored.
     pub fn from_state(state: &[u8], length: u64) -> Option<Self> {
         let (words, rest) = state.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
         let (pending, hashed) = rest.split_first_chunk()?;
@@ -95,7 +95,7 @@ impl Sha256 {
         Some(hasher)
     }
 
-    /// How many bytes of a block are pending.
+    /// The number of bytes pending.
     fn fill(&self) -> usize {
         (self.length % BLOCK as u64) as usize
     }

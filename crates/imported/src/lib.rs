@@ -1,6 +1,6 @@
 //! Storage by the driver that a component is composed with.
 //!
-//! It is a crate of its own since a component that is made of it imports the storage interfaces, needed or not, and a
+//! It is a crate of its own because a component that contains it imports the storage interfaces, needed or not, which a
 //! driver must not.
 #![cfg(target_family = "wasm")]
 
@@ -15,8 +15,8 @@ use lighter_storage::{
 /// The driver.
 pub struct Imported;
 
-/// Opens the driver, and returns the environment, with what the driver's host has beside it. Errs, for the log, if that
-/// cannot be read, or if the driver is configured wrongly.
+/// Opens the driver, and returns the environment with the driver's settings added. Errs, for the log, if they cannot be
+/// read, or if the driver is misconfigured.
 pub fn environment_of_driver() -> core::result::Result<Environment, String> {
     let opened = setup::open()?;
     let mut environment = lighter_wasi::environment()?;

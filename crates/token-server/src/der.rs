@@ -9,12 +9,12 @@ pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
 /// A structure.
 pub(crate) const SEQUENCE: u8 = 0x30;
 
-/// Elements that are still to be read. All that reads returns `None` for what is no DER, or another
-/// element than the wanted one.
+/// The elements that are still to be read. Every function that reads returns `None` if the bytes are not DER, or if
+/// the next element is not the requested one.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a>(&'a [u8]);
 
-/// An element: what it is, what it contains, and all of it as it was encoded.
+/// An element: its tag, its content, and its whole encoding.
 #[derive(Clone, Copy)]
 pub(crate) struct Element<'a> {
     pub(crate) tag: u8,
@@ -23,7 +23,7 @@ pub(crate) struct Element<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Opens the one structure that some bytes are.
+    /// Opens a structure that takes up all of some bytes.
     pub(crate) fn structure(der: &'a [u8]) -> Option<Self> {
         let mut reader = Self(der);
         let structure = reader.sequence()?;
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a string of bits that are whole bytes.
+    /// Reads a string of bits, in whole bytes.
     pub(crate) fn bits(&mut self) -> Option<&'a [u8]> {
         self.take(BIT_STRING)?.content.strip_prefix(&[0])
     }

@@ -28,8 +28,8 @@ pub(crate) struct Jwk {
 }
 
 impl Jwk {
-    /// Returns the key, if it is of a kind that we know and is there to verify signatures. Errs with a
-    /// sentence for the log if it is broken, or has a wrong size.
+    /// Returns the key, if its kind is known and it is meant to verify signatures. Errs with a sentence for the log if
+    /// it is broken, or has a wrong size.
     pub(crate) fn public_key(&self) -> Result<Option<PublicKey>, String> {
         let algorithm = match (self.kty.as_str(), self.crv.as_deref()) {
             ("RSA", _) => Algorithm::Rs256,

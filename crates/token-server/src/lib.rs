@@ -1,10 +1,10 @@
-//! The public keys of an outside token server, which verify the signatures of its tokens: what a registry
-//! needs for `REGISTRY_AUTH=token`.
+//! The public keys of an outside token server, which verify the signatures of its tokens. A registry with
+//! `REGISTRY_AUTH=token` needs them.
 //!
 //! The key of a token is found as distribution does (`registry/auth/token/token.go`): by the certificate in
-//! the token's header, by the key in it, or by a key's name. Unlike there, the certificate itself must be
-//! in the bundle. Two algorithms are known, `RS256` and `ES256`, and a key serves the one of its type
-//! alone: no token can choose what its key is taken for.
+//! the token's header, by the key in it, or by a key's name. Unlike in distribution, the certificate itself must
+//! be in the bundle. Two algorithms are known, `RS256` and `ES256`, and a key serves only the one of its type, so a
+//! token cannot choose how its key is used.
 
 mod certificate;
 mod der;
@@ -54,7 +54,7 @@ struct Keys {
     certificates: Vec<Certificate>,
 }
 
-/// A key and what it is called.
+/// A key and its names.
 #[derive(Debug)]
 struct TrustedKey {
     public: PublicKey,
@@ -62,18 +62,18 @@ struct TrustedKey {
 }
 
 /// The header of a token, which says how it is signed, to be read from JSON (RFC 7515, 4.1). Other
-/// members are passed over.
+/// members are ignored.
 #[derive(Debug, Deserialize)]
 struct Header {
     /// The algorithm.
     alg: String,
     /// The name of the key.
     kid: Option<String>,
-    /// The certificate of the key in base64. Further ones are not looked at.
+    /// The certificate of the key in base64. Further ones are ignored.
     x5c: Option<Vec<String>>,
     /// The key itself.
     jwk: Option<Jwk>,
-    /// What must be understood. Nothing is.
+    /// The members that the registry must understand. It understands none, so a token with this member is refused.
     crit: Option<IgnoredAny>,
 }
 
@@ -85,8 +85,8 @@ impl VerifyToken for Keys {
 }
 
 impl Keys {
-    /// Reads a set of keys, JSON (RFC 7517, 5): those with RSA of 2048 to 4096 bits, and with the curve
-    /// P-256. Keys of other kinds, for another use or another algorithm are passed over. Errs with a
+    /// Reads a JSON Web Key Set (RFC 7517, 5): the keys with RSA of 2048 to 4096 bits, and those with the curve P-256.
+    /// Keys of other kinds, for another use or for another algorithm are ignored. Errs with a
     /// sentence for the log if the text is broken or no key is left.
     fn from_jwks(json: &str) -> Result<Self, String> {
         let set: jwk::Set = serde_json::from_slice(json.as_bytes())
@@ -100,9 +100,9 @@ impl Keys {
         Self::some(keys, Vec::new())
     }
 
-    /// Reads certificates, PEM, as distribution does from `REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE`, and bare
-    /// public keys (`PUBLIC KEY`). Keys of other kinds than in [`from_jwks`](Self::from_jwks) and what
-    /// else stands in the text are passed over. Errs with a sentence for the log if the text is broken or
+    /// Reads certificates in PEM, as distribution does from `REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE`, and bare
+    /// public keys (`PUBLIC KEY`). Keys of other kinds than in [`from_jwks`](Self::from_jwks) and any
+    /// other text are ignored. Errs with a sentence for the log if the text is broken or
     /// no key is left.
     fn from_certificates(pem: &str) -> Result<Self, String> {
         let (mut keys, mut certificates) = (Vec::new(), Vec::new());
@@ -123,7 +123,7 @@ impl Keys {
 
     fn some(keys: Vec<TrustedKey>, certificates: Vec<Certificate>) -> Result<Self, String> {
         if keys.is_empty() {
-            return Err("there is no key of RSA or P-256 that verifies signatures".to_owned());
+            return Err("there is no RSA or P-256 key for verifying signatures".to_owned());
         }
         Ok(Self { keys, certificates })
     }
@@ -134,13 +134,13 @@ impl Keys {
         self.certificates.extend(other.certificates);
     }
 
-    /// Checks that a token's signature is of one of the keys, at a time in seconds since 1970. The message
-    /// is what is signed, the token up to its second dot. Errs with the reason, for the log.
+    /// Checks that one of the keys has signed a token, at a time in seconds since 1970. The message is the signed part, the
+    /// token up to its second dot. Errs with the reason, for the log.
     ///
-    /// If the header has certificates and there are some here, the first must be one of these, and valid.
-    /// Else a key in the header must be a known one; else the key's name selects it: the `kid` of a
-    /// JSON Web Key, or the fingerprint of libtrust of a certificate's key, or the thumbprint (RFC 7638)
-    /// of any. If nothing names a key and there is only one of the type, it is that one.
+    /// If the header has certificates, and the bundle has some, the first must be in the bundle, and valid. Otherwise a key
+    /// in the header must be a known one. Otherwise the key's name selects it: the `kid` of a JSON Web Key, the libtrust
+    /// fingerprint of a certificate's key, or the thumbprint (RFC 7638) of any key. If the header names no key and there is
+    /// only one of the type, that one is used.
     fn verify_as(
         &self,
         header: &Header,
@@ -150,11 +150,11 @@ impl Keys {
     ) -> Result<(), &'static str> {
         let algorithm = Algorithm::parse(&header.alg).ok_or("the token is not signed with RS256 or ES256")?;
         if header.crit.is_some() {
-            return Err("the token's header has a critical member, and none is known here");
+            return Err("the token's header has a critical member that this registry does not know");
         }
         let keys = self.named_by(header, algorithm, now)?;
         if keys.is_empty() {
-            return Err("the token names a key that is not known here");
+            return Err("the token names a key that this registry does not know");
         }
         let is_signed = keys.iter().any(|key| key.verify(algorithm, message, signature));
         is_signed.then_some(()).ok_or("the token is not signed by the token server")

@@ -8,8 +8,8 @@ pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 /// The label of a key, a `SubjectPublicKeyInfo`.
 pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
 
-/// Finds the certificates and keys of a text: each label, and the bytes. What else stands there is passed
-/// over. An item errs with a sentence for the log if its block is broken.
+/// Finds the certificates and keys in a text: each label with its bytes. Other text is ignored. An item errs with a
+/// sentence for the log if its block is broken.
 pub(crate) fn blocks(text: &str) -> impl Iterator<Item = Result<(&'static str, Vec<u8>), String>> {
     let mut lines = text.lines().map(str::trim);
     std::iter::from_fn(move || {

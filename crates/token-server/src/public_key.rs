@@ -1,4 +1,4 @@
-//! A public key, and what it has signed.
+//! A public key, and the check of its signatures.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,16 +19,16 @@ const ELLIPTIC_CURVE: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 /// `prime256v1`, 1.2.840.10045.3.1.7.
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
-/// What goes before a SHA-256 that is signed with RSA (RFC 8017, 9.2).
+/// The prefix of a SHA-256 that is signed with RSA (RFC 8017, 9.2).
 const DIGEST_INFO: [u8; 19] = [
     0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0, 4, 32,
 ];
 
-/// How many bytes a number of P-256 has.
+/// The number of bytes of a number of P-256.
 const P256_LENGTH: usize = 32;
 
-/// What powers modulo a number are computed with, in the length of nearly all keys, or of the longest. Code for any
-/// length is 40 KB more.
+/// The parameters for powers modulo a number: in the length of nearly all keys, or in the longest that is accepted. Code
+/// for any length would take 40 KB more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "there are few, for as long as an instance lives")]
 pub(crate) enum Modulus {
@@ -46,7 +46,7 @@ impl Modulus {
         })
     }
 
-    /// Whether a power of a number is another number. It is not if the number is not less than the modulus.
+    /// Whether a power of a number equals another number. Returns `false` if the number is not less than the modulus.
     fn has_power(&self, base: &[u8], exponent: u32, expected: &[u8]) -> bool {
         match self {
             Self::Bits2048(parameters) => has_power(parameters, base, exponent, expected),
@@ -55,7 +55,7 @@ impl Modulus {
     }
 }
 
-/// All numbers are public, so the time may depend on them.
+/// Whether a power of a number equals another one. All numbers are public, so the time may depend on them.
 fn has_power<const LIMBS: usize>(
     parameters: &FixedMontyParams<LIMBS>,
     base: &[u8],
@@ -103,12 +103,12 @@ pub(crate) enum PublicKey {
 }
 
 impl PublicKey {
-    /// Makes a key of big-endian numbers. Errs with what is wrong with it.
+    /// Makes a key from big-endian numbers. Errs with the reason.
     pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
         let modulus = trim(modulus);
         let bits = modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
         if !(2048..=4096).contains(&bits) {
-            return Err(format!("is RSA of {bits} bits, and not of 2048 to 4096"));
+            return Err(format!("has {bits} bits; RSA keys must have 2048 to 4096"));
         }
         let exponent = trim(exponent);
         let value = exponent.iter().fold(0, |value: u32, byte| value << 8 | u32::from(*byte));
@@ -116,21 +116,21 @@ impl PublicKey {
             Some(number) => {
                 Ok(Self::Rsa { bytes: modulus.to_vec(), modulus: Box::new(number), exponent: value })
             }
-            None => Err("is RSA with numbers that cannot be".to_owned()),
+            None => Err("is RSA with invalid numbers".to_owned()),
         }
     }
 
-    /// Makes a key of the big-endian coordinates of a point. Errs with what is wrong with it.
+    /// Makes a key from the big-endian coordinates of a point. Errs with the reason.
     pub(crate) fn p256(x: &[u8], y: &[u8]) -> Result<Self, String> {
         let coordinates = <[u8; P256_LENGTH]>::try_from(x).ok().zip(<[u8; P256_LENGTH]>::try_from(y).ok());
-        // Not by way of an encoded point: that may be compressed, and opening it would be in the component.
+        // Not through an encoded point: that may be compressed, and the code to decompress it would be in the component.
         let point = coordinates.map(|(x, y)| AffinePoint::from_coordinates(&x.into(), &y.into()));
         let key = point.and_then(|point| VerifyingKey::from_affine(point.into_option()?).ok());
         key.map(Self::P256).ok_or_else(|| "is not a point on P-256".to_owned())
     }
 
-    /// Reads a `SubjectPublicKeyInfo` (RFC 5280, RFC 3279, RFC 5480), if it is of a kind that we know.
-    /// Errs with what is wrong with it.
+    /// Reads a `SubjectPublicKeyInfo` (RFC 5280, RFC 3279, RFC 5480), if its kind is known. Errs with
+    /// the reason.
     pub(crate) fn from_info(der: &[u8]) -> Result<Option<Self>, String> {
         let broken = || "has a broken key".to_owned();
         let Info { algorithm, curve, key } = Info::parse(der).ok_or_else(broken)?;
@@ -163,7 +163,7 @@ impl PublicKey {
         }
         let hash: [u8; 32] = Sha256::digest(message).into();
         match self {
-            // What was signed must be known down to the last byte: nothing of it is parsed.
+            // The signed bytes are compared as a whole, and never parsed.
             Self::Rsa { bytes, modulus, exponent } => {
                 signature.len() == bytes.len()
                     && modulus.has_power(signature, *exponent, &padded(&hash, bytes.len()))
@@ -173,7 +173,7 @@ impl PublicKey {
         }
     }
 
-    /// The name that everybody can give to it (RFC 7638).
+    /// The thumbprint, a name that follows from the key itself (RFC 7638).
     pub(crate) fn thumbprint(&self) -> String {
         let json = match self {
             Self::Rsa { bytes, exponent, .. } => {
@@ -208,7 +208,7 @@ pub(crate) fn fingerprint(info: &[u8]) -> String {
     name
 }
 
-/// What a `SubjectPublicKeyInfo` says.
+/// The parts of a `SubjectPublicKeyInfo`.
 struct Info<'a> {
     algorithm: &'a [u8],
     curve: Option<&'a [u8]>,
@@ -235,7 +235,7 @@ fn pair(der: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(numbers)
 }
 
-/// Returns what is signed with RSA for a SHA-256 (RFC 8017, 9.2).
+/// Returns the bytes that RSA signs for a SHA-256 (RFC 8017, 9.2).
 fn padded(hash: &[u8], length: usize) -> Vec<u8> {
     let mut padded = vec![0, 1];
     padded.resize(length.saturating_sub(DIGEST_INFO.len() + hash.len() + 1), 0xff);

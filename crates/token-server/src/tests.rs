@@ -1,4 +1,4 @@
-//! Tokens, keys and certificates; `tests/make` made those that are no vectors of an RFC.
+//! Tokens, keys and certificates. They are test vectors of RFCs, or made by `tests/make`.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -22,12 +22,12 @@ const CURVE_TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEz
 const THUMBPRINT_MODULUS: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
 const THUMBPRINT: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
 
-/// What everybody in `data/signatures` signed.
+/// The message of all signatures in `data/signatures`.
 const MESSAGE: &[u8] = b"header.payload";
 
 /// A day in January 2027, when all certificates are valid.
 const NOW: u64 = 1_800_000_000;
-/// Before any was made.
+/// A time before any certificate was valid.
 const EARLIER: u64 = 1_600_000_000;
 /// In 2040, when `root` is no longer valid.
 const LATER: u64 = 2_210_000_000;
@@ -76,7 +76,7 @@ fn verifies(keys: &Keys, json: &Value, token: &str) -> bool {
     keys.verify_as(&header(json), message, &signature, NOW).is_ok()
 }
 
-/// What a key of `tests/data` signed.
+/// The signature of a key of `tests/data`.
 fn signature(name: &str) -> Vec<u8> {
     let signatures = include_str!("tests/data/signatures");
     let hex = signatures.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
@@ -87,7 +87,7 @@ fn der(pem: &str) -> Vec<u8> {
     pem::blocks(pem).next().unwrap().unwrap().1
 }
 
-/// Whether a bundle verifies what a key signed that comes with certificates.
+/// Whether a bundle verifies the signature of a key that comes with certificates.
 fn verifies_with(bundle: &str, certificates: &[&str], name: &str, now: u64) -> Result<(), &'static str> {
     let chain: Vec<_> = certificates.iter().map(|pem| STANDARD.encode(der(pem))).collect();
     let algorithm = if signature(name).len() == 64 { "ES256" } else { "RS256" };
@@ -151,7 +151,7 @@ fn the_type_of_the_key_decides_about_the_algorithm() {
     assert!(!verifies(&curve, &json!({ "alg": "RS256" }), CURVE_TOKEN));
     assert!(!verifies(&curve, &json!({ "alg": "RS256" }), RSA_TOKEN));
 
-    // The public key as a secret, in the forms that somebody may have it in.
+    // The public key as a secret, in the forms that an attacker may have.
     let keys = Keys::from_certificates(SERVER).unwrap();
     for secret in [SERVER.as_bytes().to_vec(), der(SERVER)] {
         let mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap().chain_update(MESSAGE).finalize();
@@ -170,7 +170,7 @@ fn without_a_name_there_must_be_one_key_of_the_type() {
     let two = jwks(&[rsa_key(), other.clone()]);
     assert!(!verifies(&two, &json!({ "alg": "RS256" }), RSA_TOKEN));
 
-    // A name is enough, and may be of two keys.
+    // A name is enough, and may belong to two keys.
     let two = jwks(&[with(rsa_key(), json!({ "kid": "one" })), other.clone()]);
     assert!(verifies(&two, &json!({ "alg": "RS256", "kid": "one" }), RSA_TOKEN));
     assert!(!verifies(&two, &json!({ "alg": "RS256", "kid": "other" }), RSA_TOKEN));
@@ -246,8 +246,8 @@ fn keys_of_other_kinds_are_passed_over() {
         with(rsa_key(), json!({ "alg": "ES256" })),
         with(curve_key(), json!({ "alg": "ECDH-ES" })),
     ];
-    assert_eq!(jwks_error(&others), "there is no key of RSA or P-256 that verifies signatures");
-    assert_eq!(jwks_error(&[]), "there is no key of RSA or P-256 that verifies signatures");
+    assert_eq!(jwks_error(&others), "there is no RSA or P-256 key for verifying signatures");
+    assert_eq!(jwks_error(&[]), "there is no RSA or P-256 key for verifying signatures");
     let keys = jwks(&[&others[..], &[curve_key()]].concat());
     assert_eq!(keys.keys.len(), 1);
     assert_eq!(Keys::from_certificates(&[P384, ROOT].concat()).unwrap().keys.len(), 1);
@@ -260,19 +260,25 @@ fn a_broken_key_is_told() {
         (json!({ "kty": "RSA", "kid": "a", "e": "AQAB" }), r#"the key "a" has no "n" in base64url"#),
         (with(rsa_key(), json!({ "n": "" })), r#"the key "" has no "n" in base64url"#),
         (with(rsa_key(), json!({ "n": "a+/b" })), r#"the key "" has no "n" in base64url"#),
-        (with(rsa_key(), json!({ "n": "AQAB" })), r#"the key "" is RSA of 17 bits, and not of 2048 to 4096"#),
-        (with(rsa_key(), json!({ "n": "AAAA" })), r#"the key "" is RSA of 0 bits, and not of 2048 to 4096"#),
+        (
+            with(rsa_key(), json!({ "n": "AQAB" })),
+            r#"the key "" has 17 bits; RSA keys must have 2048 to 4096"#,
+        ),
+        (
+            with(rsa_key(), json!({ "n": "AAAA" })),
+            r#"the key "" has 0 bits; RSA keys must have 2048 to 4096"#,
+        ),
         (
             with(rsa_key(), json!({ "n": URL_SAFE_NO_PAD.encode([1; 513]) })),
-            r#"the key "" is RSA of 4097 bits, and not of 2048 to 4096"#,
+            r#"the key "" has 4097 bits; RSA keys must have 2048 to 4096"#,
         ),
         (
             with(rsa_key(), json!({ "n": URL_SAFE_NO_PAD.encode([0xfe; 256]) })),
-            r#"the key "" is RSA with numbers that cannot be"#,
+            r#"the key "" is RSA with invalid numbers"#,
         ),
-        (with(rsa_key(), json!({ "e": "AQ" })), r#"the key "" is RSA with numbers that cannot be"#),
-        (with(rsa_key(), json!({ "e": "AQAA" })), r#"the key "" is RSA with numbers that cannot be"#),
-        (with(rsa_key(), json!({ "e": "AQAAAAE" })), r#"the key "" is RSA with numbers that cannot be"#),
+        (with(rsa_key(), json!({ "e": "AQ" })), r#"the key "" is RSA with invalid numbers"#),
+        (with(rsa_key(), json!({ "e": "AQAA" })), r#"the key "" is RSA with invalid numbers"#),
+        (with(rsa_key(), json!({ "e": "AQAAAAE" })), r#"the key "" is RSA with invalid numbers"#),
         (with(curve_key(), json!({ "x": CURVE_Y })), r#"the key "" is not a point on P-256"#),
         (with(curve_key(), json!({ "y": "AQAB" })), r#"the key "" is not a point on P-256"#),
     ] {
@@ -288,7 +294,7 @@ fn a_broken_key_is_told() {
 
 #[test]
 fn a_broken_bundle_is_told() {
-    let none = "there is no key of RSA or P-256 that verifies signatures";
+    let none = "there is no RSA or P-256 key for verifying signatures";
     let begin = "-----BEGIN CERTIFICATE-----\n";
     let end = "-----END CERTIFICATE-----\n";
     for (pem, why) in [
@@ -303,7 +309,7 @@ fn a_broken_bundle_is_told() {
         (ROOT.replace("CERTIFICATE", "PUBLIC KEY"), "PUBLIC KEY 1 of the bundle has a broken key".to_owned()),
         (
             SMALL.to_owned(),
-            "CERTIFICATE 1 of the bundle is RSA of 1024 bits, and not of 2048 to 4096".to_owned(),
+            "CERTIFICATE 1 of the bundle has 1024 bits; RSA keys must have 2048 to 4096".to_owned(),
         ),
     ] {
         assert_eq!(Keys::from_certificates(&pem).unwrap_err(), why, "{pem}");
@@ -319,9 +325,9 @@ fn a_certificate_of_the_bundle_signs() {
     assert_eq!(verifies_with(SERVER, &[SERVER], "server", NOW), Ok(()));
     assert_eq!(verifies_with(ROOT, &[ROOT], "root", NOW), Ok(()));
     assert_eq!(verifies_with(&[SERVER, DIRECT].concat(), &[DIRECT], "direct", NOW), Ok(()));
-    // What comes after the first one says nothing, whatever it is.
+    // Anything after the first one is ignored.
     assert_eq!(verifies_with(DIRECT, &[DIRECT, ROOT, SERVER], "direct", NOW), Ok(()));
-    // The signature is of the first one.
+    // The first one made the signature.
     let not_signed = Err("the token is not signed by the token server");
     assert_eq!(verifies_with(&[ROOT, DIRECT].concat(), &[DIRECT, ROOT], "root", NOW), not_signed);
     assert_eq!(verifies_with(ROOT, &[ROOT], "direct", NOW), not_signed);
@@ -365,7 +371,7 @@ fn certificates_go_before_names_where_there_are_some() {
     let chain = [STANDARD.encode(der(SERVER))];
     let named = json!({ "alg": "RS256", "kid": "a", "x5c": chain });
     let mut keys = jwks(&[with(rsa_key(), json!({ "kid": "a" }))]);
-    // Without a bundle nothing can be said about a certificate.
+    // Without a bundle, no certificate is known.
     assert!(verifies(&keys, &named, RSA_TOKEN));
     keys.extend(Keys::from_certificates(ROOT).unwrap());
     assert!(!verifies(&keys, &named, RSA_TOKEN));

@@ -1,8 +1,8 @@
 //! The storage interfaces, made from `wit/` at the top, and the variables of a host, made from `wit/` here. The only
-//! file with unsafe code, beside what the macros of this crate export; all of it is generated.
+//! file with unsafe code, apart from the exports by this crate's macros; all of it is generated.
 #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::indexing_slicing, reason = "generated code")]
 
-/// What a storage driver exports.
+/// The interfaces that a storage driver exports.
 pub mod exported {
     wit_bindgen::generate!({
         world: "driver",
@@ -16,7 +16,7 @@ pub mod exported {
     });
 }
 
-/// What a host has beside its environment.
+/// The variables that a host has beside its environment.
 pub mod variables {
     wit_bindgen::generate!({
         world: "variables",

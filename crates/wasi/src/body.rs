@@ -1,4 +1,4 @@
-//! What a host hands to a component: a request, and the stream of its body.
+//! The request that a host hands to a component, and the stream of its body.
 
 use wasi::clocks::monotonic_clock;
 use wasi::http::types::{IncomingBody, IncomingRequest, Method as WasiMethod};
@@ -9,35 +9,35 @@ use lighter::http::{Method, Request};
 use lighter::manifest::MANIFEST_MAX;
 use lighter_storage::Stream;
 
-/// How many bytes of a body are passed on at once, if so many come soon enough, ...
-const GATHERED: usize = 256 * 1024;
+/// The most bytes of a body that are gathered before they are passed on.
+const GATHER_SIZE: usize = 256 * 1024;
 
-/// ... which is within so many nanoseconds.
-const SOON: u64 = 10_000_000;
+/// How long to wait for more bytes to gather, in nanoseconds.
+const GATHER_TIME: u64 = 10_000_000;
 
-/// How many bytes of a body are still taken once its request is answered: those of any manifest, and of the
-/// chunks that clients send by themselves.
+/// The most bytes of a body that are read after its request was answered: enough for any manifest, and for the chunks of
+/// clients that choose their size.
 const DRAINED: u64 = 2 * MANIFEST_MAX;
 
 /// A request's body, until it has ended. The stream is a child of the body, and goes first.
 pub(crate) struct Incoming {
     stream: Option<InputStream>,
-    /// Why it broke off, once all that came before was taken.
+    /// Why the body broke off, until the bytes before that were taken and the error was returned.
     broken: Option<String>,
     _body: Option<IncomingBody>,
 }
 
 impl Incoming {
     pub(crate) fn of(request: &IncomingRequest, method: &Method) -> Self {
-        // Neither can fail for a request whose body nobody has taken yet. Two methods have none.
+        // Neither can fail for a request whose body was not taken yet. GET and HEAD have none.
         let body = (!matches!(method, Method::Get | Method::Head)).then(|| request.consume().ok()).flatten();
         let stream = body.as_ref().and_then(|body| body.stream().ok());
         Self { stream, broken: None, _body: body }
     }
 
-    /// Takes what a client still sends that was answered before its body was read, up to a limit, as
-    /// distribution's server does. Hosts close the connection on what is left, and a client may then
-    /// lose the answer: one that is asked to log in with a large manifest would give up.
+    /// Reads the rest of a body whose request was answered early, up to [`DRAINED`], as distribution's server does.
+    /// Otherwise hosts close the connection, and the client may lose the answer: a client that pushes a large manifest
+    /// would not see that it must log in.
     pub(crate) fn drain(&mut self) {
         let mut taken = 0;
         while let Ok(Some(bytes)) = self.next() {
@@ -61,22 +61,23 @@ impl Stream for Incoming {
             return next;
         };
         if let Err(ended) = gather(stream, &mut gathered) {
-            self.broken = matches!(ended, StreamError::LastOperationFailed(_)).then(|| said(ended));
+            self.broken = matches!(ended, StreamError::LastOperationFailed(_)).then(|| describe(ended));
             self.stream = None;
         }
         Ok(Some(gathered))
     }
 }
 
-/// Adds what comes soon after. Docker sends pieces of 32 KiB, and a storage call for each would cost more
-/// than a copy. A client that pauses has what it sent stored all the same.
+/// Adds the bytes that follow soon. Docker sends pieces of 32 KiB, and a storage call for each would cost more than a
+/// copy. If the client pauses, the bytes so far are passed on.
 fn gather(stream: &InputStream, gathered: &mut Vec<u8>) -> Result<(), StreamError> {
     let mut wait = None;
-    while gathered.len() < GATHERED {
-        let bytes = stream.read((GATHERED - gathered.len()) as u64)?;
+    while gathered.len() < GATHER_SIZE {
+        let bytes = stream.read((GATHER_SIZE - gathered.len()) as u64)?;
         if bytes.is_empty() {
-            let (more, late) =
-                wait.get_or_insert_with(|| (stream.subscribe(), monotonic_clock::subscribe_duration(SOON)));
+            let (more, late) = wait.get_or_insert_with(|| {
+                (stream.subscribe(), monotonic_clock::subscribe_duration(GATHER_TIME))
+            });
             if !poll(&[more, late]).contains(&0) {
                 break;
             }
@@ -102,7 +103,7 @@ pub(crate) fn method(request: &IncomingRequest) -> Method {
     }
 }
 
-/// Takes a request, whose body follows.
+/// Converts a request; its body is read later.
 pub(crate) fn receive<'a>(request: &IncomingRequest, method: Method, body: &'a mut Incoming) -> Request<'a> {
     let target = request.path_with_query().unwrap_or_default();
     let headers = request.headers().entries();
@@ -110,8 +111,8 @@ pub(crate) fn receive<'a>(request: &IncomingRequest, method: Method, body: &'a m
     Request::new(method, &target, headers, body).with_authority(authority)
 }
 
-/// Says why a stream ended.
-pub(crate) fn said(error: StreamError) -> String {
+/// Describes why a stream ended, for the log.
+pub(crate) fn describe(error: StreamError) -> String {
     match error {
         StreamError::Closed => "the stream ended early".to_owned(),
         StreamError::LastOperationFailed(error) => error.to_debug_string(),

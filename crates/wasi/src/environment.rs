@@ -1,4 +1,4 @@
-//! Where a component's configuration comes from.
+//! The source of a component's configuration.
 
 use wasi::cli::environment::get_environment;
 
@@ -6,7 +6,7 @@ use crate::bindings::variables::wasi::config::store::{Error, get_all};
 use crate::files;
 use lighter_storage::Environment;
 
-/// Where an environment comes from. Errs, for the log, if it cannot be read.
+/// A function that returns an environment. Errs, for the log, if it cannot be read.
 pub type Source = fn() -> Result<Environment, String>;
 
 /// Returns the environment of WASI.
@@ -14,8 +14,8 @@ pub fn environment() -> Result<Environment, String> {
     Ok(Environment { variables: get_environment(), read_elsewhere: Vec::new(), read_file: files::read })
 }
 
-/// Returns the environment, and the host's variables beside it. Errs if they cannot be read: they may be what keeps
-/// others out.
+/// Returns the environment, with the host's variables added. Errs if they cannot be read, because they may restrict
+/// access.
 ///
 /// Spin has variables (`wasi:config`): they may be secret, come from a vault, and be set without a change to the
 /// manifest. One named `registry_http_secret` is `REGISTRY_HTTP_SECRET`, unless that is set in the environment.

@@ -1,4 +1,4 @@
-//! Storage as a component of its own: a driver, which is composed with a registry.
+//! The export of a storage as a component: a driver, to be composed with a registry.
 
 use core::cell::RefCell;
 use std::sync::OnceLock;
@@ -17,14 +17,14 @@ type Result<T> = core::result::Result<T, Error>;
 /// Variables, by their names.
 type Variables = Vec<(String, String)>;
 
-/// Some storage, as a registry calls it. A component has it in a `static`, since an instance answers many calls.
+/// A driver made of a storage. A component has it in a `static`, because an instance answers many calls.
 pub struct Driver<S> {
     environment: Source,
     storage: OnceLock<S>,
 }
 
 impl<S: Open> Driver<S> {
-    /// Puts a driver together. It is opened by the first call.
+    /// Makes a driver. The first call opens its storage.
     pub const fn new(environment: Source) -> Self {
         Self { environment, storage: OnceLock::new() }
     }
@@ -36,7 +36,7 @@ impl<S: Open> Driver<S> {
     }
 }
 
-/// What a component exports: it leads to the driver.
+/// The link from a component's exports to its driver.
 pub trait Exported: 'static {
     /// The storage.
     type Storage: Open;

@@ -3,10 +3,11 @@
 use wasi::filesystem::preopens::get_directories;
 use wasi::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
-/// No list of users or rules is longer.
+/// The longest file that is read, in bytes: more than any list of users or rules.
 const LENGTH_MAX: u64 = 1 << 20;
 
-/// Reads a text, from the directories that the host gives. The standard library's way is 12 KB longer.
+/// Reads a text file from the directories that the host provides. The standard library's function would take 12 KB
+/// more.
 pub(crate) fn read(path: &str) -> Result<String, String> {
     let inside = |directory: &str| {
         let rest = path.strip_prefix(directory.trim_end_matches('/'))?;

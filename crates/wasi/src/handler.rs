@@ -1,4 +1,4 @@
-//! `wasi:http/incoming-handler`: a request in, its response out.
+//! `wasi:http/incoming-handler`: takes a request, and sends its response.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -14,8 +14,8 @@ use lighter::config::Format;
 use lighter::registry::{Registry, misconfigured};
 use lighter_storage::Open;
 
-/// A registry over some storage, as a host calls it. A component has it in a `static`, since an instance answers many
-/// requests.
+/// A handler of requests, with a registry over a storage. A component has it in a `static`, because an instance answers
+/// many requests.
 pub struct Handler<S: Open + 'static> {
     environment: Source,
     token_server: Option<TokenServer>,
@@ -23,12 +23,12 @@ pub struct Handler<S: Open + 'static> {
 }
 
 impl<S: Open> Handler<S> {
-    /// Puts a handler together. The registry is opened at the first request.
+    /// Makes a handler. The first request opens the registry.
     pub const fn new(environment: Source) -> Self {
         Self { environment, token_server: None, registry: OnceLock::new() }
     }
 
-    /// Takes the tokens of an outside server, too, where the settings ask for it.
+    /// Also accepts the tokens of an outside server, if the settings ask for it.
     #[must_use]
     pub const fn with_token_server(mut self, server: TokenServer) -> Self {
         self.token_server = Some(server);
@@ -48,12 +48,12 @@ impl<S: Open> Handler<S> {
             Err(reason) => (Some(Format::Text), misconfigured(reason, &request)),
         };
         if let Err(broken) = send(response, out) {
-            // The client has gone, or what was promised could not be read. It sees a broken answer.
+            // The client has disconnected, or the content could not be read. The client sees a broken answer.
             entry.error = Some(broken);
         }
         body.drain();
         let has_started_upload = entry.has_started_upload();
-        // What went wrong is told even where requests are not.
+        // Errors are logged even if requests are not.
         if let Some(format) = format.or(entry.error.is_some().then_some(Format::Text)) {
             log(entry.line(format, start.elapsed()));
         }

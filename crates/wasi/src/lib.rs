@@ -1,9 +1,9 @@
-//! WASI 0.2, in both directions: what a host calls of a component, and what a component asks of a host.
+//! WASI 0.2 in both directions: the calls from a host to a component, and those from a component to its host.
 //!
-//! A product is a `static` in a crate of `components/`: a [`Handler`], which is a registry over some storage, or a
-//! [`Driver`], which is some storage alone, to be composed with a registry.
+//! A product is a `static` in a crate of `components/`: a `Handler`, which is a registry over a storage, or a
+//! `Driver`, which is only a storage, to be composed with a registry.
 //!
-//! All of it exists on a WebAssembly host only.
+//! The crate is empty on targets other than WebAssembly.
 #![cfg(target_family = "wasm")]
 
 #[doc(hidden)]

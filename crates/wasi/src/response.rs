@@ -1,13 +1,13 @@
-//! What a component hands to its host: a response.
+//! The response that a component hands to its host.
 
 use wasi::http::types::{ErrorCode, Fields, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
-use crate::body::said;
+use crate::body::describe;
 use lighter::http::{Body, Response};
 use lighter_storage::{Content, read_exactly};
 
-/// Sends a response. Errs, for the log, if its client gets less than it was promised.
+/// Sends a response. Errs, for the log, if the client does not get all of it.
 pub(crate) fn send(response: Response, out: ResponseOutparam) -> Result<(), String> {
     let headers: Vec<(String, Vec<u8>)> =
         response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
@@ -22,7 +22,7 @@ pub(crate) fn send(response: Response, out: ResponseOutparam) -> Result<(), Stri
     let accepted = outgoing.set_status_code(response.status);
     accepted.map_err(|()| format!("the host refuses status {}", response.status))?;
     if matches!(response.body, Body::Empty) {
-        // Taking the body, even to send nothing, would hold a HEAD to the length that it states.
+        // If the body were taken, even to send nothing, the host would expect as many bytes as a HEAD states.
         ResponseOutparam::set(out, Ok(outgoing));
         return Ok(());
     }
@@ -32,13 +32,13 @@ pub(crate) fn send(response: Response, out: ResponseOutparam) -> Result<(), Stri
         let stream = body.write().map_err(|()| "the host gives no stream")?;
         match response.body {
             Body::Empty => {}
-            Body::Bytes(bytes) => write(&stream, &bytes).map_err(said)?,
+            Body::Bytes(bytes) => write(&stream, &bytes).map_err(describe)?,
             Body::Content(Content::Host(content), length) => {
-                splice(&stream, &content, length).map_err(said)?;
+                splice(&stream, &content, length).map_err(describe)?;
             }
             Body::Content(mut content, length) => {
                 read_exactly(&mut content, length, "the content ends early", |bytes| {
-                    write(&stream, bytes).map_err(said)
+                    write(&stream, bytes).map_err(describe)
                 })?;
             }
         }
@@ -62,7 +62,7 @@ fn write(out: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
     Ok(())
 }
 
-/// Has the host move bytes from one stream to the other. None of them enters the component.
+/// Makes the host move bytes from one stream to the other, without passing them through the component.
 fn splice(out: &OutputStream, content: &InputStream, mut length: u64) -> Result<(), StreamError> {
     while length > 0 {
         length -= out.blocking_splice(content, length)?;

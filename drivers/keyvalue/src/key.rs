@@ -1,6 +1,6 @@
 //! Keys: of the contract, and of the store.
 
-use lighter_hash::{self as hash, Algorithm};
+use lighter_hash::{Algorithm, Digest};
 
 /// What is stored, and the letter that its keys begin with. [`crate`] has the map.
 #[derive(Clone, Copy)]
@@ -73,7 +73,7 @@ fn shortened(plain: String) -> String {
     }
     let mut short: String = plain.chars().take(LIMIT - 65).collect();
     short.push(HASHED);
-    short.push_str(hash::digest(Algorithm::Sha256, plain.as_bytes()).hex());
+    short.push_str(Digest::of(Algorithm::Sha256, plain.as_bytes()).hex());
     short
 }
 

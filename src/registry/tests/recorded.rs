@@ -1,11 +1,11 @@
-//! Storage that writes down what is asked of it, for the tests that hold the cost of a request.
+//! Storage that records its calls, for the tests that limit the cost of a request.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use lighter_storage::{BlobInfo, BlobPage, Content, Error, Note, Result, Storage, Upload};
 
-/// Another storage, and the calls that were made to it since the last look.
+/// Another storage, and the calls that were made to it since [`take_calls`](Self::take_calls) was last called.
 #[derive(Clone, Default)]
 pub(crate) struct Recorded<S> {
     storage: S,
@@ -14,17 +14,17 @@ pub(crate) struct Recorded<S> {
 }
 
 impl<S: Storage> Recorded<S> {
-    /// Has the next call of an upload's writer fail by each of some names. Of what it appends, half is stored.
+    /// Makes the next call of each of these names to an upload's writer fail. A failing append stores half of its bytes.
     pub(crate) fn fail(&self, names: &[&'static str]) {
         *self.failing.borrow_mut() = names.to_vec();
     }
 
-    /// The other storage.
+    /// The underlying storage.
     pub(crate) fn inner(&self) -> &S {
         &self.storage
     }
 
-    /// Returns the calls since the last look, in their order.
+    /// Returns the calls since the last time, in their order.
     pub(crate) fn take_calls(&self) -> Vec<&'static str> {
         self.calls.take()
     }
@@ -105,7 +105,7 @@ impl<S: Storage> Storage for Recorded<S> {
     }
 }
 
-/// The writer of an upload whose calls are written down too.
+/// The writer of an upload, whose calls are recorded too.
 pub(crate) struct RecordedUpload<U> {
     upload: U,
     calls: Rc<RefCell<Vec<&'static str>>>,

@@ -1,5 +1,5 @@
-//! Bytes of an upload that are stored, as far as their number goes, and that nothing proves: what a loss of power
-//! leaves, a sync that failed, and a request that is still at work.
+//! Bytes of an upload that count in its size, but that nothing proves to be stored: after a loss of power, after a failed
+//! sync, and while a request is still writing.
 
 use super::*;
 use crate::upload_state::Secret;
@@ -8,7 +8,7 @@ use lighter_storage::{Content, Upload};
 
 const CONTENT: &[u8] = b"hello world";
 
-/// The offset in a location's `_state`, which must be the one that the range tells.
+/// The offset in a location's `_state`, which must match the `Range`.
 #[track_caller]
 fn offset(answer: &Response) -> u64 {
     let token = location(answer).split_once("_state=").unwrap().1.replace("%3D", "=");
@@ -44,9 +44,9 @@ impl Bench {
         self.storage.delete(&format!("{}/hashstates/{algorithm}/{offset}", upload_of(location))).unwrap();
     }
 
-    /// Sends what is missing, from where the registry says that the upload stands, and checks the blob.
+    /// Sends the rest, from the offset that the registry reports, and checks the blob.
     fn finish(&self, answer: &Response) {
-        let digest = digest(Algorithm::Sha256, CONTENT);
+        let digest = Digest::of(Algorithm::Sha256, CONTENT);
         let rest = &CONTENT[offset(answer) as usize..];
         let put = self.send(Put, &format!("{}&digest={digest}", location(answer)), rest);
         assert_eq!(put.status, 201);
@@ -111,7 +111,7 @@ fn states_that_are_damaged_prove_nothing() {
     bench.append(&locations[0], b"\0\0\0");
     let key = |offset: &str| format!("{}/hashstates/sha256/{offset}", upload_of(&locations[0]));
     let of_two = bench.storage.get(&key("2")).unwrap().unwrap();
-    // Cut off, as an unsynced file is; of another number of bytes, as distribution leaves it; and strangers.
+    // Cut off, as an unsynced file is; of another number of bytes, as distribution leaves it; and foreign values.
     for (name, state) in [("6", &b""[..]), ("4", &of_two), ("9", &of_two), ("5", b"\0"), ("x", &of_two)] {
         bench.storage.set(&key(name), state).unwrap();
     }
@@ -138,12 +138,12 @@ fn what_is_still_being_written_is_not_told() {
     assert_eq!(offset(&bench.send(Get, &locations[2], b"")), 4);
     for (method, target) in [
         (Patch, locations[2].clone()),
-        (Put, format!("{}&digest={}", locations[2], digest(Algorithm::Sha256, CONTENT))),
+        (Put, format!("{}&digest={}", locations[2], Digest::of(Algorithm::Sha256, CONTENT))),
     ] {
         let refused = bench.send(method, &target, &CONTENT[4..]);
         assert_eq!((refused.status, offset(&refused)), (416, 4));
     }
-    // Only who holds the upload knows that it is to stay.
+    // Only the writer that holds the upload knows that the bytes are to stay.
     assert_eq!(writer.offset(), 9);
     drop(writer);
     let status = bench.send(Get, &locations[2], b"");
@@ -156,11 +156,11 @@ fn bytes_whose_sync_failed_are_not_believed() {
     let bench = Bench::new();
     let locations = bench.received(4);
     let target = locations.last().unwrap();
-    let put = format!("{target}&digest={}", digest(Algorithm::Sha256, CONTENT));
+    let put = format!("{target}&digest={}", Digest::of(Algorithm::Sha256, CONTENT));
     bench.storage.fail(&["suspend"]);
     assert_eq!(bench.send(Patch, target, &CONTENT[4..]).status, 503);
     assert_eq!(offset(&bench.send(Get, target, b"")), 4);
-    // A sync would succeed now, and nothing would be on the disk.
+    // A sync would succeed now, although the bytes are not on the disk.
     let refused = bench.send(Put, &put, b"");
     assert_eq!((refused.status, offset(&refused)), (416, 4));
     bench.storage.fail(&["commit"]);
@@ -190,15 +190,15 @@ fn a_cut_takes_the_states_that_would_lie() {
     let target = location(&bench.send(Post, "/v2/a/blobs/uploads/?digest-algorithm=sha512", b""));
     let patched = bench.send(Patch, &target, &CONTENT[..6]);
     assert_eq!(patched.status, 202);
-    // A crash took one of the two. A client that knows the id alone begins anew, with as many other bytes, and says
-    // only at the end that they are hashed by SHA-512.
+    // A crash took one of the two. A client that knows only the id starts again, with as many other bytes, and names
+    // SHA-512 only at the end.
     bench.remove_state(&target, "sha256", 6);
     let status = bench.send(Get, target.split('?').next().unwrap(), b"");
     assert_eq!(offset(&status), 0);
     let patched = bench.send(Patch, &location(&status), b"HELLO ");
     assert_eq!((patched.status, offset(&patched)), (202, 6));
     let content = b"HELLO WORLD";
-    let digest = digest(Algorithm::Sha512, content);
+    let digest = Digest::of(Algorithm::Sha512, content);
     let put = bench.send(Put, &format!("{}&digest={digest}", location(&patched)), &content[6..]);
     assert_eq!(put.status, 201);
     let blob = bench.send(Get, &format!("/v2/a/blobs/{digest}"), b"");
@@ -208,7 +208,7 @@ fn a_cut_takes_the_states_that_would_lie() {
     );
 }
 
-/// More than one page of them.
+/// There is more than one page of states.
 #[test]
 fn of_many_states_the_largest_is_found() {
     let bench = Bench::new();
@@ -223,7 +223,7 @@ fn of_many_states_the_largest_is_found() {
     assert_eq!(offset(&bench.send(Get, &target, b"")), 1_199);
 }
 
-/// Only an upload whose size nothing proves costs more than any other.
+/// Only an upload whose size is not proven costs more than any other.
 #[test]
 fn a_proof_costs_so_many_storage_calls() {
     let bench = Bench::new();

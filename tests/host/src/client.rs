@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client that sends exactly what it is given: any method, target and header, a body with its length
-//! or in chunks, of any size. It hides nothing of an answer, follows no redirect and repairs nothing, so that it
-//! serves for what is malformed as well; and it does so little that a benchmark can measure servers with it.
+//! or in chunks, of any size. It shows all of an answer, follows no redirect and repairs nothing, so it can send
+//! malformed requests too; and it does so little that a benchmark can measure servers with it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -74,7 +74,7 @@ impl<'a> Request<'a> {
         response
     }
 
-    /// Sends the request to a server that may go away meanwhile.
+    /// Sends the request to a server that may stop meanwhile.
     pub fn try_send(self) -> io::Result<Response> {
         let mut body = Vec::new();
         let response = self.send_alone(&mut body)?;

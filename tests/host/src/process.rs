@@ -46,7 +46,7 @@ impl Process {
         self.try_wait_for(text).unwrap_or_else(|| panic!("the process does not say {text:?}"))
     }
 
-    /// As [`Process::wait_for`], and returns none instead.
+    /// As [`Process::wait_for`], but returns `None` instead of panicking.
     pub fn try_wait_for(&self, text: &str) -> Option<String> {
         self.log.wait_for(text)
     }

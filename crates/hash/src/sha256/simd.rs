@@ -1,4 +1,4 @@
-//! With 128-bit SIMD.
+//! The compression function with 128-bit SIMD.
 
 use core::arch::wasm32::{
     i8x16_shuffle, u32x4, u32x4_add, u32x4_extract_lane, u32x4_shl, u32x4_shr, u32x4_shuffle, u64x2,
@@ -62,7 +62,7 @@ fn load(block: &[u8; 64]) -> [v128; 4] {
     })
 }
 
-/// Four rounds, of words to which their constants are added.
+/// Four rounds, with words to which their constants were added.
 #[inline(always)]
 fn rounds(state: State, words: v128) -> State {
     let state = round(state, u32x4_extract_lane::<0>(words));
@@ -71,8 +71,8 @@ fn rounds(state: State, words: v128) -> State {
     round(state, u32x4_extract_lane::<3>(words))
 }
 
-/// One round. What the next one waits for is added last. The two parts of the majority have no bit in common, so
-/// that their sum is what `^` makes of them.
+/// One round. The value that the next round waits for is added last. The two parts of the majority have no bit in
+/// common, so their sum equals their `^`.
 #[inline(always)]
 fn round([a, b, c, d, e, f, g, h]: State, word: u32) -> State {
     let choice = g ^ (e & (f ^ g));
@@ -83,7 +83,7 @@ fn round([a, b, c, d, e, f, g, h]: State, word: u32) -> State {
     [sum.wrapping_add(of_a), a, b, c, d.wrapping_add(part).wrapping_add(of_e), e, f, g]
 }
 
-/// From the words `t` to `t + 15` to those from `t + 4` to `t + 19`.
+/// Advances the schedule from the words `t` to `t + 15` to the words `t + 4` to `t + 19`.
 #[inline(always)]
 fn schedule([w0, w4, w8, w12]: [v128; 4]) -> [v128; 4] {
     let w1 = u32x4_shuffle::<1, 2, 3, 4>(w0, w4);
@@ -102,8 +102,8 @@ fn schedule([w0, w4, w8, w12]: [v128; 4]) -> [v128; 4] {
     [w4, w8, w12, sum]
 }
 
-/// The other function of the schedule, of two words. Each is there twice, so that a shift of both together
-/// rotates one.
+/// The other function of the schedule, for two words. Each is present twice, so that a shift of both copies
+/// rotates the word.
 #[inline(always)]
 fn sigma1(words: v128) -> v128 {
     let rotated17 = u64x2_shr(words, 17);

@@ -32,7 +32,7 @@ impl<S: Storage> Resource<S> {
 }
 
 /// Checks a digest from a path or query.
-fn digest(text: &str) -> Result<Digest> {
+fn parse_digest(text: &str) -> Result<Digest> {
     Digest::parse(text).map_err(|wrong| Error::new(Code::DigestInvalid, Detail::Malformed(wrong)))
 }
 
