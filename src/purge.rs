@@ -234,7 +234,7 @@ impl<S: Storage> Step<'_, S> {
         if self.storage.get(&mark)?.as_deref() != Some(size.as_bytes()) {
             // Old, but perhaps in use: the next round decides.
             self.count(1);
-            return self.storage.note(&mark, size.as_bytes());
+            return self.storage.set(&mark, size.as_bytes());
         }
         let what = format!("abandoned upload {id} of {name}, started {started_at}, {size} bytes");
         if self.purging.dry_run {

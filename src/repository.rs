@@ -67,7 +67,7 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Finds content by its canonical digest.
     fn blob_by_digest(&self, canonical: &Digest) -> Result<Option<Blob>> {
-        let size = self.storage.stat(&layout::blob(canonical))?;
+        let size = self.storage.stat(&layout::blob(canonical))?.map(|info| info.size);
         // A crash may have left the content without its bytes.
         let size = size.filter(|size| *size > 0 || *canonical == Digest::of(Algorithm::Sha256, &[]));
         Ok(size.map(|size| Blob { canonical: canonical.clone(), size }))
@@ -111,7 +111,8 @@ impl<'a, S: Storage> Repository<'a, S> {
         self.read(blob, |bytes| hasher.update(bytes))?;
         let key = layout::blob(&blob.canonical);
         // Another request may have pushed the content meanwhile; then its size has changed.
-        if hasher.finish() == blob.canonical || self.storage.stat(&key)? != Some(blob.size) {
+        let size = || Ok(self.storage.stat(&key)?.map(|info| info.size));
+        if hasher.finish() == blob.canonical || size()? != Some(blob.size) {
             return Ok(false);
         }
         self.storage.delete_blob(&key)?;

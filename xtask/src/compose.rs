@@ -122,7 +122,7 @@ mod tests {
     fn registry(imports: &str) -> Vec<u8> {
         component(&format!(
             r#"{imports}
-            (import "lighter:storage/blobs@0.1.0" (instance $blobs {STORE}))
+            (import "lighter:storage/blobs@0.2.0" (instance $blobs {STORE}))
             (alias export $blobs "size" (func $size))
             (instance $handler (export "handle" (func $size)))
             (export "wasi:http/incoming-handler@0.2.12" (instance $handler))"#
@@ -150,7 +150,7 @@ mod tests {
     fn a_driver_that_fits_leaves_only_wasi() {
         let clock = r#"(import "wasi:clocks/wall-clock@0.2.12" (instance))"#;
         let composed =
-            compose(&registry(clock), &driver(clock, "lighter:storage/blobs@0.1.0", "u64")).unwrap();
+            compose(&registry(clock), &driver(clock, "lighter:storage/blobs@0.2.0", "u64")).unwrap();
         check(&composed).unwrap();
     }
 
@@ -158,7 +158,7 @@ mod tests {
     fn what_the_driver_gives_of_wasi_is_plugged_too() {
         let config = r#"(import "wasi:config/store@0.2.0" (instance))"#;
         let given = r#"(instance $c) (export "wasi:config/store@0.2.0" (instance $c))"#;
-        let driver = driver(given, "lighter:storage/blobs@0.1.0", "u64");
+        let driver = driver(given, "lighter:storage/blobs@0.2.0", "u64");
         let composed = compose(&registry(config), &driver).unwrap();
         let mut graph = CompositionGraph::new();
         let composed = package("lighter:composed", &composed, &mut graph).unwrap();
@@ -168,34 +168,34 @@ mod tests {
 
     #[test]
     fn what_the_driver_lacks_is_named() {
-        let other = driver("", "lighter:storage/key-value@0.1.0", "u64");
-        assert!(failure(&registry(""), &other).contains("does not export lighter:storage/blobs@0.1.0"));
+        let other = driver("", "lighter:storage/key-value@0.2.0", "u64");
+        assert!(failure(&registry(""), &other).contains("does not export lighter:storage/blobs@0.2.0"));
     }
 
     #[test]
     fn another_version_is_another_interface() {
         let newer = driver("", "lighter:storage/blobs@0.1.1", "u64");
-        assert!(failure(&registry(""), &newer).contains("does not export lighter:storage/blobs@0.1.0"));
+        assert!(failure(&registry(""), &newer).contains("does not export lighter:storage/blobs@0.2.0"));
     }
 
     #[test]
     fn a_driver_of_another_type_is_refused() {
-        let misfit = driver("", "lighter:storage/blobs@0.1.0", "u32");
-        assert!(failure(&registry(""), &misfit).contains("lighter:storage/blobs@0.1.0"));
+        let misfit = driver("", "lighter:storage/blobs@0.2.0", "u32");
+        assert!(failure(&registry(""), &misfit).contains("lighter:storage/blobs@0.2.0"));
     }
 
     #[test]
     fn imports_that_no_host_has_are_named() {
         let types = r#"(import "lighter:config/values@0.1.0" (instance))"#;
         let foreign = r#"(import "acme:cache/lru" (instance))"#;
-        let message = failure(&registry(types), &driver(foreign, "lighter:storage/blobs@0.1.0", "u64"));
+        let message = failure(&registry(types), &driver(foreign, "lighter:storage/blobs@0.2.0", "u64"));
         assert!(message.contains("lighter:config/values@0.1.0, acme:cache/lru"), "{message}");
     }
 
     #[test]
     fn a_component_without_handler_is_no_registry() {
-        let import = format!(r#"(import "lighter:storage/blobs@0.1.0" (instance {STORE}))"#);
-        let fits = driver("", "lighter:storage/blobs@0.1.0", "u64");
+        let import = format!(r#"(import "lighter:storage/blobs@0.2.0" (instance {STORE}))"#);
+        let fits = driver("", "lighter:storage/blobs@0.2.0", "u64");
         assert!(failure(&component(&import), &fits).contains("wasi:http/incoming-handler"));
         assert!(failure(&component(""), &fits).contains("imports nothing from lighter:storage/"));
         assert!(failure(b"\0asm", &fits).contains("cannot be composed"));

@@ -7,7 +7,10 @@
 mod bindings;
 
 use crate::bindings::lighter::storage::{blobs, key_value, setup, types};
-use lighter_storage::{Content, Environment, Error, Note, Open, Result, Settings, Storage, Stream, Upload};
+use lighter_storage::{
+    BlobEntry, BlobInfo, BlobPage, Content, Environment, Error, Note, Open, Result, Settings, Storage,
+    Stream, Upload,
+};
 
 /// The driver.
 pub struct Imported;
@@ -43,10 +46,6 @@ impl Storage for Imported {
         Ok(key_value::set(key, value)?)
     }
 
-    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
-        Ok(key_value::note(key, value)?)
-    }
-
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         Ok(key_value::create(key, value)?)
     }
@@ -67,8 +66,18 @@ impl Storage for Imported {
         Ok(key_value::values(prefix, after, limit)?)
     }
 
-    fn stat(&self, key: &str) -> Result<Option<u64>> {
-        Ok(blobs::stat(key)?)
+    fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
+        Ok(blobs::stat(key)?.map(BlobInfo::from))
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        let page = blobs::enumerate(prefix, after, limit)?;
+        let entry = |blobs::BlobEntry { key, info }| BlobEntry { key, info: info.into() };
+        Ok(BlobPage { entries: page.entries.into_iter().map(entry).collect(), next: page.next })
+    }
+
+    fn location(&self, key: &str) -> Result<Option<String>> {
+        Ok(blobs::location(key)?)
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
@@ -123,6 +132,12 @@ impl Upload for blobs::Upload {
 
     fn abort(self) -> Result<()> {
         Ok(blobs::Upload::abort(self)?)
+    }
+}
+
+impl From<blobs::BlobInfo> for BlobInfo {
+    fn from(blobs::BlobInfo { size, age }: blobs::BlobInfo) -> Self {
+        Self { size, age }
     }
 }
 

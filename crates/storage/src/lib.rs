@@ -7,11 +7,13 @@ mod content;
 mod memory;
 mod settings;
 mod stream;
+mod walk;
 
 pub use self::content::Content;
 pub use self::memory::Memory;
 pub use self::settings::{Environment, ReadFile, Settings};
 pub use self::stream::{Stream, read_exactly};
+pub use self::walk::{Tree, walk};
 
 /// Why a storage operation failed. The texts are for the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,6 +61,33 @@ pub fn beyond_the_end(offset: u64, size: u64) -> Error {
     Error::Other(format!("an upload of {size} bytes cannot be cut to {offset}"))
 }
 
+/// What is known of a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// Its size in bytes.
+    pub size: u64,
+    /// How many seconds ago it was last published, if the store knows.
+    pub age: Option<u64>,
+}
+
+/// A blob, as [`Storage::enumerate`] finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobEntry {
+    /// Its key.
+    pub key: String,
+    /// What is known of it.
+    pub info: BlobInfo,
+}
+
+/// What a step of [`Storage::enumerate`] has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlobPage {
+    /// The blobs, in byte order of their keys.
+    pub entries: Vec<BlobEntry>,
+    /// Where the next step begins, or none if this was the last one.
+    pub next: Option<String>,
+}
+
 /// A store of values, blobs and uploads.
 pub trait Storage {
     /// The writer of an upload.
@@ -68,8 +97,6 @@ pub trait Storage {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
     /// Stores a value in place of what was there.
     fn set(&self, key: &str, value: &[u8]) -> Result<()>;
-    /// Stores a value that need not survive a crash of the machine.
-    fn note(&self, key: &str, value: &[u8]) -> Result<()>;
     /// Stores a value if there is none, and returns whether it did.
     fn create(&self, key: &str, value: &[u8]) -> Result<bool>;
     /// Removes a value, if it is there.
@@ -81,8 +108,14 @@ pub trait Storage {
     /// Lists at most `limit` of the names of values directly under a prefix, in byte order, after `after`.
     fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
 
-    /// Returns a blob's size in bytes, or none.
-    fn stat(&self, key: &str) -> Result<Option<u64>>;
+    /// Returns what is known of a blob, or none if there is no such blob.
+    fn stat(&self, key: &str) -> Result<Option<BlobInfo>>;
+    /// Finds at most `limit` of the blobs under a prefix, at any depth, in byte order, after `after`.
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage>;
+    /// Returns a URL that any client can GET the blob from for a while, if the store has such URLs.
+    fn location(&self, key: &str) -> Result<Option<String>> {
+        check_key(key).map(|()| None)
+    }
     /// Opens a blob from `offset` on, of which no more than `length` bytes will be taken.
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content>;
     /// Publishes small content.

@@ -1,10 +1,13 @@
 //! Storage in memory: what the registry's own tests and fuzzing run over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Content, Error, Note, Result, Storage, Upload, beyond_the_end, check_key};
+use crate::{
+    BlobEntry, BlobInfo, BlobPage, Content, Error, Note, Result, Storage, Upload, beyond_the_end, check_key,
+};
 
 /// How long a writer holds its upload after the last time that it did something with it.
 const HOLD: Duration = Duration::from_secs(5);
@@ -16,11 +19,26 @@ pub struct Memory(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     values: BTreeMap<String, Vec<u8>>,
-    blobs: BTreeMap<String, Vec<u8>>,
+    blobs: BTreeMap<String, Blob>,
     uploads: BTreeMap<String, Vec<u8>>,
     holds: BTreeMap<String, Hold>,
     /// How many writers there have been.
     writers: u64,
+}
+
+struct Blob {
+    bytes: Vec<u8>,
+    published: Instant,
+}
+
+impl Blob {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, published: Instant::now() }
+    }
+
+    fn info(&self) -> BlobInfo {
+        BlobInfo { size: self.bytes.len() as u64, age: Some(self.published.elapsed().as_secs()) }
+    }
 }
 
 /// That an upload has a writer.
@@ -77,10 +95,6 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.set(key, value)
-    }
-
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         let mut state = self.at(key)?;
         let absent = !state.values.contains_key(key);
@@ -119,18 +133,29 @@ impl Storage for Memory {
         Ok(names.take(limit as usize).map(str::to_owned).collect())
     }
 
-    fn stat(&self, key: &str) -> Result<Option<u64>> {
-        Ok(self.at(key)?.blobs.get(key).map(|bytes| bytes.len() as u64))
+    fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
+        Ok(self.at(key)?.blobs.get(key).map(Blob::info))
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        let state = self.at(prefix)?;
+        let below = format!("{prefix}/");
+        let first = (Bound::Excluded(after.unwrap_or_default().max(&below)), Bound::Unbounded);
+        let blobs = state.blobs.range::<str, _>(first).take_while(|(key, _)| key.starts_with(&below));
+        let entry = |(key, blob): (&String, &Blob)| BlobEntry { key: key.clone(), info: blob.info() };
+        let entries: Vec<_> = blobs.take(limit.max(1) as usize).map(entry).collect();
+        let next = entries.last().map(|entry| entry.key.clone());
+        Ok(BlobPage { entries, next })
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
         let state = self.at(key)?;
-        let bytes = state.blobs.get(key).ok_or(Error::NotFound)?.iter();
+        let bytes = state.blobs.get(key).ok_or(Error::NotFound)?.bytes.iter();
         Ok(Content::Bytes(bytes.skip(offset as usize).take(length as usize).copied().collect()))
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
-        self.at(key)?.blobs.insert(key.to_owned(), content.to_owned());
+        self.at(key)?.blobs.insert(key.to_owned(), Blob::new(content.to_owned()));
         Ok(())
     }
 
@@ -218,7 +243,7 @@ impl Upload for MemoryUpload {
         check_key(key)?;
         let mut state = self.held()?;
         let bytes = state.uploads.remove(&self.id).ok_or(Error::NotFound)?;
-        state.blobs.insert(key.to_owned(), bytes);
+        state.blobs.insert(key.to_owned(), Blob::new(bytes));
         Ok(())
     }
 

@@ -8,7 +8,9 @@ use crate::bindings::exported::exports::lighter::storage::key_value;
 use crate::bindings::exported::exports::lighter::storage::setup::{self, Opened};
 use crate::bindings::exported::exports::lighter::storage::types::Error;
 use crate::environment::Source;
-use lighter_storage::{self as storage, Content, Environment, Open, Settings, Storage, Stream, Upload};
+use lighter_storage::{
+    self as storage, BlobEntry, BlobInfo, Content, Environment, Open, Settings, Storage, Stream, Upload,
+};
 
 type Result<T> = core::result::Result<T, Error>;
 
@@ -89,10 +91,6 @@ impl<E: Exported> key_value::Guest for E {
         Ok(storage::<E>()?.set(&key, &value)?)
     }
 
-    fn note(key: String, value: Vec<u8>) -> Result<()> {
-        Ok(storage::<E>()?.note(&key, &value)?)
-    }
-
     fn create(key: String, value: Vec<u8>) -> Result<bool> {
         Ok(storage::<E>()?.create(&key, &value)?)
     }
@@ -118,8 +116,18 @@ impl<E: Exported> blobs::Guest for E {
     type Chunks = Chunks;
     type Upload = Writer<E>;
 
-    fn stat(key: String) -> Result<Option<u64>> {
-        Ok(storage::<E>()?.stat(&key)?)
+    fn stat(key: String) -> Result<Option<blobs::BlobInfo>> {
+        Ok(storage::<E>()?.stat(&key)?.map(blobs::BlobInfo::from))
+    }
+
+    fn enumerate(prefix: String, after: Option<String>, limit: u32) -> Result<blobs::BlobPage> {
+        let page = storage::<E>()?.enumerate(&prefix, after.as_deref(), limit)?;
+        let entry = |BlobEntry { key, info }| blobs::BlobEntry { key, info: info.into() };
+        Ok(blobs::BlobPage { entries: page.entries.into_iter().map(entry).collect(), next: page.next })
+    }
+
+    fn location(key: String) -> Result<Option<String>> {
+        Ok(storage::<E>()?.location(&key)?)
     }
 
     fn read(key: String, offset: u64, length: u64) -> Result<blobs::Content> {
@@ -205,6 +213,12 @@ impl<E: Exported> GuestUpload for Writer<E> {
 
     fn abort(writer: blobs::Upload) -> Result<()> {
         Ok(Self::take(writer).abort()?)
+    }
+}
+
+impl From<BlobInfo> for blobs::BlobInfo {
+    fn from(BlobInfo { size, age }: BlobInfo) -> Self {
+        Self { size, age }
     }
 }
 

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result, Stat};
 use crate::error::failed;
-use lighter_storage::{self as storage, check_key};
+use lighter_storage::{self as storage, BlobInfo, check_key};
 
 /// How often an operation is tried again after another request has removed the directory that it
 /// was about to use. Each time another request's operation went through.
@@ -58,10 +58,17 @@ impl<D: Disk> Directory<D> {
         }
     }
 
-    /// Returns a file's size, or none.
-    pub(crate) fn size(&self, path: &str) -> storage::Result<Option<u64>> {
+    /// Returns what there is to know of a file, or none.
+    pub(crate) fn file(&self, path: &str) -> storage::Result<Option<Stat>> {
         let stat = self.stat(path).map_err(failed("stat", path))?;
-        Ok(stat.filter(|stat| stat.kind == Kind::File).map(|stat| stat.size))
+        Ok(stat.filter(|stat| stat.kind == Kind::File))
+    }
+
+    /// Returns a blob's size and age, or none.
+    pub(crate) fn blob(&self, path: &str) -> storage::Result<Option<BlobInfo>> {
+        let Some(Stat { size, modified, .. }) = self.file(path)? else { return Ok(None) };
+        let age = (modified > 0).then(|| self.disk.now().saturating_sub(modified));
+        Ok(Some(BlobInfo { size, age }))
     }
 
     /// Reads a small file, or none.

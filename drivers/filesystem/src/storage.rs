@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lighter_storage::{Content, Error, Result, Storage};
+use lighter_storage::{BlobInfo, BlobPage, Content, Error, Result, Storage, check_key, walk};
 
 use crate::directory::Directory;
 use crate::disk::{Disk, File, Open};
@@ -43,11 +43,6 @@ impl<D: Disk> Storage for Filesystem<D> {
         root.replace(&root.path(key)?, value)
     }
 
-    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
-        let root = self.root()?;
-        root.note(&root.path(key)?, value)
-    }
-
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         let root = self.root()?;
         root.put_new(&root.path(key)?, value)
@@ -73,9 +68,14 @@ impl<D: Disk> Storage for Filesystem<D> {
         root.values(&root.path(prefix)?, after, limit as usize)
     }
 
-    fn stat(&self, key: &str) -> Result<Option<u64>> {
+    fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
         let root = self.root()?;
-        root.size(&root.path(key)?)
+        root.blob(&root.path(key)?)
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        check_key(prefix)?;
+        walk(&**self.root()?, prefix, after, limit)
     }
 
     fn read(&self, key: &str, offset: u64, _length: u64) -> Result<Content> {
@@ -94,7 +94,8 @@ impl<D: Disk> Storage for Filesystem<D> {
     }
 
     fn received(&self, id: &str) -> Result<Option<u64>> {
-        self.stat(id)
+        let root = self.root()?;
+        Ok(root.file(&root.path(id)?)?.map(|stat| stat.size))
     }
 
     fn create_upload(&self, id: &str) -> Result<Writer<D>> {

@@ -6,7 +6,7 @@ use crate::directory::{Directory, TRIES};
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result};
 use crate::error::failed;
 use crate::path::is_temporary;
-use lighter_storage::{self as storage, Error};
+use lighter_storage::{self as storage, BlobInfo, Error, Tree, check_key};
 
 /// This many entries may be passed over while a directory is listed. It only ends what a host might repeat
 /// for ever.
@@ -96,15 +96,24 @@ impl<D: Disk> Directory<D> {
         limit: usize,
         is_wanted: &dyn Fn(&str, Kind) -> storage::Result<bool>,
     ) -> storage::Result<Vec<String>> {
+        self.least(path, limit, &mut |name, kind| Ok(is_wanted(&name, kind)?.then_some(name)))
+    }
+
+    /// Makes texts of the entries of a directory, or of some, and returns the first ones in byte order.
+    fn least(
+        &self,
+        path: &str,
+        limit: usize,
+        text: &mut dyn FnMut(String, Kind) -> storage::Result<Option<String>>,
+    ) -> storage::Result<Vec<String>> {
         let mut least = BinaryHeap::new();
-        for (name, kind) in self.entries(path, Links::Follow)? {
-            if is_wanted(&name, kind)? {
-                least.push(name);
-                if least.len() > limit {
-                    least.pop();
-                }
+        self.for_each_entry(path, Links::Follow, &mut |name, kind| {
+            least.extend(text(name, kind)?);
+            if least.len() > limit {
+                least.pop();
             }
-        }
+            Ok(())
+        })?;
         Ok(least.into_sorted_vec())
     }
 
@@ -124,16 +133,31 @@ impl<D: Disk> Directory<D> {
 
     /// The names in a directory, and what they are. None if it is not there.
     fn entries(&self, path: &str, links: Links) -> storage::Result<Vec<(String, Kind)>> {
+        let mut entries = Vec::new();
+        self.for_each_entry(path, links, &mut |name, kind| {
+            entries.push((name, kind));
+            Ok(())
+        })?;
+        Ok(entries)
+    }
+
+    /// Goes through the names in a directory, and what they are. There are none if it is not there.
+    fn for_each_entry(
+        &self,
+        path: &str,
+        links: Links,
+        done: &mut dyn FnMut(String, Kind) -> storage::Result<()>,
+    ) -> storage::Result<()> {
         let listed = self.disk.open(path, links, Open::Directory).and_then(|directory| directory.entries());
         let listed = match listed {
             Ok(listed) => listed,
-            Err(code) if code.is_absence() => return Ok(Vec::new()),
+            Err(code) if code.is_absence() => return Ok(()),
             Err(code) => return Err(failed("list", path)(code)),
         };
-        let (mut entries, mut passed_over) = (Vec::new(), 0);
+        let mut passed_over = 0;
         for entry in listed {
             match entry {
-                Ok(entry) => entries.push(entry),
+                Ok((name, kind)) => done(name, kind)?,
                 // The host looks at each, and this one went before it could, since others write and
                 // remove; or it has a name that is not text, and so not one of the registry's.
                 Err(Code::NoEntry | Code::IllegalByteSequence) if passed_over < PASSED_OVER_MAX => {
@@ -142,6 +166,31 @@ impl<D: Disk> Directory<D> {
                 Err(code) => return Err(failed("list", path)(code)),
             }
         }
-        Ok(entries)
+        Ok(())
+    }
+}
+
+impl<D: Disk> Tree for Directory<D> {
+    fn names(
+        &self,
+        prefix: &str,
+        limit: usize,
+        is_wanted: &dyn Fn(&str) -> bool,
+    ) -> storage::Result<Vec<String>> {
+        let path = self.path(prefix)?;
+        self.least(&path, limit, &mut |mut name, kind| {
+            // What is not a part of a key was put there by another program.
+            if is_temporary(&name) || check_key(&name).is_err() {
+                return Ok(None);
+            }
+            if self.is_directory(&path, &name, kind)? {
+                name.push('/');
+            }
+            Ok(is_wanted(&name).then_some(name))
+        })
+    }
+
+    fn look(&self, key: &str) -> storage::Result<Option<BlobInfo>> {
+        self.blob(&self.path(key)?)
     }
 }

@@ -126,6 +126,8 @@ impl<D: Disk> Upload for Writer<D> {
         self.sync()?;
         // After the sync, which can take longer than a lease lasts.
         self.renew()?;
+        // The age of a blob counts from here, however long ago its last bytes came.
+        self.file.touch().map_err(failed("touch", &self.path))?;
         self.root.publish(&self.path, &target)
     }
 

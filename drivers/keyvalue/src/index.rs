@@ -83,27 +83,18 @@ pub(crate) fn values(
     Ok(names.take(limit as usize).map(str::to_owned).collect())
 }
 
-/// Makes sure that a value which was just stored is found under every prefix of its key.
-pub(crate) fn add_value(bucket: &impl Bucket, key: &str) -> Result<()> {
+/// Makes sure that a value or a blob which was just stored is found under every prefix of its key.
+pub(crate) fn add(bucket: &impl Bucket, key: &str) -> Result<()> {
     let (prefix, leaf) = split(key);
     if prefix.is_empty() {
-        return add(bucket, "", leaf.to_owned());
+        return add_entry(bucket, "", leaf.to_owned());
     }
     let (directory, name) = split(prefix);
-    add(bucket, directory, format!("{name}/{leaf}"))
-}
-
-/// Makes sure that the prefix which a blob is directly under is found.
-pub(crate) fn add_prefix(bucket: &impl Bucket, prefix: &str) -> Result<()> {
-    if prefix.is_empty() {
-        return Ok(());
-    }
-    let (directory, name) = split(prefix);
-    add(bucket, directory, format!("{name}/"))
+    add_entry(bucket, directory, format!("{name}/{leaf}"))
 }
 
 /// Adds an entry to a page, and to the pages above the name of the one below.
-fn add(bucket: &impl Bucket, directory: &str, entry: String) -> Result<()> {
+fn add_entry(bucket: &impl Bucket, directory: &str, entry: String) -> Result<()> {
     let levels = levels(directory, entry);
     // From the bottom up: each one is seen to be there after those below it.
     let mut seen = 0;
@@ -320,7 +311,7 @@ fn is_one(entries: &[String], entry: &str) -> bool {
     entries.binary_search_by(|one| one.as_str().cmp(entry)).is_ok()
 }
 
-fn page(bucket: &impl Bucket, directory: &str) -> Result<Option<Page>> {
+pub(crate) fn page(bucket: &impl Bucket, directory: &str) -> Result<Option<Page>> {
     Ok(bucket.get(&stored(KIND, directory))?.map(|bytes| Page::read(&bytes)))
 }
 

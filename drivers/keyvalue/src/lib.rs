@@ -39,6 +39,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod time;
+mod tree;
 mod upload;
 mod value;
 

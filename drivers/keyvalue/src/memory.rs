@@ -61,6 +61,11 @@ impl Memory {
         self.now.fetch_add(seconds, Ordering::Relaxed);
     }
 
+    /// Sets the clock back.
+    pub(crate) fn set_back(&self, seconds: u64) {
+        self.now.fetch_sub(seconds, Ordering::Relaxed);
+    }
+
     /// All that is stored.
     pub(crate) fn values(&self) -> BTreeMap<String, Vec<u8>> {
         self.values.lock().unwrap().clone()

@@ -1,8 +1,9 @@
 //! The storage: values, blobs and uploads in the store of the host.
 
-use lighter_storage::{Content, Result, Storage, check_key};
+use lighter_storage::{BlobInfo, BlobPage, Content, Result, Storage, check_key, walk};
 
 use crate::bucket::Bucket;
+use crate::tree::Blobs;
 use crate::upload::{Writer, received};
 use crate::{blob, index, value};
 
@@ -35,10 +36,6 @@ impl<B: Bucket> Storage for KeyValue<B> {
         value::set(self.at(key)?, key, value)
     }
 
-    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.set(key, value)
-    }
-
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         value::create(self.at(key)?, key, value)
     }
@@ -59,8 +56,12 @@ impl<B: Bucket> Storage for KeyValue<B> {
         index::values(self.at(prefix)?, prefix, after, limit)
     }
 
-    fn stat(&self, key: &str) -> Result<Option<u64>> {
-        Ok(blob::find(self.at(key)?, key)?.map(|blob| blob.size()))
+    fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
+        blob::stat(self.at(key)?, key)
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        walk(&Blobs::new(self.at(prefix)?), prefix, after, limit)
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {

@@ -14,13 +14,13 @@ pub(crate) fn get(bucket: &impl Bucket, key: &str) -> Result<Option<Vec<u8>>> {
 
 pub(crate) fn set(bucket: &impl Bucket, key: &str, value: &[u8]) -> Result<()> {
     bucket.set(&stored(KIND, key), value)?;
-    index::add_value(bucket, key)
+    index::add(bucket, key)
 }
 
 pub(crate) fn create(bucket: &impl Bucket, key: &str, value: &[u8]) -> Result<bool> {
     let created = cell::create(bucket, KIND, key, value)?;
     // Also where another has created it, who may have crashed before this.
-    index::add_value(bucket, key)?;
+    index::add(bucket, key)?;
     Ok(created)
 }
 

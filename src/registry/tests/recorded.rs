@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use lighter_storage::{Content, Error, Note, Result, Storage, Upload};
+use lighter_storage::{BlobInfo, BlobPage, Content, Error, Note, Result, Storage, Upload};
 
 /// Another storage, and the calls that were made to it since [`take_calls`](Self::take_calls) was last called.
 #[derive(Clone, Default)]
@@ -46,10 +46,6 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("set").set(key, value)
     }
 
-    fn note(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.called("note").note(key, value)
-    }
-
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         self.called("create").create(key, value)
     }
@@ -70,8 +66,16 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("values").values(prefix, after, limit)
     }
 
-    fn stat(&self, key: &str) -> Result<Option<u64>> {
+    fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
         self.called("stat").stat(key)
+    }
+
+    fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
+        self.called("enumerate").enumerate(prefix, after, limit)
+    }
+
+    fn location(&self, key: &str) -> Result<Option<String>> {
+        self.called("location").location(key)
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {

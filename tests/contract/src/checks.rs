@@ -88,6 +88,11 @@ impl<'a, S: Storage> Party<'a, S> {
         });
     }
 
+    /// The size of a blob, or none.
+    fn size(&self, key: &str) -> Result<Option<u64>> {
+        Ok(self.storage.stat(key)?.map(|info| info.size))
+    }
+
     /// All bytes of a blob from an offset on, at most so many.
     fn blob(&self, key: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
         let mut bytes = all(self.storage.read(key, offset, length)?);

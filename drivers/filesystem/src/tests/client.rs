@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lighter_storage::{Content, Error, Result, Storage, Upload};
+use lighter_storage::{BlobInfo, Content, Error, Result, Storage, Upload};
 
 use super::model::Model;
 use crate::storage::Filesystem;
@@ -13,7 +13,6 @@ use crate::upload::Writer;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     Set(&'static str, &'static str),
-    Note(&'static str, &'static str),
     Create(&'static str, &'static str),
     Delete(&'static str),
     DeletePrefix(&'static str),
@@ -125,7 +124,6 @@ impl Client {
         let storage = &self.storage;
         match step {
             Step::Set(key, value) => storage.set(key, value.as_bytes()),
-            Step::Note(key, value) => storage.note(key, value.as_bytes()),
             Step::Create(key, value) => storage.create(key, value.as_bytes()).map(|created| {
                 // One that was there stays, and the client may rely on it.
                 let allowed = self.values.entry(key).or_default();
@@ -243,7 +241,7 @@ impl Client {
                 self.blobs.insert(key, vec![Some(session.sent)]);
             }
             Step::Abort(id) => drop(self.uploads.remove(id)),
-            Step::Note(..) | Step::Create(..) | Step::Append(..) | Step::Drop(..) => {}
+            Step::Create(..) | Step::Append(..) | Step::Drop(..) => {}
         }
     }
 
@@ -293,7 +291,7 @@ impl Client {
                     session.sent.truncate(stored);
                 }
             }
-            Step::Note(..) | Step::Start(_) | Step::Append(..) | Step::Drop(_) | Step::Abort(_) => {
+            Step::Start(_) | Step::Append(..) | Step::Drop(_) | Step::Abort(_) => {
                 return Ok(false);
             }
         }
@@ -364,7 +362,7 @@ impl Session {
 
 /// A blob's bytes, or none.
 pub(crate) fn blob(storage: &Filesystem<Model>, key: &str) -> Result<Option<Vec<u8>>> {
-    let Some(size) = storage.stat(key)? else { return Ok(None) };
+    let Some(BlobInfo { size, .. }) = storage.stat(key)? else { return Ok(None) };
     let bytes = bytes(storage.read(key, 0, size)?);
     assert_eq!(bytes.len() as u64, size);
     Ok(Some(bytes))

@@ -13,7 +13,7 @@ use crate::disk::{Code, Disk, File, Links, Open};
 /// The sessions that every fault is tried on.
 pub(crate) fn sessions() -> Vec<(&'static str, Vec<Step>)> {
     use Step::{
-        Abort, Append, Commit, Create, Delete, DeleteBlob, DeletePrefix, Drop, Note, Put, Set, Start, Suspend,
+        Abort, Append, Commit, Create, Delete, DeleteBlob, DeletePrefix, Drop, Put, Set, Start, Suspend,
     };
     vec![
         (
@@ -25,7 +25,6 @@ pub(crate) fn sessions() -> Vec<(&'static str, Vec<Step>)> {
                 Create("secret", "second"),
                 Delete("secret"),
                 Create("secret", "third"),
-                Note("tags/v1/hash/12", "a note"),
                 Set("tags/v2/current/link", "three"),
                 Delete("tags/v1/current/link"),
                 DeletePrefix("tags/v1"),

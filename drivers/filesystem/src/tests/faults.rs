@@ -70,3 +70,25 @@ fn a_push_replaces_a_blob_that_is_damaged() {
         assert_eq!(there.as_deref(), Some(&b"twelve bytes"[..]));
     });
 }
+
+/// However long ago the bytes came that it is made of, and whether it was there before.
+#[test]
+fn a_blob_is_as_old_as_its_publication() {
+    let disk = disk(Names::InOrder);
+    let storage = storage(&disk);
+    let age = || storage.stat("blobs/ab/data").unwrap().unwrap().age;
+    for _ in 0..2 {
+        let mut upload = storage.create_upload("up/1/data").unwrap();
+        upload.append(b"content").unwrap();
+        upload.suspend(&[]).unwrap();
+        disk.pass(1_000);
+        storage.open_upload("up/1/data").unwrap().commit("blobs/ab/data").unwrap();
+        assert_eq!(age(), Some(0));
+        disk.pass(9);
+        assert_eq!(age(), Some(9));
+    }
+    storage.put("blobs/ab/data", b"content").unwrap();
+    assert_eq!(age(), Some(0));
+    disk.set_back(100);
+    assert_eq!(age(), Some(0));
+}

@@ -152,6 +152,10 @@ impl Model {
         self.world().time += seconds;
     }
 
+    pub(crate) fn set_back(&self, seconds: u64) {
+        self.world().time -= seconds;
+    }
+
     /// The paths of all files.
     pub(crate) fn files(&self) -> Vec<String> {
         let world = self.world();

@@ -1,11 +1,14 @@
 //! Those who publish and delete one blob, in every order.
 
 use lighter_explore::{Handle, Scenario};
+use lighter_storage::{BlobInfo, Storage};
 
 use super::explored::{Explored, Store, left, switches, tell};
 use super::{content, read};
 use crate::bucket::Bucket as _;
-use crate::{blob, index};
+use crate::memory::Memory;
+use crate::storage::KeyValue;
+use crate::{blob, index, key};
 
 const KEY: &str = "blobs/x/data";
 
@@ -63,4 +66,55 @@ fn a_blob_that_is_deleted_and_published_is_whole_or_gone() {
         });
         tell("a blob that two publish and one deletes", &report.unwrap());
     }
+}
+
+/// What earlier versions stored has no age, until it is stored again.
+#[test]
+fn a_blob_has_an_age_once_it_is_known() {
+    let stat = |store: &Memory| blob::stat(store, KEY).unwrap().unwrap();
+    for size in [10, SIZE] {
+        let store = Memory::default();
+        let put = || blob::put(&store, KEY, &content(size, 1), CHUNK).unwrap();
+        put();
+        store.pass(100);
+        assert_eq!(stat(&store), BlobInfo { size: size as u64, age: Some(100) });
+        let stored = store.get(&stored_key()).unwrap().unwrap();
+        let (line, rest) = stored.split_at(stored.iter().position(|byte| *byte == b'\n').unwrap());
+        let kind = line.split(|byte| *byte == b' ').next().unwrap();
+        store.set(&stored_key(), &[kind, rest].concat()).unwrap();
+        assert_eq!(stat(&store), BlobInfo { size: size as u64, age: None });
+        assert!(read(&store, KEY, 0, u64::MAX) == content(size, 1));
+        put();
+        assert_eq!(stat(&store).age, Some(0));
+        store.pass(50);
+        put();
+        assert_eq!(stat(&store).age, Some(0));
+        // By a clock that was set back since.
+        store.set_back(1_000);
+        assert_eq!(stat(&store).age, Some(0));
+        put();
+        store.pass(7);
+        assert_eq!(stat(&store).age, Some(7));
+        assert_eq!(store.chunks(), if size == SIZE { 2 } else { 0 });
+    }
+}
+
+fn stored_key() -> String {
+    key::stored(key::Kind::Blob, KEY)
+}
+
+/// Earlier versions did not write the last segment of a blob's key down.
+#[test]
+fn blobs_of_earlier_versions_are_enumerated() {
+    let store = Memory::default();
+    for name in ["a", "b", "c"] {
+        blob::put(&store, &format!("blobs/sha256/{name}/data"), b"content", CHUNK).unwrap();
+    }
+    let page = key::stored(key::Kind::Index, "blobs/sha256");
+    store.set(&page, b"c/data\nb/\na/\n").unwrap();
+    let storage = KeyValue::new(store, CHUNK);
+    let page = storage.enumerate("blobs", None, 9).unwrap();
+    let keys: Vec<_> = page.entries.into_iter().map(|entry| entry.key).collect();
+    assert_eq!(keys, ["a", "b", "c"].map(|name| format!("blobs/sha256/{name}/data")));
+    assert_eq!(page.next, None);
 }

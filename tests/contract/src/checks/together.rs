@@ -90,7 +90,7 @@ fn a_read_sees_the_removals_before<S: Storage>(party: &Party<S>) {
             party.meet(&format!("read-{round}"));
             party.meet(&format!("removed-{round}"));
             assert_eq!(storage.get(&value), Ok(None));
-            assert_eq!(storage.stat(&blob), Ok(None));
+            assert_eq!(party.size(&blob), Ok(None));
             assert_eq!(party.blob(&blob, 0, 9), Err(Error::NotFound));
             assert_eq!(storage.list(&list, None, 9), Ok(Vec::new()));
             assert_eq!(storage.get(&format!("{list}/a/b/value")), Ok(None));
@@ -147,7 +147,7 @@ fn a_blob_is_never_half_there<S: Storage>(party: &Party<S>) {
         return;
     }
     party.look_until(&over, || {
-        let size = party.storage.stat(&key).unwrap().expect("a blob that is replaced is always there");
+        let size = party.size(&key).unwrap().expect("a blob that is replaced is always there");
         assert_eq!(size, content.len() as u64);
         let blob = party.blob(&key, 0, u64::MAX).unwrap();
         assert!(blob == content, "{} bytes are no whole blob", blob.len());
@@ -164,7 +164,7 @@ fn a_blob_appears_whole<S: Storage>(party: &Party<S>) {
             upload.append(&content).unwrap();
             upload.commit(&blob).unwrap();
         } else {
-            let size = party.wait("the blob", || party.storage.stat(&blob).unwrap());
+            let size = party.wait("the blob", || party.size(&blob).unwrap());
             assert_eq!(size, content.len() as u64);
             assert!(party.blob(&blob, 0, size).unwrap() == content, "the blob is not whole yet");
         }
@@ -197,7 +197,7 @@ fn values_shows_none_on_its_way<S: Storage>(party: &Party<S>) {
     if party.number == 0 {
         for round in 0..ROUNDS * 2 {
             party.storage.set(&format!("{prefix}/set"), &bytes(1_000)).unwrap();
-            party.storage.note(&format!("{prefix}/note"), &bytes(1_000)).unwrap();
+            party.storage.set(&format!("{prefix}/other"), &bytes(1_000)).unwrap();
             party.storage.create(&format!("{prefix}/created-{round}"), &bytes(1_000)).unwrap();
         }
         let names = party.storage.values(&prefix, None, 1_000).unwrap();
@@ -208,7 +208,7 @@ fn values_shows_none_on_its_way<S: Storage>(party: &Party<S>) {
     party.look_until(&over, || {
         for name in party.storage.values(&prefix, None, 1_000).unwrap() {
             let round = name.strip_prefix("created-").and_then(|round| round.parse().ok());
-            let is_one = ["set", "note"].contains(&name.as_str());
+            let is_one = ["set", "other"].contains(&name.as_str());
             assert!(is_one || round.is_some_and(|round: usize| round < ROUNDS * 2), "{name} is listed");
             let value = party.storage.get(&format!("{prefix}/{name}")).unwrap();
             assert_eq!(value.map(|value| value.len()), Some(1_000), "{name} is listed");
@@ -372,7 +372,7 @@ fn a_writer_that_stands_still<S: Storage>(party: &Party<S>) {
         assert_eq!(leaving.suspend(core::slice::from_ref(&note)), Err(Error::Busy));
         assert_eq!(party.storage.get(&note.0), Ok(None));
         assert_eq!(upload.commit(&party.key("another/blob/data")), Err(Error::Busy));
-        assert_eq!(party.storage.stat(&party.key("another/blob/data")), Ok(None));
+        assert_eq!(party.size(&party.key("another/blob/data")), Ok(None));
         party.meet("refused");
         return;
     }

@@ -47,7 +47,7 @@ fn an_upload_goes_on<S: Storage>(party: &Party<S>) {
         assert_eq!(storage.received(&id), Ok(Some(offset as u64)));
     }
     // It is no blob before it is committed.
-    assert_eq!(storage.stat(&party.key("a/blob/data")), Ok(None));
+    assert_eq!(party.size(&party.key("a/blob/data")), Ok(None));
 }
 
 /// At any place: in the bytes that one writer or another has appended, before all and after all.
@@ -84,7 +84,7 @@ fn a_cut_drops_the_end<S: Storage>(party: &Party<S>) {
         let blob = party.key(&format!("{offset}/blob/data"));
         upload.commit(&blob).unwrap();
         let expected = [&content[..offset], &other[offset..]].concat();
-        assert_eq!(storage.stat(&blob), Ok(Some(expected.len() as u64)));
+        assert_eq!(party.size(&blob), Ok(Some(expected.len() as u64)));
         assert!(party.blob(&blob, 0, u64::MAX).unwrap() == expected, "{offset}: the blob is another");
         let rest = party.blob(&blob, offset as u64, 10).unwrap();
         assert!(
@@ -152,9 +152,9 @@ fn an_upload_becomes_a_blob<S: Storage>(party: &Party<S>) {
         upload.append(&content).unwrap();
         upload.suspend(&[]).unwrap();
         let upload = storage.open_upload(&id).unwrap();
-        assert_eq!(storage.stat(&blob), Ok(None));
+        assert_eq!(party.size(&blob), Ok(None));
         upload.commit(&blob).unwrap();
-        assert_eq!(storage.stat(&blob), Ok(Some(content.len() as u64)));
+        assert_eq!(party.size(&blob), Ok(Some(content.len() as u64)));
         assert!(party.blob(&blob, 0, u64::MAX).unwrap() == content, "the {name} blob is another");
         assert_eq!(storage.received(&id), Ok(None));
         assert_eq!(storage.open_upload(&id).err(), Some(Error::NotFound));

@@ -9,7 +9,6 @@ const VALUE_MAX: usize = 64 * 1024;
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
         Check { name: "a-value-is-kept", parties: 1, run: a_value_is_kept },
-        Check { name: "what-is-noted-is-a-value", parties: 1, run: what_is_noted_is_a_value },
         Check { name: "create-keeps-what-is-there", parties: 1, run: create_keeps_what_is_there },
         Check { name: "delete-removes-a-value", parties: 1, run: delete_removes_a_value },
         Check { name: "delete-prefix-removes-what-is-below", parties: 1, run: delete_prefix },
@@ -33,19 +32,6 @@ fn a_value_is_kept<S: Storage>(party: &Party<S>) {
     // Its prefix is none.
     assert_eq!(storage.get(&party.key("a")), Ok(None));
     assert_eq!(storage.get(&party.key("a/value/below")), Ok(None));
-}
-
-fn what_is_noted_is_a_value<S: Storage>(party: &Party<S>) {
-    let (storage, key) = (party.storage, party.key("list/a/value"));
-    storage.note(&key, b"first").unwrap();
-    assert_eq!(storage.get(&key), Ok(Some(b"first".to_vec())));
-    storage.set(&key, b"second").unwrap();
-    storage.note(&key, b"third").unwrap();
-    assert_eq!(storage.get(&key), Ok(Some(b"third".to_vec())));
-    assert_eq!(storage.create(&key, b"fourth"), Ok(false));
-    assert_eq!(storage.list(&party.key("list"), None, 9), Ok(vec!["a".to_owned()]));
-    storage.delete_prefix(&party.key("list/a")).unwrap();
-    assert_eq!(storage.get(&key), Ok(None));
 }
 
 fn create_keeps_what_is_there<S: Storage>(party: &Party<S>) {
@@ -141,9 +127,8 @@ fn values_gives_names_in_order<S: Storage>(party: &Party<S>) {
     for key in ["b/c", "b/d/e", "e", "9", "10", "Z", "a.tmp", "a-b", "_", "f"] {
         storage.set(&party.key(&format!("list/{key}")), b"").unwrap();
     }
-    storage.note(&party.key("list/noted"), b"").unwrap();
     storage.create(&party.key("list/created"), b"").unwrap();
-    let sorted = ["10", "9", "Z", "_", "a-b", "a.tmp", "created", "e", "f", "noted"];
+    let sorted = ["10", "9", "Z", "_", "a-b", "a.tmp", "created", "e", "f"];
     assert_eq!(storage.values(&prefix, None, 100).unwrap(), sorted);
     assert_eq!(storage.values(&party.key("list/b"), None, 100).unwrap(), ["c"]);
     for nothing in ["list/b/d/e", "list/e", "list/b/c", "lis", "li"] {
@@ -199,6 +184,8 @@ fn what_is_no_key_is_refused<S: Storage>(party: &Party<S>) {
         refused(key, storage.list(key, None, 1));
         refused(key, storage.values(key, None, 1));
         refused(key, storage.stat(key));
+        refused(key, storage.location(key));
+        refused(key, storage.enumerate(key, None, 1));
         refused(key, storage.read(key, 0, 1));
         refused(key, storage.put(key, b""));
         refused(key, storage.delete_blob(key));
