@@ -103,6 +103,7 @@ fn what_was_pushed_to_distribution_is_served_here() {
 /// The form of an image that distribution served to clients of 2015, which also pushed such images.
 #[test]
 fn an_image_of_schema_1_is_served_as_distribution_stored_it() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }
@@ -222,6 +223,7 @@ fn collect_garbage(server: &Server, options: &[&str]) -> (bool, String) {
 /// The collector ignores a repository without `_layers`, and treats its content as garbage.
 #[test]
 fn distribution_collects_no_manifest_of_a_repository_without_blobs() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }
@@ -262,6 +264,7 @@ fn distribution_collects_no_manifest_of_a_repository_without_blobs() {
 /// `docs/reliability.md` describes this. If it is fixed, remove that passage.
 #[test]
 fn distribution_collects_nothing_where_there_is_a_manifest_that_it_does_not_know() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }
@@ -280,6 +283,7 @@ fn distribution_collects_nothing_where_there_is_a_manifest_that_it_does_not_know
 /// `docs/reliability.md` describes this, too.
 #[test]
 fn distribution_deletes_what_is_untagged_if_it_is_told_to() {
+    over_files!();
     if !installed(PROGRAM) {
         return;
     }

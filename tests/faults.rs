@@ -166,6 +166,7 @@ fn whichever_call_of_an_upload_fails_it_goes_on() {
 /// written. So the registry must not rely on such bytes.
 #[test]
 fn bytes_whose_sync_failed_are_not_believed() {
+    over_files!();
     let server = Server::start();
     if !may_trace() {
         return;

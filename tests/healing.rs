@@ -88,6 +88,7 @@ fn store_manifest(root: &Path, tag: &str, content: &str) -> String {
 
 #[test]
 fn a_stored_manifest_is_served_as_what_it_is() {
+    over_files!();
     let server = Server::start();
     let payload =
         r#"{"schemaVersion":1,"name":"a/b","tag":"v1","architecture":"amd64","fsLayers":[],"history":[]}"#;
@@ -178,6 +179,7 @@ fn a_blob_that_was_cut_off_is_replaced() {
 /// As a failed disk leaves it: `HEAD` says that the blob exists, so the client must push it without being asked.
 #[test]
 fn a_blob_of_the_right_length_with_other_bytes_is_replaced_by_a_push() {
+    over_files!();
     let server = Server::start();
     let digest = push_blob(&server, "a/b", b"hello");
     let target = format!("/v2/a/b/blobs/{digest}");
@@ -275,6 +277,7 @@ fn a_damaged_tag_is_none_until_it_is_pushed_again() {
 
 #[test]
 fn a_tag_that_points_to_nothing_can_be_deleted() {
+    over_files!();
     let server = Server::start();
     let tags = || server.get("/v2/a/b/tags/list").send().text();
     let lose: [fn(&Path, &str); 3] = [
@@ -309,6 +312,7 @@ fn a_tag_that_points_to_nothing_can_be_deleted() {
 
 #[test]
 fn a_manifest_whose_content_is_lost_can_be_deleted() {
+    over_files!();
     let server = Server::start();
     let digest = push_index(&server, "v1");
     fs::remove_file(blob(&server.root(), &digest)).unwrap();
