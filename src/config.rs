@@ -6,9 +6,7 @@
 mod mapping;
 
 use core::time::Duration;
-use std::sync::Once;
 
-use crate::access_log::log;
 use crate::auth::{Auth, TokenServer, variables};
 use crate::duration;
 use crate::purge::Purging;
@@ -38,8 +36,6 @@ pub struct Config {
     /// Notices for the operator, in the log: that access control is off, unless that is set explicitly, and each
     /// unknown variable that begins with `REGISTRY_`, with the one that was probably meant.
     pub notices: Vec<String>,
-    /// Whether the notices were logged.
-    pub noticed: Once,
 }
 
 /// How a `Location` begins.
@@ -127,7 +123,6 @@ impl Default for Config {
             access_log: Some(Format::Text),
             auth: None,
             notices: Vec::new(),
-            noticed: Once::new(),
         }
     }
 }
@@ -149,12 +144,6 @@ pub fn settings(environment: Environment, of_parts: [&[&'static str]; 2]) -> Res
 }
 
 impl Config {
-    /// Logs the notices, once in the life of an instance. It is called only by the request that nearly every client
-    /// sends first, because some hosts make an instance for each request.
-    pub fn log_notices(&self) {
-        self.noticed.call_once(|| self.notices.iter().cloned().for_each(log));
-    }
-
     /// Reads the settings. `server` is given if this product accepts the tokens of an outside server. Errs, for the log,
     /// with the variable whose value is invalid.
     pub fn read(settings: &Settings, server: Option<&TokenServer>) -> Result<Self, String> {
@@ -184,7 +173,6 @@ impl Config {
             access_log: access_log(settings)?,
             auth,
             notices,
-            noticed: Once::new(),
         })
     }
 }

@@ -1,7 +1,9 @@
 //! The way from a request to its answer: route, admit, answer, complete. It is the only place where an error becomes a
 //! response.
 
-use crate::access_log::LogEntry;
+use std::sync::Once;
+
+use crate::access_log::{LogEntry, log};
 use crate::auth::TokenServer;
 use crate::clock;
 use crate::config::{self, Config};
@@ -24,6 +26,8 @@ pub struct Registry<'a, S> {
     config: &'a Config,
     signers: LazySigners,
     purge: Purge,
+    /// Whether the notices of the configuration were logged.
+    noticed: Once,
 }
 
 impl<S: Open + 'static> Registry<'static, S> {
@@ -45,7 +49,13 @@ impl<S: Open + 'static> Registry<'static, S> {
 impl<'a, S: Storage + 'static> Registry<'a, S> {
     /// Makes a registry.
     pub fn new(storage: S, config: &'a Config) -> Self {
-        Self { storage, config, signers: LazySigners::default(), purge: Purge::default() }
+        Self {
+            storage,
+            config,
+            signers: LazySigners::default(),
+            purge: Purge::default(),
+            noticed: Once::new(),
+        }
     }
 
     /// The configuration.
@@ -77,8 +87,9 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
             path.strip_prefix(&self.config.prefix).ok_or_else(no_such_endpoint)?
         };
         let (resource, Route { name, last }) = Resource::find(path).ok_or_else(no_such_endpoint)?;
+        // The first request of nearly every client, and few of all requests: some hosts make an instance for each.
         if resource.path == Path::Whole("/v2/") {
-            self.config.log_notices();
+            self.noticed.call_once(|| self.config.notices.iter().cloned().for_each(log));
         }
         let not_allowed = || Error::from(Code::Unsupported).with_header("Allow", resource.allow(self.config));
         let endpoint = resource.endpoint(&request.method);
