@@ -110,6 +110,10 @@ impl Upload for blobs::Upload {
         blobs::Upload::offset(self)
     }
 
+    fn aim(&mut self, key: &str) -> Result<()> {
+        Ok(blobs::Upload::aim(self, key)?)
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(blobs::Upload::append(self, bytes)?)
     }

@@ -148,6 +148,10 @@ pub type Note = (String, Vec<u8>);
 pub trait Upload {
     /// Returns how many bytes the upload has.
     fn offset(&self) -> u64;
+    /// Says under which key the upload will probably be committed. A driver may ignore the hint.
+    fn aim(&mut self, key: &str) -> Result<()> {
+        check_key(key)
+    }
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
     /// Drops the bytes after the first `offset` ones.

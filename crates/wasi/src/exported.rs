@@ -191,6 +191,10 @@ impl<E: Exported> GuestUpload for Writer<E> {
         self.0.borrow().offset()
     }
 
+    fn aim(&self, key: String) -> Result<()> {
+        Ok(self.0.borrow_mut().aim(&key)?)
+    }
+
     fn append(&self, bytes: Vec<u8>) -> Result<()> {
         Ok(self.0.borrow_mut().append(&bytes)?)
     }

@@ -128,6 +128,11 @@ impl<U: Upload> Upload for RecordedUpload<U> {
         self.upload.offset()
     }
 
+    fn aim(&mut self, key: &str) -> Result<()> {
+        self.called("aim")?;
+        self.upload.aim(key)
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         if let Err(error) = self.called("append") {
             self.upload.append(&bytes[..bytes.len() / 2])?;

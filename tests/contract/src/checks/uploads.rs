@@ -9,6 +9,7 @@ pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
         Check { name: "a-cut-drops-the-end", parties: 1, run: a_cut_drops_the_end },
         Check { name: "a-cut-within-what-was-just-appended", parties: 1, run: a_cut_of_what_was_appended },
         Check { name: "a-suspended-upload-has-its-notes", parties: 1, run: a_suspended_upload_has_notes },
+        Check { name: "an-aimed-upload-is-one", parties: 1, run: an_aimed_upload_is_one },
         Check { name: "an-upload-becomes-a-blob", parties: 1, run: an_upload_becomes_a_blob },
         Check { name: "a-commit-replaces-what-was-broken", parties: 1, run: a_commit_replaces },
         Check { name: "an-aborted-upload-is-gone", parties: 1, run: an_aborted_upload_is_gone },
@@ -142,6 +143,39 @@ fn a_suspended_upload_has_notes<S: Storage>(party: &Party<S>) {
     upload.append(b"more").unwrap();
     assert!(matches!(upload.suspend(&[("a//b".to_owned(), Vec::new())]), Err(Error::Other(_))));
     assert_eq!(storage.open_upload(&id).unwrap().offset(), 200_009);
+}
+
+/// Nothing is under the key before the commit, whether the upload ends there or not.
+fn an_aimed_upload_is_one<S: Storage>(party: &Party<S>) {
+    let (storage, aim, other) = (party.storage, party.key("aim/data"), party.key("other/data"));
+    let content = bytes(1_100_000);
+    let id = |name: &str| party.key(&format!("{name}/upload/data"));
+    let begin = |name: &str| {
+        let mut upload = storage.create_upload(&id(name)).unwrap();
+        upload.aim(&aim).unwrap();
+        upload.append(&content).unwrap();
+        upload
+    };
+    begin("aborted").abort().unwrap();
+    assert_eq!((storage.stat(&aim), storage.received(&id("aborted"))), (Ok(None), Ok(None)));
+    begin("elsewhere").commit(&other).unwrap();
+    assert_eq!(storage.stat(&aim), Ok(None));
+    assert!(party.blob(&other, 0, u64::MAX).unwrap() == content);
+    // By a writer that found the upload without bytes, and went on with it.
+    begin("empty").cut(0).unwrap();
+    let mut upload = storage.open_upload(&id("empty")).unwrap();
+    assert_eq!(upload.offset(), 0);
+    assert!(matches!(upload.aim("a//b"), Err(Error::Other(_))));
+    upload.aim(&aim).unwrap();
+    upload.append(&content[..700_000]).unwrap();
+    // Too late, so nothing comes of it.
+    upload.aim(&other).unwrap();
+    upload.suspend(&[]).unwrap();
+    assert_eq!((storage.stat(&aim), storage.received(&id("empty"))), (Ok(None), Ok(Some(700_000))));
+    let mut upload = storage.open_upload(&id("empty")).unwrap();
+    upload.append(&content[700_000..]).unwrap();
+    upload.commit(&aim).unwrap();
+    assert!(party.blob(&aim, 0, u64::MAX).unwrap() == content);
 }
 
 fn an_upload_becomes_a_blob<S: Storage>(party: &Party<S>) {
