@@ -9,7 +9,7 @@ use core::fmt;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::http::response::json_body;
+use crate::json::json_body;
 use lighter_storage as storage;
 
 /// The error codes of the OCI Distribution Spec and of distribution.

@@ -30,6 +30,7 @@ pub mod error;
 pub mod gate;
 pub mod http;
 pub mod inventory;
+pub mod json;
 pub mod layout;
 pub mod location;
 pub mod manifest;

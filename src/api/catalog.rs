@@ -7,7 +7,7 @@ use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::Result;
 use crate::http::Response;
 use crate::http::page::PageQuery;
-use crate::http::response::json_body;
+use crate::json::json_body;
 use crate::route::Path;
 use lighter_storage::Storage;
 

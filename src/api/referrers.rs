@@ -8,7 +8,7 @@ use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::Result;
 use crate::http::Response;
 use crate::http::page::{PAGE_MAX, PageQuery};
-use crate::http::response::json_body;
+use crate::json::json_body;
 use crate::media_type::OCI_INDEX;
 use crate::referrers;
 use crate::repository::Repository;

@@ -8,8 +8,8 @@ use crate::clock::rfc3339;
 use crate::endpoint::{Access, Answer, Call, Endpoint, Resource};
 use crate::error::{Code, Error, Result, no_such_endpoint};
 use crate::http::query::Query;
-use crate::http::response::json_body;
 use crate::http::{Method, Request, Response};
+use crate::json::json_body;
 use crate::route::Path;
 use lighter_storage::{Storage, Stream};
 

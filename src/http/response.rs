@@ -1,7 +1,5 @@
 //! Responses.
 
-use serde::Serialize;
-
 use lighter_storage::Content;
 
 /// The body of a response.
@@ -23,14 +21,6 @@ impl Body {
             Self::Content(_, length) => *length,
         }
     }
-}
-
-/// Writes a JSON body, with the newline at its end that distribution sends.
-#[expect(clippy::expect_used, reason = "what is written here has string keys and cannot fail")]
-pub fn json_body(document: &impl Serialize) -> Vec<u8> {
-    let mut body = serde_json::to_vec(document).expect("serializable");
-    body.push(b'\n');
-    body
 }
 
 /// A response.
