@@ -2,7 +2,7 @@
 
 use lighter_explore::{Failure, Handle, Outcome, Report, Scenario};
 
-use super::explored::{Call, Explored, Store, left, tell};
+use super::explored::{self, Call, Explored, Store, left, tell};
 use crate::key::Kind;
 use crate::value;
 
@@ -37,15 +37,8 @@ fn scenario(is_stored: bool, all: &[Does], crashing: &[usize]) -> Scenario<'stat
             assert!(crate::cell::create(store, Kind::Value, KEY, b"zero").unwrap());
         }
     });
-    let mut scenario = Scenario::new(store).waits(6);
-    for (number, does) in all.iter().enumerate() {
-        let name = NAMES[number];
-        scenario = match crashing.contains(&number) {
-            true => scenario.crashing(name, act(*does, name)),
-            false => scenario.actor(name, act(*does, name)),
-        };
-    }
-    scenario
+    let actors = all.iter().enumerate().map(|(number, does)| (NAMES[number], act(*does, NAMES[number])));
+    explored::scenario(store, actors, crashing)
 }
 
 /// Whether there is an order in which they could have done it one after the other, with the same results. One

@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use lighter_explore::{Handle, Outcome, Report, World};
+use lighter_explore::{Handle, Outcome, Report, Scenario, World};
 use lighter_storage::{Error, Result};
 
 use crate::bucket::Bucket;
@@ -41,6 +41,22 @@ impl Store {
             None => values.remove(key),
         };
     }
+}
+
+/// Several actors on one store, each with its name. Those of some numbers may crash.
+pub(crate) fn scenario<T: Clone + fmt::Debug, A: Fn(&Handle<Store>) -> T + 'static>(
+    store: Store,
+    actors: impl Iterator<Item = (&'static str, A)>,
+    crashing: &[usize],
+) -> Scenario<'static, Store, T> {
+    let mut scenario = Scenario::new(store).waits(6);
+    for (number, (name, act)) in actors.enumerate() {
+        scenario = match crashing.contains(&number) {
+            true => scenario.crashing(name, act),
+            false => scenario.actor(name, act),
+        };
+    }
+    scenario
 }
 
 fn hash(key: &str, value: &[u8]) -> u128 {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use lighter_explore::{Handle, Outcome, Scenario};
 use lighter_storage::{Error, Result, Stream as _, Upload as _};
 
-use super::explored::{Call, Explored, Store, left, switches, tell};
+use super::explored::{self, Call, Explored, Store, left, switches, tell};
 use super::read;
 use crate::bucket::Bucket;
 use crate::memory::Memory;
@@ -158,14 +158,8 @@ fn scenario(all: &[Does], crashing: &[usize]) -> Scenario<'static, Store, Answer
             value::set(store, &note(4), b"0123").unwrap();
         }
     });
-    let mut scenario = Scenario::new(store).waits(6);
-    for (number, does) in all.iter().enumerate() {
-        let name = NAMES[number];
-        scenario = match crashing.contains(&number) {
-            true => scenario.crashing(name, act(*does, name)),
-            false => scenario.actor(name, act(*does, name)),
-        };
-    }
+    let actors = all.iter().enumerate().map(|(number, does)| (NAMES[number], act(*does, NAMES[number])));
+    let scenario = explored::scenario(store, actors, crashing);
     if all.len() > 2 { scenario.switches(switches()) } else { scenario }
 }
 

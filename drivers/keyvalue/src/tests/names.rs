@@ -2,7 +2,7 @@
 
 use lighter_explore::{Failure, Handle, Outcome, Report, Scenario};
 
-use super::explored::{Call, Explored, Store, left, switches, tell};
+use super::explored::{self, Call, Explored, Store, left, switches, tell};
 use crate::bucket::Bucket as _;
 use crate::key::{Kind, split};
 use crate::memory::Memory;
@@ -36,18 +36,9 @@ const NAMES: [&str; 4] = ["one", "two", "three", "four"];
 /// Several who act at once on a store in which some values are.
 fn scenario(stored: &[&str], all: &[Does], crashing: &[usize]) -> Scenario<'static, Store, ()> {
     let store = Store::after(|store| stored.iter().for_each(|key| value::set(store, key, b"0").unwrap()));
-    let mut scenario = Scenario::new(store).waits(6);
-    if all.len() > 2 {
-        scenario = scenario.switches(switches());
-    }
-    for (number, does) in all.iter().enumerate() {
-        let name = NAMES[number];
-        scenario = match crashing.contains(&number) {
-            true => scenario.crashing(name, act(*does, name)),
-            false => scenario.actor(name, act(*does, name)),
-        };
-    }
-    scenario
+    let actors = all.iter().enumerate().map(|(number, does)| (NAMES[number], act(*does, NAMES[number])));
+    let scenario = explored::scenario(store, actors, crashing);
+    if all.len() > 2 { scenario.switches(switches()) } else { scenario }
 }
 
 fn is_listed(store: &Memory, key: &str) -> bool {
