@@ -35,7 +35,8 @@
 use crate::name::Name;
 use lighter_hash::{Algorithm, Digest};
 
-const ROOT: &str = "docker/registry/v2";
+const BLOBS: &str = "docker/registry/v2/blobs";
+const REPOSITORIES: &str = "docker/registry/v2/repositories";
 
 /// The beginning of the names of a repository's own parts. No repository's name begins with it.
 pub const OWN: &str = "_";
@@ -45,6 +46,12 @@ const LAYERS: &str = "_layers";
 
 /// The part of a repository with the manifests and tags. A repository that has it is listed.
 pub const MANIFESTS: &str = "_manifests";
+
+/// The part of a repository with the referrers of its manifests; Lighter's own.
+const REFERRERS: &str = "_referrers";
+
+/// The part of a repository with its uploads.
+const UPLOADS: &str = "_uploads";
 
 /// The last name, in byte order, before that of a repository's manifests.
 pub const BEFORE_MANIFESTS: &str = LAYERS;
@@ -59,125 +66,124 @@ pub const PURGE: &str = "lighter/purge";
 pub fn blob(canonical: &Digest) -> String {
     let hex = canonical.hex();
     let shard = hex.get(..2).unwrap_or_default();
-    format!("{ROOT}/blobs/{}/{shard}/{hex}/data", canonical.algorithm().as_str())
+    [BLOBS, canonical.algorithm().as_str(), shard, hex, "data"].join("/")
 }
 
 /// Everything of a repository.
 pub fn repository(name: &Name) -> String {
-    format!("{ROOT}/repositories/{name}")
+    [REPOSITORIES, name.as_str()].join("/")
 }
 
 /// The link from a digest that is not canonical to the canonical one.
 pub fn alias(digest: &Digest) -> String {
     let hex = digest.hex();
     let shard = hex.get(..2).unwrap_or_default();
-    format!("lighter/digests/{}/{shard}/{hex}/link", digest.algorithm().as_str())
+    ["lighter/digests", digest.algorithm().as_str(), shard, hex, "link"].join("/")
 }
 
 /// A repository's link to a blob.
 pub fn layer_link(name: &Name, digest: &Digest) -> String {
-    format!("{}/{LAYERS}/{}", repository(name), link(digest))
+    [REPOSITORIES, name.as_str(), LAYERS, digest.algorithm().as_str(), digest.hex(), "link"].join("/")
 }
 
 /// What makes `_layers` exist in a repository without blobs. distribution's collector
 /// ignores a repository without that directory (2.8) or stops there (3). It reads only values that are called `link`.
 pub fn layers_keep(name: &Name) -> String {
-    format!("{}/{LAYERS}/keep", repository(name))
+    [REPOSITORIES, name.as_str(), LAYERS, "keep"].join("/")
 }
 
 /// A repository's link to a manifest.
 pub fn revision_link(name: &Name, digest: &Digest) -> String {
-    format!("{}/{MANIFESTS}/revisions/{}", repository(name), link(digest))
+    [REPOSITORIES, name.as_str(), MANIFESTS, "revisions", digest.algorithm().as_str(), digest.hex(), "link"]
+        .join("/")
 }
 
 /// A repository's links to manifests, under the digests of an algorithm.
 pub fn revisions(name: &Name, algorithm: Algorithm) -> String {
-    format!("{}/{MANIFESTS}/revisions/{}", repository(name), algorithm.as_str())
+    [REPOSITORIES, name.as_str(), MANIFESTS, "revisions", algorithm.as_str()].join("/")
 }
 
 /// A repository's links to blobs, under the digests of an algorithm.
 pub fn layers(name: &Name, algorithm: Algorithm) -> String {
-    format!("{}/{LAYERS}/{}", repository(name), algorithm.as_str())
+    [REPOSITORIES, name.as_str(), LAYERS, algorithm.as_str()].join("/")
 }
 
 /// All tags of a repository.
 pub fn tags(name: &Name) -> String {
-    format!("{}/{MANIFESTS}/tags", repository(name))
+    [REPOSITORIES, name.as_str(), MANIFESTS, "tags"].join("/")
 }
 
 /// Everything of a tag.
 pub fn tag(name: &Name, tag: &str) -> String {
-    format!("{}/{tag}", tags(name))
+    [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag].join("/")
 }
 
 /// What a tag points to.
 pub fn tag_link(name: &Name, tag: &str) -> String {
-    format!("{}/{tag}/current/link", tags(name))
+    [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag, "current/link"].join("/")
 }
 
 /// An entry of a tag's history.
 pub fn tag_index_link(name: &Name, tag: &str, digest: &Digest) -> String {
-    format!("{}/{tag}/index/{}", tags(name), link(digest))
+    let (algorithm, hex) = (digest.algorithm().as_str(), digest.hex());
+    [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag, "index", algorithm, hex, "link"].join("/")
 }
 
 /// The referrers of a subject, by their digests of an algorithm.
 pub fn referrers(name: &Name, subject: &Digest, algorithm: Algorithm) -> String {
-    format!("{}/{}", subject_referrers(name, subject), algorithm.as_str())
+    [REPOSITORIES, name.as_str(), REFERRERS, subject.algorithm().as_str(), subject.hex(), algorithm.as_str()]
+        .join("/")
 }
 
 /// The record that a manifest refers to a subject.
 pub fn referrer_link(name: &Name, subject: &Digest, referrer: &Digest) -> String {
-    format!("{}/{}", subject_referrers(name, subject), link(referrer))
+    link_in(&referrers(name, subject, referrer.algorithm()), referrer.hex())
 }
 
 /// The record that every manifest of a repository was searched for its subject.
 pub fn referrers_complete(name: &Name) -> String {
-    format!("{}/_referrers/complete", repository(name))
-}
-
-fn subject_referrers(name: &Name, subject: &Digest) -> String {
-    format!("{}/_referrers/{}/{}", repository(name), subject.algorithm().as_str(), subject.hex())
+    [REPOSITORIES, name.as_str(), REFERRERS, "complete"].join("/")
 }
 
 /// The prefix of all repositories, or of those below a path.
 pub fn repositories(below: &str) -> String {
     let slash = if below.is_empty() { "" } else { "/" };
-    format!("{ROOT}/repositories{slash}{below}")
+    [REPOSITORIES, slash, below].concat()
 }
 
 /// All uploads of a repository.
 pub fn uploads(name: &Name) -> String {
-    format!("{}/_uploads", repository(name))
+    [REPOSITORIES, name.as_str(), UPLOADS].join("/")
 }
 
 /// Everything of an upload.
 pub fn upload(name: &Name, id: &str) -> String {
-    format!("{}/{id}", uploads(name))
+    [REPOSITORIES, name.as_str(), UPLOADS, id].join("/")
 }
 
 /// An upload's bytes.
 pub fn upload_data(name: &Name, id: &str) -> String {
-    format!("{}/data", upload(name, id))
+    [REPOSITORIES, name.as_str(), UPLOADS, id, "data"].join("/")
 }
 
 /// When an upload was started.
 pub fn upload_started_at(name: &Name, id: &str) -> String {
-    format!("{}/startedat", upload(name, id))
+    [REPOSITORIES, name.as_str(), UPLOADS, id, "startedat"].join("/")
 }
 
 /// The size of an upload when it was first found to be old.
 pub fn upload_purge_mark(name: &Name, id: &str) -> String {
-    format!("{}/purge", upload(name, id))
+    [REPOSITORIES, name.as_str(), UPLOADS, id, "purge"].join("/")
 }
 
 /// An upload's hash of the bytes up to an offset.
 pub fn upload_hash_state(name: &Name, id: &str, algorithm: Algorithm, offset: u64) -> String {
-    format!("{}/{offset}", upload_hash_states(name, id, algorithm))
+    [&*upload_hash_states(name, id, algorithm), &*offset.to_string()].join("/")
 }
 
 /// An upload's hashes by an algorithm.
 pub fn upload_hash_states(name: &Name, id: &str, algorithm: Algorithm) -> String {
-    format!("{}/hashstates/{}", upload(name, id), algorithm.as_str())
+    [REPOSITORIES, name.as_str(), UPLOADS, id, "hashstates", algorithm.as_str()].join("/")
 }
 
 /// Whether a name below a repository is one of its own parts, and not another repository.
@@ -187,15 +193,11 @@ pub fn is_own(name: &str) -> bool {
 
 /// The link with a listed hexadecimal name, among those under a prefix.
 pub fn link_in(prefix: &str, hex: &str) -> String {
-    format!("{prefix}/{hex}/link")
+    [prefix, hex, "link"].join("/")
 }
 
 /// The digest that a listed name stands for, among links or referrers under the digests of an algorithm. Returns `None`
 /// for a foreign name.
 pub fn listed_digest(algorithm: Algorithm, name: &str) -> Option<Digest> {
     Digest::parse(&format!("{}:{name}", algorithm.as_str())).ok()
-}
-
-fn link(digest: &Digest) -> String {
-    link_in(digest.algorithm().as_str(), digest.hex())
 }

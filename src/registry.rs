@@ -66,9 +66,7 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
     /// Answers a request. Also returns the entry for the log.
     pub fn handle(&self, mut request: Request) -> (Response, LogEntry) {
         let answer = self.answer(&mut request);
-        let (response, mut entry) = complete(answer, &request);
-        entry.received = request.body.received();
-        (response, entry)
+        complete(answer, request)
     }
 
     /// Looks for abandoned uploads. It is called after the answer to a request that started an upload. Returns lines
@@ -112,14 +110,14 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
 }
 
 /// Answers any request to a misconfigured registry. The reason is for the log.
-pub fn misconfigured(reason: &str, request: &Request) -> (Response, LogEntry) {
+pub fn misconfigured(reason: &str, request: Request) -> (Response, LogEntry) {
     let error = Error::new(Code::Unavailable, "the registry is misconfigured; see its log");
     complete(Err(error.with_source(reason)), request)
 }
 
 /// Adds the headers that every answer has, and fills in the entry for the log.
-fn complete(answer: Result<Response>, request: &Request) -> (Response, LogEntry) {
-    let mut entry = LogEntry::of(request.method.as_str(), &request.path);
+fn complete(answer: Result<Response>, request: Request) -> (Response, LogEntry) {
+    let mut entry = LogEntry::of(request.method.as_str(), request.path);
     let response = answer.unwrap_or_else(|error| {
         entry.code = Some(error.code().to_string());
         entry.error = error.source().map(str::to_owned);
@@ -129,6 +127,7 @@ fn complete(answer: Result<Response>, request: &Request) -> (Response, LogEntry)
     let is_head = request.method == Method::Head;
     let response = if is_head { response.without_body() } else { response.with_content_length() };
     entry.status = response.status;
+    entry.received = request.body.received();
     entry.sent = response.body.length();
     entry.upload = response.header("Docker-Upload-UUID").map(str::to_owned);
     entry.digest = response.header("Docker-Content-Digest").map(str::to_owned);

@@ -39,7 +39,7 @@ fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<
 fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let (requested, request) = (parse_digest(call.last)?, &*call.request);
     let blob = repository.blob(&requested)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
-    let etag = format!("\"{requested}\"");
+    let etag = ["\"", requested.as_str(), "\""].concat();
     let headers = |status| {
         Response::new(status)
             .with_header("Docker-Content-Digest", requested.as_str())

@@ -37,7 +37,7 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     let requested = call.last;
     let found = repository.manifest(&reference(requested)?)?;
     let (digest, blob) = found.ok_or_else(|| unknown(requested))?;
-    let etag = format!("\"{digest}\"");
+    let etag = ["\"", digest.as_str(), "\""].concat();
     let headers = |status| {
         Response::new(status)
             .with_header("Docker-Content-Digest", digest.as_str())

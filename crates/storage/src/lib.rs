@@ -48,12 +48,25 @@ pub type Result<T> = core::result::Result<T, Error>;
 /// Fails unless a key, or a prefix of keys, is of the form that `wit/types.wit` states. This is what keeps
 /// every path inside a root directory.
 pub fn check_key(key: &str) -> Result<()> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed);
-    if key.split('/').all(is_segment) {
-        return Ok(());
+    if is_key(key.as_bytes()) { Ok(()) } else { Err(Error::Other(format!("{key:?} is not a key"))) }
+}
+
+/// Whether a key is made of segments that are neither empty nor `.` nor `..`. Every storage call asks, so this is one
+/// pass.
+fn is_key(key: &[u8]) -> bool {
+    /// The length of a segment that has more than dots, which makes it longer than `..`.
+    const NAME: u8 = 3;
+    let mut length = 0;
+    for byte in key {
+        length = match byte {
+            _ if byte.is_ascii_lowercase() || byte.is_ascii_digit() => NAME,
+            b'/' if length == NAME => 0,
+            b'.' => NAME.min(length + 1),
+            b'A'..=b'Z' | b'_' | b'-' => NAME,
+            _ => return false,
+        };
     }
-    Err(Error::Other(format!("{key:?} is not a key")))
+    length == NAME
 }
 
 /// The error for an upload that is to be cut where it has no bytes.
@@ -172,11 +185,13 @@ mod tests {
 
     #[test]
     fn keys_are_checked() {
-        for key in ["a", "docker/registry/v2/blobs/sha256/ab/data", "_uploads/0-1/data", "a.tmp"] {
+        for key in
+            ["a", "docker/registry/v2/blobs/sha256/ab/data", "_uploads/0-1/data", "a.tmp", "...", "a/.b/..c/d."]
+        {
             assert_eq!(check_key(key), Ok(()), "{key}");
         }
         for key in [
-            "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "a\\b", "a b", "a:b", "a#1", "a~b",
+            "", "/", "/a", "a/", "a//b", ".", "..", "a/.", "../b", "a/../b", "a/./b", "a\\b", "a b", "a:b", "a#1", "a~b",
             "ä", "a\0",
         ] {
             assert!(check_key(key).is_err(), "{key}");

@@ -45,7 +45,7 @@ impl<S: Open> Handler<S> {
         let request = receive(&request, method, &mut body);
         let (format, (response, mut entry)) = match registry {
             Ok(registry) => (registry.config().access_log, registry.handle(request)),
-            Err(reason) => (Some(Format::Text), misconfigured(reason, &request)),
+            Err(reason) => (Some(Format::Text), misconfigured(reason, request)),
         };
         if let Err(broken) = send(response, out) {
             // The client has disconnected, or the content could not be read. The client sees a broken answer.

@@ -1,5 +1,7 @@
 //! The root directory: paths in it, its files, and the directories that lead to them.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result, Stat};
@@ -26,9 +28,9 @@ impl<D: Disk> Directory<D> {
     }
 
     /// The path of a key.
-    pub(crate) fn path(&self, key: &str) -> storage::Result<String> {
+    pub(crate) fn path<'k>(&self, key: &'k str) -> storage::Result<Cow<'k, str>> {
         check_key(key)?;
-        Ok(if self.inside.is_empty() { key.to_owned() } else { format!("{}/{key}", self.inside) })
+        Ok(if self.inside.is_empty() { key.into() } else { [&self.inside, key].join("/").into() })
     }
 
     /// Opens a file, or what a link leads to.

@@ -100,11 +100,11 @@ impl<D: Disk> Storage for Filesystem<D> {
 
     fn create_upload(&self, id: &str) -> Result<Writer<D>> {
         let root = self.root()?;
-        Writer::create(root.clone(), root.path(id)?)
+        Writer::create(root.clone(), root.path(id)?.into_owned())
     }
 
     fn open_upload(&self, id: &str) -> Result<Writer<D>> {
         let root = self.root()?;
-        Writer::open(root.clone(), root.path(id)?)
+        Writer::open(root.clone(), root.path(id)?.into_owned())
     }
 }
