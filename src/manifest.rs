@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::descriptor::Descriptor;
 use crate::media_type::{self, DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, Kind, OCI_INDEX, OCI_MANIFEST};
-use crate::members::Members;
+use crate::members::{self, Members};
 use lighter_hash::Digest;
 
 /// The largest manifest, in bytes. The OCI Distribution Spec asks for at least this much.
@@ -42,7 +42,7 @@ impl Manifest {
     /// A manifest of a type that is not known is stored as it is, as long as it is a JSON object. Such a
     /// manifest must name its type itself, because nothing else stores it. So must a Docker manifest.
     pub fn parse(content: &[u8], content_type: Option<&str>) -> Result<Self, String> {
-        let text = String::from_utf8_lossy(content);
+        let text = members::text(content);
         let members = Members::read(&text, MEMBERS).map_err(|error| format!("not a manifest: {error}"))?;
         let sent_as = media_type::essence(content_type.unwrap_or_default());
         let said: String = members.get("mediaType")?.unwrap_or_default();
@@ -124,7 +124,7 @@ fn each_once(mut descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
 /// A manifest that shows no type is [`media_type::UNKNOWN`]; distribution answers such a manifest with a 500. It is
 /// never served as an image, which a client would read as one without layers.
 pub fn media_type_of(content: &[u8]) -> String {
-    let text = String::from_utf8_lossy(content);
+    let text = members::text(content);
     let stored_as = Members::read(&text, MEMBERS).ok().and_then(|members| type_of(&members));
     stored_as.unwrap_or_else(|| media_type::UNKNOWN.to_owned())
 }
@@ -164,7 +164,7 @@ fn schema1(members: &Members) -> &'static str {
 
 /// The digests that a stored index names.
 pub fn index_entries(content: &[u8]) -> Vec<Digest> {
-    let text = String::from_utf8_lossy(content);
+    let text = members::text(content);
     let members = Members::read(&text, MEMBERS).ok();
     let entries: Option<Vec<&RawValue>> = members.and_then(|members| members.get_if_valid("manifests"));
     entries.unwrap_or_default().into_iter().filter_map(Descriptor::digest_in).collect()

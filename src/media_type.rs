@@ -55,12 +55,14 @@ pub fn known(media_type: &str) -> Option<(&'static str, Kind)> {
         (DOCKER_SCHEMA1, Kind::Schema1),
         (DOCKER_SCHEMA1_SIGNED, Kind::Schema1),
     ];
-    KNOWN.into_iter().find(|(known, _)| same(known, media_type))
+    let media_type = essence(media_type);
+    KNOWN.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(media_type))
 }
 
 /// Whether a layer of this type need not be in the registry.
 pub fn is_foreign(media_type: &str) -> bool {
-    FOREIGN.iter().any(|foreign| same(foreign, media_type))
+    let media_type = essence(media_type);
+    FOREIGN.iter().any(|foreign| foreign.eq_ignore_ascii_case(media_type))
 }
 
 /// Whether a media type that a manifest gives itself can stand in a header.

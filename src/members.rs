@@ -6,11 +6,18 @@
 //! - `null` is the same as a missing member.
 
 use core::fmt;
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::Error;
 use serde_json::value::RawValue;
+
+/// Returns bytes as the text that Go reads them as: what is not UTF-8 becomes U+FFFD.
+pub fn text(json: &[u8]) -> Cow<'_, str> {
+    // Nearly all is UTF-8, and checking that is several times as fast as looking for what to replace.
+    str::from_utf8(json).map_or_else(|_| String::from_utf8_lossy(json), Cow::Borrowed)
+}
 
 /// Some members of an object. Each is parsed only when it is asked for.
 pub struct Members<'a> {
@@ -135,6 +142,12 @@ mod tests {
         assert_eq!(members.get_if_valid::<u64>("size"), None);
         assert_eq!((members.has("mediaType"), members.json("mediaType").is_some()), (true, false));
         assert_eq!(members.get::<String>("none"), Ok(None));
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_replaced() {
+        assert_eq!(text("{\"ä\"".as_bytes()), "{\"ä\"");
+        assert_eq!(text(b"a\xffb\xc3"), "a\u{fffd}b\u{fffd}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::descriptor::Descriptor;
-use crate::members::Members;
+use crate::members::{self, Members};
 use lighter_hash::Digest;
 
 /// The parts of a manifest that a list of its subject's referrers shows.
@@ -25,7 +25,7 @@ impl Referrer {
     /// Reads a stored manifest. Returns `None` if it is not a JSON object. Invalid members are left out: they
     /// would make the list of referrers unreadable for clients.
     pub fn of(content: &[u8]) -> Option<Self> {
-        let text = String::from_utf8_lossy(content);
+        let text = members::text(content);
         let members = Members::read(&text, &["artifactType", "config", "subject", "annotations"]).ok()?;
         // An empty text counts as missing.
         let said = |text: &String| !text.is_empty();

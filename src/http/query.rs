@@ -44,17 +44,17 @@ pub fn decode(text: &str) -> Option<String> {
 
 /// Encodes a value of a query: all but letters, digits, `-`, `_`, `.` and `~`.
 pub fn encode(text: &str) -> String {
-    use core::fmt::Write;
-
+    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
     let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte.into()),
-            // Writing to a String does not fail.
-            _ => _ = write!(out, "%{byte:02X}"),
-        }
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, after) = rest.split_at(rest.iter().take_while(|b| is_plain(b)).count());
+        out.push_str(str::from_utf8(plain).unwrap_or_default());
+        let Some((odd, after)) = after.split_first() else { return out };
+        let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'A' + n - 10 });
+        out.extend(['%', digit(odd >> 4), digit(odd & 15)]);
+        rest = after;
     }
-    out
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ fn is_optimised(part: &str) -> bool {
     time(&optimised(part)) > time(&compiled(part))
 }
 
-/// Optimises a core module for size, without features of WebAssembly that LLVM does not use.
+/// Optimises a core module, without features of WebAssembly that LLVM does not use.
 fn optimise(wasm_opt: &Path, module: &[u8]) -> Result<Vec<u8>> {
     const FEATURES: [&str; 6] = [
         "--enable-bulk-memory",
@@ -195,7 +195,7 @@ fn optimise(wasm_opt: &Path, module: &[u8]) -> Result<Vec<u8>> {
     let after = before.with_extension("optimised.wasm");
     run(Command::new(wasm_opt)
         .args(FEATURES)
-        .args(["-Oz", "--converge"])
+        .args(["-O3", "--converge"])
         .arg(&before)
         .arg("-o")
         .arg(&after))?;

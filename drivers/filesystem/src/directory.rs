@@ -162,5 +162,6 @@ impl<D: Disk> Directory<D> {
 
 /// A name beside a path that no other request takes: distribution's name of a temporary file.
 pub(crate) fn temporary(path: &str) -> String {
-    format!("{path}.{}.tmp", Uuid::new_v4())
+    let mut buffer = Uuid::encode_buffer();
+    [path, ".", Uuid::new_v4().hyphenated().encode_lower(&mut buffer), ".tmp"].concat()
 }
