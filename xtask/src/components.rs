@@ -100,7 +100,8 @@ fn make(toolchain: &Toolchain, wasm_opt: Option<&Path>, products: &[Product]) ->
     for Product { name, part, budget } in products {
         let component = ship(&read(part)?).with_context(|| format!("cannot ship {name}"))?;
         let path = write(&component, &product(name))?;
-        println!("{}: {} bytes; imports only WASI", path.display(), component.len());
+        // Not to stdout, which is for what a command prints.
+        eprintln!("{}: {} bytes; imports only WASI", path.display(), component.len());
         if !is_optimised(part) {
             eprintln!("xtask: {UNOPTIMISED}");
             continue;
