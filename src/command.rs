@@ -76,7 +76,12 @@ pub struct Step<'a, S> {
 impl<S> Step<'_, S> {
     /// Whether it is time to stop. A piece asks after it has done something, so that each one comes further.
     pub fn is_late(&self) -> bool {
-        self.out.is_full() || self.until.is_some_and(|until| Instant::now() >= until)
+        self.out.is_full() || self.is_over_time()
+    }
+
+    /// Whether the time is up, however much was found.
+    pub fn is_over_time(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 }
 

@@ -36,9 +36,10 @@ impl<S: Storage> Command<S> {
     pub const CHECK: Self = Self {
         name: "check",
         about: "compare what is stored with its digests, and find what is missing",
-        details: "Reads all content once and compares it with its digest. Then finds, for each repository, blobs and\n\
-                  manifests without content, manifests that name what the repository does not have, and tags that\n\
-                  point to nothing. A push of the same image heals each of them, once broken content is removed.",
+        details: "Reads all content once and compares it with its digest. Then finds, for each repository,\n\
+                  blobs and manifests without content, manifests that name what the repository does not\n\
+                  have, and tags that point to nothing. A push of the same image heals each of these, once\n\
+                  broken content is removed.",
         choices: &[QUICK, REMOVE],
         step: |step| Check::new(step).and_then(Check::run),
     };

@@ -6,8 +6,12 @@ pub(super) type Sums = [u64; 4];
 
 /// Writes a place.
 pub(super) fn write(sums: &Sums, parts: &[&str]) -> String {
-    let sums = sums.map(|sum| sum.to_string()).join(".");
-    [&[&*sums], parts].concat().join("~")
+    let [one, two, three, four] = sums;
+    let mut place = format!("{one}.{two}.{three}.{four}");
+    for part in parts {
+        place.extend(["~", part]);
+    }
+    place
 }
 
 /// Reads the sums and the parts of a place. An empty text is the beginning: no sums, and no parts.

@@ -12,8 +12,8 @@ pub(super) fn version() -> String {
 /// The text of `help`.
 pub(super) fn all<S: Storage + 'static>() -> String {
     let mut text = "\
-The commands of an operator, in the file that serves the registry. They work on the same storage, also while it
-serves:
+The commands of an operator, in the file that serves the registry. They work on
+the same storage, also while it serves:
 
   wasmtime run -Shttp --dir ./data::/var/lib/registry lighter-filesystem.wasm COMMAND [OPTIONS]
 
@@ -26,8 +26,10 @@ serves:
     ]) {
         text.push_str(&format!("  {name:16}{about}\n"));
     }
-    text + "\nThe exit status is 0 if all is well, 1 if `check` has found something, 2 if the arguments or settings are \
-            wrong, and 3 if the storage has failed.\n"
+    text + "
+The exit status is 0 if all is well, 1 if `check` has found something, 2 if the
+arguments or settings are wrong, and 3 if the storage has failed.
+"
 }
 
 /// The help of a command.

@@ -48,7 +48,7 @@ pub fn bytes(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    let mut tenths = u128::from(bytes) * 10 / 1024;
+    let mut tenths = bytes / 1024 * 10 + bytes % 1024 * 10 / 1024;
     let mut units = UNITS.iter().peekable();
     while tenths >= 10_240 && units.len() > 1 {
         tenths /= 1024;

@@ -17,7 +17,7 @@ use lighter_storage::{BlobInfo, BlobPage, Content, Memory, Result as StorageResu
 const NOW: u64 = 1_762_829_850;
 
 #[derive(Default)]
-struct Printed(Vec<String>);
+struct Printed(Vec<String>, bool);
 
 impl Output for Printed {
     fn item(&mut self, _text: &str, fields: &[(&'static str, Field)]) {
@@ -31,7 +31,7 @@ impl Output for Printed {
     }
 
     fn is_full(&self) -> bool {
-        false
+        self.1
     }
 }
 
@@ -43,9 +43,9 @@ fn walk(storage: &Memory, line: &str, whole: bool) -> (Vec<String>, Piece) {
     let options = Options::of_words(&words[0], command.choices, &words[1..]).unwrap();
     let (mut printed, mut from) = (Vec::new(), String::new());
     for _ in 0..10_000 {
-        let until = (!whole).then(Instant::now);
-        let mut out = Printed::default();
-        let step = &mut Step { storage, options: &options, from: &from, until, now: NOW, out: &mut out };
+        let mut out = Printed(Vec::new(), !whole);
+        let step =
+            &mut Step { storage, options: &options, from: &from, until: None, now: NOW, out: &mut out };
         let piece = command.run(step).unwrap();
         let end = out.0.pop().unwrap();
         assert!(end.contains(&format!("\"over\":{}", piece.next.is_none())), "{end}");
@@ -181,22 +181,22 @@ fn added(lines: &[String]) -> Vec<(String, [u64; 3])> {
 fn usage_is_the_same_in_pieces_and_in_little_memory() {
     let storage = Memory::default();
     for repository in 0..7_usize {
-        for blob in (0..200_usize).filter(|blob| blob % (repository + 1) == 0) {
+        for blob in (0..60_usize).filter(|blob| blob % (repository + 1) == 0) {
             push_blob(&storage, &format!("r{repository}/x"), format!("blob {blob}").as_bytes());
         }
     }
     let (whole, end) = walk(&storage, "usage", true);
     let rows = added(&whole);
-    assert_eq!((rows.len(), rows[0].1[0], rows[1].1[0]), (7, 200, 100));
+    assert_eq!((rows.len(), rows[0].1[0], rows[1].1[0]), (7, 60, 30));
     assert_eq!(
         rows[0].1[1],
-        (0..200)
+        (0..60)
             .filter(|blob| [2, 3, 5, 7].iter().all(|n| blob % n != 0))
             .map(|blob| format!("blob {blob}").len() as u64)
             .sum::<u64>()
     );
     let (pieces, end_of_pieces) = walk(&storage, "usage", false);
-    assert!(pieces.len() > 150, "a piece is as small as can be");
+    assert!(pieces.len() > 50, "a piece is as small as can be");
     assert_eq!((added(&pieces), end_of_pieces.sums), (rows.clone(), end.sums.clone()));
 
     // With room for few links, and even for none, there are more passes.
@@ -648,7 +648,7 @@ fn the_help_is_not_wider_than_a_terminal() {
     let commands = Command::<Memory>::TABLE.iter().map(|command| format!("help {}", command.name));
     for words in commands.chain(["help".to_owned()]) {
         for line in line(&words, nothing).1.out.lines() {
-            assert!(line.len() <= 120, "{words}: {line}");
+            assert!(line.len() <= 100, "{words}: {line}");
         }
     }
 }

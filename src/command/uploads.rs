@@ -17,8 +17,8 @@ impl<S: Storage> Command<S> {
     pub const UPLOADS: Self = Self {
         name: "uploads",
         about: "list the uploads that are under way, with their age and size",
-        details: "Lists each upload that was begun and is not complete, with the repository, the time since it was begun,\n\
-                  and the bytes that are stored. Those that no client completes are purged in time.",
+        details: "Lists each upload that was begun and is not complete: the time since then, the bytes\n\
+                  that are stored, the repository, and its id. What no client completes is purged.",
         choices: &[],
         step,
     };

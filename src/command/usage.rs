@@ -9,6 +9,9 @@
 //! The calls are those that list the names of all links once for each pass, and those that enumerate the content once.
 //! No content is read.
 
+use core::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::cursor;
 use super::output::{Field, bytes};
 use super::{Command, Failure, Piece, Step};
@@ -29,16 +32,20 @@ impl<S: Storage> Command<S> {
     pub const USAGE: Self = Self {
         name: "usage",
         about: "show how much each repository stores, alone and shared with others",
-        details: "Lists the repositories by size, the largest first. `alone` is what only this repository has, and what\n\
-                  would become free without it; `shared` is what others have, too. Blobs are counted once in the sum.\n\
-                  With --seconds, a piece is of a part of all content: add the rows of a repository up.",
+        details: "Lists the repositories by size, the largest first. `alone` is what only this repository\n\
+                  has, and what would become free without it; `shared` is what others have, too. The sum\n\
+                  counts each blob once. With --seconds, a piece is of a part of all content: add the rows\n\
+                  of a repository up.",
         choices: &[],
         step: |step| run(step, LINKS),
     };
 }
 
 /// What a repository stores.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
+    /// All of it, once it is known: the largest row is the first.
+    all: Reverse<u64>,
     name: String,
     blobs: u64,
     alone: u64,
@@ -55,7 +62,8 @@ const END: u64 = u64::MAX;
 /// What to do if a piece is too short for the smallest step.
 const LATE: &str = "the links of all repositories cannot be listed in this time: allow more seconds, or use the command line";
 
-fn run<S: Storage>(step: &mut Step<S>, links_max: usize) -> Result<Piece, Failure> {
+/// Takes a piece of the walk, with at most so many links in memory.
+pub(super) fn run<S: Storage>(step: &mut Step<S>, links_max: usize) -> Result<Piece, Failure> {
     let ([mut blobs, mut size, mut unlinked, _], parts) = cursor::read(step.from).ok_or(Failure::Place)?;
     let mut from = match parts.as_slice() {
         [] => 0,
@@ -136,11 +144,16 @@ impl Range {
         at < self.to || self.to == END
     }
 
+    /// Puts the links in order, each once. A heap takes less code than a sort, which is what counts here.
+    fn sort(&mut self) {
+        self.links = BinaryHeap::from(core::mem::take(&mut self.links)).into_sorted_vec();
+        self.links.dedup();
+    }
+
     /// Makes the range smaller until no more than so many links are in it.
     fn narrow(&mut self, links_max: usize) {
         while self.links.len() > links_max {
-            self.links.sort_unstable();
-            self.links.dedup();
+            self.sort();
             match self.links.get(self.links.len() / 2) {
                 Some((middle, _)) if *middle > self.from => self.to = *middle,
                 // They all begin alike.
@@ -187,7 +200,7 @@ fn gather<S: Storage>(
                 }
                 range.narrow(links_max);
                 step.out.progress(range.links.len() as u64, "links", &at);
-                if step.is_late() {
+                if step.is_over_time() {
                     return Ok(None);
                 }
                 match names.last() {
@@ -201,12 +214,11 @@ fn gather<S: Storage>(
         if row < rows.len() {
             row += 1;
         } else if has_links {
-            rows.push(Row { name: at.clone(), blobs: 0, alone: 0, shared: 0 });
+            rows.push(Row { all: Reverse(0), name: at.clone(), blobs: 0, alone: 0, shared: 0 });
             row += 1;
         }
     }
-    range.links.sort_unstable();
-    range.links.dedup();
+    range.sort();
     Ok(Some(range))
 }
 
@@ -235,10 +247,8 @@ fn start(from: u64) -> Option<String> {
 /// Prints the rows, the largest first.
 fn print<S>(step: &mut Step<S>, mut rows: Vec<Row>) {
     rows.retain(|row| row.blobs > 0);
-    rows.sort_unstable_by(|one, other| {
-        (other.alone + other.shared, &one.name).cmp(&(one.alone + one.shared, &other.name))
-    });
-    for Row { name, blobs, alone, shared } in rows {
+    rows.iter_mut().for_each(|row| row.all = Reverse(row.alone + row.shared));
+    for Row { name, blobs, alone, shared, .. } in BinaryHeap::from(rows).into_sorted_vec() {
         step.out.item(
             &format!("{:>11} alone {:>11} shared {blobs:>7} blobs  {name}", bytes(alone), bytes(shared)),
             &[

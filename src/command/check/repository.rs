@@ -66,10 +66,14 @@ impl<S: Storage> Check<'_, '_, S> {
             }
             match repositories::after(self.step.storage, &at, &mut || {})? {
                 None => return Ok(None),
-                Some(next) => at = next.to_string(),
+                Some(next) => {
+                    at = next.to_string();
+                    // A folder may only have other repositories in it.
+                    let exists = Repository::new(self.step.storage, &next).exists()?;
+                    part = if exists { Part { kind: Kind::Tags, last: String::new() } } else { Part::END };
+                    self.sums.repositories += u64::from(exists);
+                }
             }
-            part = Part { kind: Kind::Tags, last: String::new() };
-            self.sums.repositories += 1;
         }
     }
 
