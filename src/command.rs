@@ -134,12 +134,14 @@ impl<S: Storage> Command<S> {
 
     /// Finds a command by its name. Errs with the nearest one, for the caller.
     pub fn find(name: &str) -> Result<&'static Self, String> {
-        let found = Self::TABLE.iter().find(|command| command.name == name);
-        found.ok_or_else(|| {
-            let words = Self::TABLE.iter().map(|command| command.name).chain(["help", "version"]);
-            match nearest(name, 2, words) {
-                Some(word) => format!("there is no command {name:?}; did you mean {word}?"),
-                None => format!("there is no command {name:?}; `help` lists those that are there"),
+        let names = || Self::TABLE.iter().map(|command| command.name);
+        Self::TABLE.iter().find(|command| command.name == name).ok_or_else(|| {
+            match nearest(name, 2, names()) {
+                Some(near) => format!("there is no command {name:?}; did you mean {near}?"),
+                None => {
+                    let names: Vec<_> = names().collect();
+                    format!("there is no command {name:?}; there are {}", names.join(", "))
+                }
             }
         })
     }
