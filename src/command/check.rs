@@ -67,7 +67,7 @@ enum Place {
     /// All content after this key.
     Content(String),
     /// Inside of a blob.
-    Inside(content::Begun),
+    Inside(Box<content::Begun>),
     /// The repositories that have this broken content, after one.
     Owners(Digest, String),
     /// In a repository, after one of its parts.
@@ -161,7 +161,7 @@ impl Place {
             ["c", position @ ..] if position.len() <= 2 => {
                 Self::Content(content::position(&position.join("~"))?)
             }
-            ["b", parts @ ..] => Self::Inside(content::Begun::read(parts)?),
+            ["b", parts @ ..] => Self::Inside(Box::new(content::Begun::read(parts)?)),
             ["o", hex, after] => Self::Owners(content::digest(hex)?, repository_or_none(after)?),
             ["r", name, part, last] => {
                 Self::Repository(repository_or_none(name)?, repository::Part::read(part, last)?)

@@ -62,7 +62,7 @@ enum Read {
     /// It cannot be read.
     Unreadable,
     /// The time was up.
-    Begun(Begun),
+    Begun(Box<Begun>),
 }
 
 impl<S: Storage> Check<'_, '_, S> {
@@ -91,7 +91,7 @@ impl<S: Storage> Check<'_, '_, S> {
     }
 
     /// Goes on with a blob that was read in part.
-    pub(super) fn inside(&mut self, begun: Begun) -> Result<Place, Failure> {
+    pub(super) fn inside(&mut self, begun: Box<Begun>) -> Result<Place, Failure> {
         let digest = begun.digest.clone();
         let now = clock::seconds();
         let place = match self.step.storage.stat(&layout::blob(&digest))? {
@@ -147,7 +147,7 @@ impl<S: Storage> Check<'_, '_, S> {
     }
 
     /// Reads a blob, from where an earlier piece has stopped.
-    fn read(&mut self, digest: &Digest, mut seen: Seen, begun: Option<Begun>) -> Result<Read, Failure> {
+    fn read(&mut self, digest: &Digest, mut seen: Seen, begun: Option<Box<Begun>>) -> Result<Read, Failure> {
         let key = layout::blob(digest);
         let mut from = begun.map(|begun| (begun.offset, begun.hasher));
         loop {
@@ -168,7 +168,8 @@ impl<S: Storage> Check<'_, '_, S> {
                 offset += bytes.len() as u64;
                 self.step.out.progress(self.sums.blobs, "blobs", digest.as_str());
                 if offset < seen.size && self.step.is_late() {
-                    return Ok(Read::Begun(Begun { digest: digest.clone(), seen, offset, hasher }));
+                    let digest = digest.clone();
+                    return Ok(Read::Begun(Box::new(Begun { digest, seen, offset, hasher })));
                 }
             }
             if offset == seen.size && hasher.finish() == *digest {
