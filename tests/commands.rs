@@ -206,7 +206,7 @@ fn a_command_goes_on_where_it_has_stopped() {
 fn an_answer_that_would_be_too_long_is_divided() {
     over_files!();
     let server = server();
-    let uploads: Vec<String> = (0..8_000).map(|n| format!("{n:036}")).collect();
+    let uploads: Vec<String> = (0..9_000).map(|n| format!("{n:036}")).collect();
     for id in &uploads {
         let directory = server.root().join("repositories/c/_uploads").join(id);
         fs::create_dir_all(&directory).unwrap();
@@ -214,7 +214,7 @@ fn an_answer_that_would_be_too_long_is_divided() {
     }
     let (found, end, calls) = call(&server, "uploads", "");
     let ids: Vec<String> = found.iter().map(|line| line[11..47].to_owned()).collect();
-    assert_eq!((ids, &end["uploads"]), (uploads, &8_000.into()));
+    assert_eq!((ids, &end["uploads"]), (uploads, &9_000.into()));
     assert_eq!(calls, 2);
 }
 
@@ -270,7 +270,7 @@ fn wrong_calls_are_told_what_is_right() {
     "#);
     assert_snapshot!(answer("/v2/_lighter/check?removed"), @r#"
     400 Bad Request
-    content-length: 141
+    content-length: 142
     content-type: application/json
 
     {"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported.","detail":"check has no parameter removed; did you mean remove?"}]}
