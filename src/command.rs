@@ -139,8 +139,9 @@ impl<S: Storage> Command<S> {
             match nearest(name, 2, names()) {
                 Some(near) => format!("there is no command {name:?}; did you mean {near}?"),
                 None => {
-                    let names: Vec<_> = names().collect();
-                    format!("there is no command {name:?}; there are {}", names.join(", "))
+                    let mut wrong = format!("there is no command {name:?}; there are");
+                    names().for_each(|name| wrong.extend([" `", name, "`"]));
+                    wrong
                 }
             }
         })

@@ -105,8 +105,8 @@ fn a_damaged_blob_is_found_and_removed_and_a_push_heals_it() {
     assert_snapshot!(printed(&server.command(&["check", "--remove", "--json"], &[]), 1), @r#"
     {"finding":"broken","digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","bytes":5,"removed":true}
     {"finding":"incomplete","repository":"a/b","digest":"sha256:08514d79cb8bf266e523753fa719a019c7bffce807dddb36a28dcaab1bbb8a57","missing":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}
-    {"finding":"missing","kind":"blob","repository":"a/b","digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}
-    {"finding":"missing","kind":"blob","repository":"c","digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}
+    {"finding":"missing","repository":"a/b","digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","kind":"blob"}
+    {"finding":"missing","repository":"c","digest":"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","kind":"blob"}
     {"command":"check","blobs":4,"bytes":409,"repositories":2,"findings":4,"over":true}
     "#);
     expect(server.head(&target).send(), "404 Not Found");

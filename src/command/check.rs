@@ -157,10 +157,7 @@ impl Place {
     fn read(parts: &[&str]) -> Option<Self> {
         Some(match parts {
             [] => Self::Content(String::new()),
-            // A position is a key, or the beginning of some, and perhaps the sign after all others.
-            ["c", position @ ..] if position.len() <= 2 => {
-                Self::Content(content::position(&position.join("~"))?)
-            }
+            ["c", position] => Self::Content(content::position(position)?),
             ["b", parts @ ..] => Self::Inside(Box::new(content::Begun::read(parts)?)),
             ["o", hex, after] => Self::Owners(content::digest(hex)?, repository_or_none(after)?),
             ["r", name, part, last] => {
@@ -173,7 +170,7 @@ impl Place {
     fn write(&self, sums: &Sums) -> String {
         match self {
             Self::Content(after) => cursor::write(sums, &["c", content::place(after)]),
-            Self::Inside(begun) => cursor::write(sums, &["b", &begun.parts().join("~")]),
+            Self::Inside(begun) => cursor::write(sums, &["b", &begun.write()]),
             Self::Owners(digest, after) => cursor::write(sums, &["o", digest.hex(), after]),
             Self::Repository(name, part) => {
                 let [letter, last] = part.parts();

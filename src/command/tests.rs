@@ -166,18 +166,18 @@ fn a_place_of_someone_else_is_refused() {
         let command = Command::<Memory>::find(name).unwrap();
         for from in [
             "x".to_owned(),
-            "0.0.0.0~x".to_owned(),
-            "0.0.0.0~r~A~t~".to_owned(),
-            "0.0.0.0~r~a~t~../x".to_owned(),
-            "0.0.0.0~r~a~x~".to_owned(),
-            "0.0.0.0~c~a b".to_owned(),
-            "0.0.0.0~c~a~b~c".to_owned(),
-            "0.0.0.0~o~ab~".to_owned(),
-            format!("0.0.0.0~o~{hex}~A"),
-            format!("0.0.0.0~b~{hex}~6~~0~AAAA"),
-            format!("0.0.0.0~b~{hex}~6~x~0~"),
-            "0.0.0.0~a/b~..".to_owned(),
-            "0.0.0.0~A~".to_owned(),
+            "0.0.0.0,x".to_owned(),
+            "0.0.0.0,r,A,t,".to_owned(),
+            "0.0.0.0,r,a,t,../x".to_owned(),
+            "0.0.0.0,r,a,x,".to_owned(),
+            "0.0.0.0,c,a b".to_owned(),
+            "0.0.0.0,c,a,b,c".to_owned(),
+            "0.0.0.0,o,ab,".to_owned(),
+            format!("0.0.0.0,o,{hex},A"),
+            format!("0.0.0.0,b,{hex},6,,0,AAAA"),
+            format!("0.0.0.0,b,{hex},6,x,0,"),
+            "0.0.0.0,a/b,..".to_owned(),
+            "0.0.0.0,A,".to_owned(),
         ] {
             let (options, mut out) = (Options::default(), Printed::default());
             let step = &mut Step {

@@ -87,6 +87,9 @@ impl<S: Storage> Check<'_, '_, S> {
                 Some(next) => after = next,
                 None => return Ok(Place::Repository(String::new(), Part::END)),
             }
+            if self.step.is_late() {
+                return Ok(Place::Content(after));
+            }
         }
     }
 
@@ -204,11 +207,11 @@ impl Begun {
     }
 
     /// Writes a place.
-    pub(super) fn parts(&self) -> Vec<String> {
+    pub(super) fn write(&self) -> String {
         let Self { digest, seen: Seen { size, published }, offset, hasher } = self;
         let published = published.map(|published| published.to_string()).unwrap_or_default();
         let state = URL_SAFE_NO_PAD.encode(hasher.to_state());
-        vec![digest.hex().to_owned(), size.to_string(), published, offset.to_string(), state]
+        format!("{},{size},{published},{offset},{state}", digest.hex())
     }
 }
 
@@ -217,7 +220,7 @@ pub(super) fn digest(hex: &str) -> Option<Digest> {
     layout::listed_digest(Algorithm::Sha256, hex)
 }
 
-/// Reads a position among all content: what follows their prefix, or nothing for the beginning.
+/// Reads a position among all content: what follows their prefix, or nothing for the beginning. It need not be a key.
 pub(super) fn position(place: &str) -> Option<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b'~');
     if place.is_empty() {

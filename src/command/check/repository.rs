@@ -74,6 +74,9 @@ impl<S: Storage> Check<'_, '_, S> {
                     self.sums.repositories += u64::from(exists);
                 }
             }
+            if self.step.is_late() {
+                return Ok(Some(Place::Repository(at, part)));
+            }
         }
     }
 
@@ -123,14 +126,8 @@ impl<S: Storage> Check<'_, '_, S> {
         if repository.manifest(&Reference::Tag(tag.to_owned()))?.is_none()
             && is_there(self.step.storage.get(&layout::tag_link(name, tag))?)
         {
-            self.found(
-                &format!("{name}: the tag {tag} points to nothing"),
-                &[
-                    ("finding", Field::Text("dangling")),
-                    ("repository", Field::Text(name.as_str())),
-                    ("tag", Field::Text(tag)),
-                ],
-            );
+            let fields = [("tag", Field::Text(tag))];
+            self.found_in(name, "dangling", &format!("the tag {tag} points to nothing"), &fields);
         }
         Ok(())
     }
@@ -146,11 +143,11 @@ impl<S: Storage> Check<'_, '_, S> {
             if self.is_quick {
                 let removed = self.removes && repository.remove_if_broken(&blob)?;
                 let text = if removed { ", and was removed" } else { "" };
-                self.found(
-                    &format!("{name}: the manifest {digest} does not match its digest{text}"),
+                self.found_in(
+                    name,
+                    "broken",
+                    &format!("the manifest {digest} does not match its digest{text}"),
                     &[
-                        ("finding", Field::Text("broken")),
-                        ("repository", Field::Text(name.as_str())),
                         ("digest", Field::Text(digest.as_str())),
                         ("bytes", Field::Number(blob.size)),
                         ("removed", Field::Flag(removed)),
@@ -170,14 +167,11 @@ impl<S: Storage> Check<'_, '_, S> {
             if !is_there {
                 let kind = if is_entry { "manifest" } else { "blob" };
                 let missing = &named.digest;
-                self.found(
-                    &format!("{name}: the manifest {digest} names the {kind} {missing}, which is missing"),
-                    &[
-                        ("finding", Field::Text("incomplete")),
-                        ("repository", Field::Text(name.as_str())),
-                        ("digest", Field::Text(digest.as_str())),
-                        ("missing", Field::Text(missing.as_str())),
-                    ],
+                self.found_in(
+                    name,
+                    "incomplete",
+                    &format!("the manifest {digest} names the {kind} {missing}, which is missing"),
+                    &[("digest", Field::Text(digest.as_str())), ("missing", Field::Text(missing.as_str()))],
                 );
             }
         }
@@ -185,14 +179,14 @@ impl<S: Storage> Check<'_, '_, S> {
     }
 
     fn missing(&mut self, name: &Name, kind: &'static str, digest: &Digest) {
-        self.found(
-            &format!("{name}: the {kind} {digest} has no content"),
-            &[
-                ("finding", Field::Text("missing")),
-                ("kind", Field::Text(kind)),
-                ("repository", Field::Text(name.as_str())),
-                ("digest", Field::Text(digest.as_str())),
-            ],
-        );
+        let fields = [("digest", Field::Text(digest.as_str())), ("kind", Field::Text(kind))];
+        self.found_in(name, "missing", &format!("the {kind} {digest} has no content"), &fields);
+    }
+
+    /// Counts something that was found in a repository, and prints it.
+    fn found_in(&mut self, name: &Name, finding: &'static str, text: &str, more: &[(&'static str, Field)]) {
+        let mut fields = vec![("finding", Field::Text(finding)), ("repository", Field::Text(name.as_str()))];
+        fields.extend_from_slice(more);
+        self.found(&[name.as_str(), ": ", text].concat(), &fields);
     }
 }

@@ -72,7 +72,7 @@ fn wrong_arguments_do_nothing() {
     let nothing = || -> Result<Memory, String> { panic!("the store was opened") };
     for (words, error) in [
         ("chekc", "there is no command \"chekc\"; did you mean check?"),
-        ("frobnicate", "there is no command \"frobnicate\"; there are check, uploads, usage"),
+        ("frobnicate", "there is no command \"frobnicate\"; there are `check` `uploads` `usage`"),
         ("help usag", "there is no command \"usag\"; did you mean usage?"),
         ("usag --help", "there is no command \"usag\"; did you mean usage?"),
         ("check --remov", "check has no option --remov; did you mean --remove?"),
