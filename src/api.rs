@@ -3,6 +3,7 @@
 pub mod base;
 pub mod blobs;
 pub mod catalog;
+pub mod commands;
 pub mod manifests;
 pub mod referrers;
 pub mod tags;
@@ -27,6 +28,7 @@ impl<S: Storage> Resource<S> {
         Self::TAGS,
         Self::REFERRERS,
         Self::CATALOG,
+        Self::COMMANDS,
         Self::TOKEN,
     ];
 }
@@ -60,6 +62,7 @@ mod tests {
             ("/v2/", "/v2/", None, ""),
             ("/token", "/token", None, ""),
             ("/v2/_catalog", "/v2/_catalog", None, ""),
+            ("/v2/_lighter/check", "/v2/_lighter/<command>", None, "check"),
             ("/v2/a/blobs/uploads", "/v2/<name>/blobs/uploads/", Some("a"), ""),
             ("/v2/a/blobs/uploads/", "/v2/<name>/blobs/uploads/", Some("a"), ""),
             ("/v2/a/b/blobs/uploads/u", "/v2/<name>/blobs/uploads/<uuid>", Some("a/b"), "u"),
@@ -104,6 +107,10 @@ mod tests {
             "v2/",
             "/v2/blobs/d",
             "/v2/a/blobs/uploads//",
+            "/v2/_lighter",
+            "/v2/_lighter/",
+            "/v2/_lighter//",
+            "/v2/_lighter/a/check",
         ] {
             assert_eq!(find(path), None, "{path}");
         }
@@ -116,6 +123,7 @@ mod tests {
                 let path = resource.path.write(name, "sha256:ab");
                 let (name, last) = match resource.path {
                     Path::Whole(_) => (None, ""),
+                    Path::Below(..) => (None, "sha256:ab"),
                     Path::Of(_) => (Some(name), ""),
                     Path::OneOf(..) => (Some(name), "sha256:ab"),
                 };
@@ -127,9 +135,11 @@ mod tests {
     #[test]
     fn what_is_of_a_repository_requires_access_to_it() {
         for resource in TABLE {
-            let of_repository = !matches!(resource.path, Path::Whole(_));
+            let of_repository = !matches!(resource.path, Path::Whole(_) | Path::Below(..));
             for endpoint in resource.endpoints {
-                let asks = !matches!(endpoint.access, Access::None | Access::Login | Access::Catalog);
+                let of_all =
+                    matches!(endpoint.access, Access::None | Access::Login | Access::Catalog | Access::Admin);
+                let asks = !of_all;
                 let answers = matches!(endpoint.answer, Answer::Repository(_));
                 assert_eq!((asks, answers), (of_repository, of_repository), "{}", resource.path);
             }

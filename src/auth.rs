@@ -163,6 +163,7 @@ impl Auth {
                     .map(|action| action.as_str().to_owned())
                     .collect(),
                 "registry" if asked.name == "catalog" && caller.may_list() => vec!["*".to_owned()],
+                "registry" if asked.name == "admin" && caller.may_administer() => vec!["*".to_owned()],
                 _ => Vec::new(),
             };
             ResourceActions { actions, ..asked.clone() }

@@ -28,6 +28,22 @@ pub fn rfc3339(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Reads a time that [`rfc3339`] has written, as seconds since 1970. Returns `None` for another text, and for a time before
+/// 1970.
+pub fn parse(text: &str) -> Option<u64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    if !is_rfc3339(text) {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    // The same calendar: a year begins in March.
+    let (year, month) =
+        if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month.checked_add(9)?) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
+    Some(days.checked_sub(719_469)? * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
 /// Whether a text has the form that [`rfc3339`] writes.
 pub fn is_rfc3339(text: &str) -> bool {
     text.len() == 20
@@ -55,7 +71,9 @@ mod tests {
         ] {
             assert_eq!(rfc3339(seconds), text);
             assert!(is_rfc3339(text));
+            assert_eq!(parse(text), Some(seconds));
         }
+        assert_eq!(parse("1969-12-31T23:59:59Z"), None);
         for text in
             ["", "2025-11-11", "2025-11-11T02:57:30+01:00", "2025-11-11 02:57:30Z", "yesterday, at about 3"]
         {

@@ -33,6 +33,8 @@ pub struct Config {
     pub access_log: Option<Format>,
     /// Access control. Without it, every caller may do everything.
     pub auth: Option<Auth>,
+    /// Whether the commands of an operator are answered over HTTP.
+    pub commands: bool,
     /// Notices for the operator, in the log: that access control is off, unless that is set explicitly, and each
     /// unknown variable that begins with `REGISTRY_`, with the one that was probably meant.
     pub notices: Vec<String>,
@@ -78,6 +80,7 @@ impl Default for Validation {
 const OPEN: &str = "access control is off: anyone who can reach this registry can push and delete; set REGISTRY_AUTH=htpasswd \
                     to turn it on, or REGISTRY_AUTH=none to keep it off without this notice";
 
+const HTTP_COMMANDS_ENABLED: &str = "REGISTRY_HTTP_COMMANDS_ENABLED";
 const HTTP_HOST: &str = "REGISTRY_HTTP_HOST";
 const HTTP_PREFIX: &str = "REGISTRY_HTTP_PREFIX";
 const HTTP_RELATIVE_URLS: &str = "REGISTRY_HTTP_RELATIVEURLS";
@@ -93,7 +96,8 @@ const PURGING_INTERVAL: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTER
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
+    HTTP_COMMANDS_ENABLED,
     HTTP_HOST,
     HTTP_PREFIX,
     HTTP_RELATIVE_URLS,
@@ -122,6 +126,7 @@ impl Default for Config {
             validation: Validation::default(),
             access_log: Some(Format::Text),
             auth: None,
+            commands: false,
             notices: Vec::new(),
         }
     }
@@ -171,6 +176,8 @@ impl Config {
             purging: purging(settings)?,
             validation: validation(settings)?,
             access_log: access_log(settings)?,
+            // Where everybody may do everything, that does not go without saying.
+            commands: flag(settings, HTTP_COMMANDS_ENABLED, auth.is_some())?,
             auth,
             notices,
         })
@@ -332,6 +339,7 @@ mod tests {
             (PURGING_DRY_RUN, "perhaps"),
             (VALIDATION_PLATFORMS, "some"),
             (HTTP_RELATIVE_URLS, "maybe"),
+            (HTTP_COMMANDS_ENABLED, "perhaps"),
         ] {
             assert!(config(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");
         }
@@ -348,6 +356,16 @@ mod tests {
         assert_eq!(purging(&set), Some(Purging { age, interval, dry_run: true }));
         // Even a variable that is not needed.
         assert!(config(&[(PURGING_ENABLED, "false"), (PURGING_AGE, "a week")]).is_err());
+    }
+
+    #[test]
+    fn commands_are_on_where_access_is_controlled() {
+        const ANN: &str = "ann:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG";
+        let auth = [("REGISTRY_AUTH", "htpasswd"), ("REGISTRY_AUTH_HTPASSWD_ENTRIES", ANN)];
+        let commands = |variables: &[_]| config(variables).unwrap().commands;
+        assert!(!commands(&[]) && !commands(&[("REGISTRY_AUTH", "none")]) && commands(&auth));
+        assert!(commands(&[(HTTP_COMMANDS_ENABLED, "true")]));
+        assert!(!commands(&[auth[0], auth[1], (HTTP_COMMANDS_ENABLED, "false")]));
     }
 
     #[test]

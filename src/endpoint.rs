@@ -24,6 +24,8 @@ pub enum Access {
     Login,
     /// To list the repositories.
     Catalog,
+    /// To run the commands of an operator.
+    Admin,
     /// To pull from the repository.
     Pull,
     /// To push to the repository.

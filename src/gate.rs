@@ -119,6 +119,7 @@ fn requirement(access: Access, name: Option<&Name>) -> Option<Requirement<'_>> {
         Access::None => return None,
         Access::Login => Requirement::Login,
         Access::Catalog => Requirement::Catalog,
+        Access::Admin => Requirement::Admin,
         Access::Pull => repository(Action::Pull),
         Access::Push | Access::Upload => repository(Action::Push),
         Access::Delete => repository(Action::Delete),

@@ -69,6 +69,18 @@ pub fn blob(canonical: &Digest) -> String {
     [BLOBS, canonical.algorithm().as_str(), shard, hex, "data"].join("/")
 }
 
+/// The prefix of all content.
+pub fn blobs() -> String {
+    format!("{ROOT}/blobs/{}", Algorithm::Sha256.as_str())
+}
+
+/// The canonical digest of the content under a key, as all content is enumerated. Returns `None` for a foreign name.
+pub fn blob_digest(key: &str) -> Option<Digest> {
+    let (directory, _) = key.rsplit_once('/')?;
+    let digest = listed_digest(Algorithm::Sha256, directory.rsplit_once('/')?.1)?;
+    (blob(&digest) == key).then_some(digest)
+}
+
 /// Everything of a repository.
 pub fn repository(name: &Name) -> String {
     [REPOSITORIES, name.as_str()].join("/")

@@ -11,6 +11,7 @@
 //! | `/v2/<name>/tags/list` | GET HEAD | the tags | [`api::tags`] |
 //! | `/v2/<name>/referrers/<digest>` | GET HEAD | the referrers of a manifest | [`api::referrers`] |
 //! | `/v2/_catalog` | GET HEAD | the repositories | [`api::catalog`] |
+//! | `/v2/_lighter/<command>` | POST | the commands of an operator, if they are on | [`api::commands`] |
 //! | `/token` | GET POST | the token service, if access control is on | [`api::token`] |
 //!
 //! A request passes from [`registry`] through [`api`] and [`repository`] or [`upload`] to a
@@ -22,6 +23,7 @@ pub mod api;
 pub mod auth;
 pub mod catalog;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod descriptor;
 pub mod duration;
@@ -41,6 +43,7 @@ pub mod purge;
 pub mod referrer;
 pub mod referrers;
 pub mod registry;
+pub mod repositories;
 pub mod repository;
 pub mod route;
 pub mod signers;

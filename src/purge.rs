@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::clock;
 use crate::layout;
 use crate::name::Name;
+use crate::repositories;
 use lighter_storage::{Error, Result, Storage, Upload as _, check_key};
 
 /// Which uploads are removed, and how often they are looked for.
@@ -46,7 +47,7 @@ const STEP: u32 = 64;
 /// The storage calls that a removal counts as.
 const REMOVAL: u32 = 16;
 
-/// The number of names that are listed at a time. The parts of a repository itself come first.
+/// The number of uploads that are listed at a time.
 const LISTED: u32 = 16;
 
 /// One instance's part in the rounds.
@@ -153,46 +154,14 @@ impl<S: Storage> Step<'_, S> {
             return Ok(false);
         }
         while self.left.get() > 0 {
-            let Some(name) = self.after(&at.repository)? else { return Ok(true) };
+            let next = repositories::after(self.storage, &at.repository, &mut || self.count(1))?;
+            let Some(name) = next else { return Ok(true) };
             *at = Place { repository: name.to_string(), upload: None };
             if !self.look_into(&name, at)? {
                 return Ok(false);
             }
         }
         Ok(false)
-    }
-
-    /// Finds the next repository in the order of the walk: the first below this one, or else the next beside it or beside
-    /// one of its parents. An empty name stands for the root.
-    fn after(&self, repository: &str) -> Result<Option<Name>> {
-        let (mut path, mut last) = (repository, None);
-        loop {
-            if let Some(name) = self.first_below(path, last)? {
-                return Ok(Some(name));
-            }
-            if path.is_empty() {
-                return Ok(None);
-            }
-            (path, last) = path.rsplit_once('/').map_or(("", Some(path)), |(path, last)| (path, Some(last)));
-        }
-    }
-
-    /// Finds the first repository directly below a path, after a name. Names that cannot be repositories are skipped.
-    fn first_below(&self, path: &str, after: Option<&str>) -> Result<Option<Name>> {
-        let mut after = after.map(str::to_owned);
-        loop {
-            self.count(1);
-            let names = self.storage.list(&layout::repositories(path), after.as_deref(), LISTED)?;
-            let slash = if path.is_empty() { "" } else { "/" };
-            let mut found = names.iter().filter_map(|name| Name::parse(&format!("{path}{slash}{name}")).ok());
-            if let Some(name) = found.next() {
-                return Ok(Some(name));
-            }
-            if names.len() < LISTED as usize {
-                return Ok(None);
-            }
-            after = names.last().cloned();
-        }
     }
 
     /// Checks the uploads of a repository, after the one in `at`. Returns whether it has reached the last one.

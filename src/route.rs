@@ -10,6 +10,8 @@ const API: &str = "/v2/";
 pub enum Path {
     /// A fixed path, such as `/v2/_catalog`.
     Whole(&'static str),
+    /// A fixed path, and last a part that varies, which the second text names.
+    Below(&'static str, &'static str),
     /// A resource of which a repository has one: `/v2/<name>`, and then this.
     Of(&'static str),
     /// A resource of which a repository has many: `/v2/<name>`, then the first text, and last the part that varies, which
@@ -53,6 +55,10 @@ impl Path {
     pub fn read<'a>(self, path: &Pieces<'a>) -> Option<Route<'a>> {
         match self {
             Self::Whole(whole) => (path.whole == without_slash(whole)).then(Route::default),
+            Self::Below(above, _) => {
+                let (before, last) = path.whole.rsplit_once('/')?;
+                (before == above && !last.is_empty()).then_some(Route { name: None, last })
+            }
             Self::Of(what) => {
                 let name = path.below.strip_suffix(without_slash(what))?;
                 Some(Route { name: Some(name), last: "" })
@@ -69,6 +75,7 @@ impl Path {
     pub fn write(self, name: &str, last: &str) -> String {
         match self {
             Self::Whole(whole) => whole.to_owned(),
+            Self::Below(above, _) => [above, "/", last].concat(),
             Self::Of(what) => [API, name, what].concat(),
             Self::OneOf(what, _) => [API, name, what, "/", last].concat(),
         }
@@ -77,7 +84,7 @@ impl Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = if let Self::OneOf(_, place) = self { place } else { "" };
+        let place = if let Self::OneOf(_, place) | Self::Below(_, place) = self { place } else { "" };
         f.write_str(&self.write("<name>", place))
     }
 }

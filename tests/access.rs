@@ -27,6 +27,7 @@ use crate::server::{Options, SECRET, Server};
 pub(crate) const RULES: &str = r#"{
     "groups": { "ci": ["cy"] },
     "catalog": ["authenticated"],
+    "admin": ["user:ann"],
     "repositories": {
         "public/*": { "anonymous": ["pull"], "user:ann": ["*"] },
         "team/*": { "user:ann": ["*"], "group:ci": ["pull", "push"] },

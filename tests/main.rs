@@ -34,6 +34,7 @@ mod blobs;
 mod catalog;
 mod chunks;
 mod clients;
+mod commands;
 mod configuration;
 mod contract;
 mod crash;

@@ -8,10 +8,10 @@ use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 
-use lighter_test_host::wasmtime::{DATA, Serve, address_in};
+use lighter_test_host::wasmtime::{DATA, Serve, address_in, run};
 use tempfile::TempDir;
 
 use crate::client::Request;
@@ -108,6 +108,13 @@ impl Server {
     /// The directory below which everything is stored.
     pub(crate) fn root(&self) -> PathBuf {
         self.data().join("docker/registry/v2")
+    }
+
+    /// Runs a command of an operator on the data of the server, beside it. `variables` are as `NAME=VALUE`.
+    pub(crate) fn command(&self, words: &[&str], variables: &[&str]) -> Output {
+        let wasmtime = tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime");
+        let mut command = run(&wasmtime, &component(), (self.data(), DATA), variables, words);
+        command.output().expect("a command that runs")
     }
 
     /// The most memory that the server has held so far, in MiB.

@@ -28,6 +28,8 @@ pub enum Requirement<'a> {
     Login,
     /// To list the repositories.
     Catalog,
+    /// To run the commands of an operator.
+    Admin,
     /// To do something to a repository.
     Repository(Action, &'a str),
 }
@@ -99,11 +101,21 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Whether the caller may run the commands of an operator.
+    pub(super) fn may_administer(&self) -> bool {
+        match &self.rights {
+            Rights::Everything => true,
+            Rights::Rules(rules) => rules.allow_admin(self.user()),
+            Rights::Token(access, _) => access.iter().any(|access| access.allows("registry", "admin", "*")),
+        }
+    }
+
     /// Whether the caller meets the requirement of a request.
     pub fn meets(&self, requirement: Requirement) -> bool {
         match requirement {
             Requirement::Login => self.is_known,
             Requirement::Catalog => self.may_list(),
+            Requirement::Admin => self.may_administer(),
             Requirement::Repository(action, repository) => self.may(action, repository),
         }
     }

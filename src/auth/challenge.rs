@@ -28,6 +28,7 @@ fn scope(requirement: Requirement, from: Option<&str>) -> String {
     let (repository, actions) = match requirement {
         Requirement::Login => return String::new(),
         Requirement::Catalog => return "registry:catalog:*".to_owned(),
+        Requirement::Admin => return "registry:admin:*".to_owned(),
         Requirement::Repository(Action::Push, repository) => (repository, "pull,push"),
         Requirement::Repository(action, repository) => (repository, action.as_str()),
     };

@@ -4,6 +4,7 @@
 //! {
 //!   "groups": { "ci": ["builder", "deployer"] },
 //!   "catalog": ["authenticated"],
+//!   "admin": ["user:root"],
 //!   "repositories": {
 //!     "*": { "authenticated": ["pull"] },
 //!     "public/*": { "anonymous": ["pull"], "group:ci": ["pull", "push"] },
@@ -78,14 +79,16 @@ type Grants = Vec<(Subject, Vec<Action>)>;
 #[derive(Clone, Debug)]
 pub struct Rules {
     catalog: Vec<Subject>,
+    admin: Vec<Subject>,
     repositories: Vec<(String, Grants)>,
 }
 
 impl Default for Rules {
-    /// Every caller with a name may do everything, and others nothing, as in distribution.
+    /// Every caller with a name may do everything to every repository, and others nothing, as in distribution. Nobody
+    /// may run the commands of an operator.
     fn default() -> Self {
         let everything = ("*".to_owned(), vec![(Subject::Authenticated, vec![Action::All])]);
-        Self { catalog: vec![Subject::Authenticated], repositories: vec![everything] }
+        Self { catalog: vec![Subject::Authenticated], admin: Vec::new(), repositories: vec![everything] }
     }
 }
 
@@ -95,8 +98,10 @@ impl Rules {
         let document: Value = serde_json::from_slice(json.as_bytes()).map_err(|error| error.to_string())?;
         let document = object(&document, "the document")?;
         for name in document.keys() {
-            if !["groups", "catalog", "repositories"].contains(&name.as_str()) {
-                return Err(format!("unknown member {name:?}; expected groups, catalog or repositories"));
+            if !["groups", "catalog", "admin", "repositories"].contains(&name.as_str()) {
+                return Err(format!(
+                    "unknown member {name:?}; expected groups, catalog, admin or repositories"
+                ));
             }
         }
         let no_groups = Map::new();
@@ -105,7 +110,10 @@ impl Rules {
             texts(members, name)?;
         }
         let subject = |text: &str| subject(text, groups);
-        let catalog = document.get("catalog").map_or(Ok(Vec::new()), |catalog| texts(catalog, "catalog"))?;
+        let of_all = |name: &str| -> Result<Vec<Subject>, String> {
+            let named = document.get(name).map_or(Ok(Vec::new()), |named| texts(named, name))?;
+            named.into_iter().map(subject).collect()
+        };
         let mut repositories = Vec::new();
         let all = document.get("repositories").ok_or("repositories is missing")?;
         for (pattern, grants) in object(all, "repositories")? {
@@ -117,7 +125,7 @@ impl Rules {
             }
             repositories.push((pattern.clone(), read));
         }
-        Ok(Self { catalog: catalog.into_iter().map(subject).collect::<Result<_, _>>()?, repositories })
+        Ok(Self { catalog: of_all("catalog")?, admin: of_all("admin")?, repositories })
     }
 
     /// Whether a user may do something to a repository. `None` is an anonymous caller.
@@ -135,6 +143,11 @@ impl Rules {
     /// Whether a user may list the repositories. The list shows those that the user may pull.
     pub fn allow_catalog(&self, user: Option<&str>) -> bool {
         self.catalog.iter().any(|subject| subject.includes(user))
+    }
+
+    /// Whether a user may run the commands of an operator, which are about all repositories.
+    pub fn allow_admin(&self, user: Option<&str>) -> bool {
+        self.admin.iter().any(|subject| subject.includes(user))
     }
 }
 
@@ -200,6 +213,7 @@ mod tests {
     const RULES: &str = r#"{
         "groups": { "ci": ["builder"] },
         "catalog": ["user:ann"],
+        "admin": ["group:ci"],
         "repositories": {
             "*": { "authenticated": ["pull"] },
             "public/*": { "anonymous": ["pull"], "group:ci": ["pull", "push"] },
@@ -233,6 +247,8 @@ mod tests {
         }
         assert!(rules.allow_catalog(Some("ann")) && !rules.allow_catalog(Some("bob")));
         assert!(!rules.allow_catalog(None));
+        assert!(rules.allow_admin(Some("builder")) && !rules.allow_admin(Some("ann")));
+        assert!(!rules.allow_admin(None));
     }
 
     #[test]
@@ -261,6 +277,7 @@ mod tests {
         let rules = Rules::default();
         assert!(rules.allow(Some("ann"), "a/b", Delete) && rules.allow_catalog(Some("ann")));
         assert!(!rules.allow(None, "a/b", Pull) && !rules.allow_catalog(None));
+        assert!(!rules.allow_admin(Some("ann")) && !rules.allow_admin(None));
     }
 
     #[test]
@@ -282,6 +299,8 @@ mod tests {
             (r#"{"repositories": {"home/x{user}/*": {}}}"#, "\"home/x{user}/*\" is not a pattern"),
             (r#"{"repositories": {"a": {"group:ci": ["pull"]}}}"#, "no group \"ci\""),
             (r#"{"repositories": {}, "catalog": ["group:ci"]}"#, "no group \"ci\""),
+            (r#"{"repositories": {}, "admin": ["ann"]}"#, "unknown subject \"ann\""),
+            (r#"{"repositories": {}, "admin": "user:ann"}"#, "admin is not a list of strings"),
         ] {
             let error = Rules::parse(json).unwrap_err();
             assert!(error.contains(named), "{json}: {error}");

@@ -18,8 +18,9 @@ use crate::tables::rows;
 fn callers(server: &Server) -> Vec<(&'static str, Caller<'_>)> {
     let user = |name| Caller::user(server, name);
     let with = |authorization: &str| Caller::with(server, authorization);
-    let scopes =
-        format!("scope={SCOPE}&scope=repository:public/app:pull,push,delete&scope=registry:catalog:*");
+    let scopes = format!(
+        "scope={SCOPE}&scope=repository:public/app:pull,push,delete&scope=registry:catalog:*&scope=registry:admin:*"
+    );
     vec![
         ("nobody", Caller::nobody(server)),
         ("nobody, as skopeo says it", with("Basic Og==")),
@@ -47,7 +48,7 @@ fn ask(
     row: &str,
     repository: &str,
 ) -> Response {
-    let target = row.replace("<name>", repository);
+    let target = row.replace("<name>", repository).replace("<command>", "uploads");
     let blob = match method {
         "DELETE" => sha256(number.to_string().as_bytes()),
         _ => sha256(b"hello"),
@@ -172,6 +173,7 @@ fn every_endpoint_asks_everybody_for_their_rights() {
     HEAD   /v2/<name>/referrers/<digest>     401c 401c 401d 200  200  403  401e 200  200  403  401e 401e 401d 401d repository:team/app:pull
     GET    /v2/_catalog                      401c 401c 401d 200  200  200  401e 200  200  200  401e 401e 401d 401d registry:catalog:*
     HEAD   /v2/_catalog                      401c 401c 401d 200  200  200  401e 200  200  200  401e 401e 401d 401d registry:catalog:*
+    POST   /v2/_lighter/<command>            401c 401c 401d 200  403  403  401e 200  403  403  401e 401e 401d 401d registry:admin:*
     GET    /token                            200  200  401f 200  200  200  400f 400f 400f 400f 400f 400f 400f 400f
     POST   /token                            400  400  400  400  400  400  400  400  400  400  400  400  400  400
     a: Bearer realm="http://<registry>/token",service="lighter"

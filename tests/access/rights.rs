@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::{Caller, SCOPE, options, password};
+use super::{Caller, SCOPE, options, password, with_users};
 use crate::content::sha256;
 use crate::habits::expect;
 
@@ -125,4 +125,32 @@ fn without_rules_whoever_has_a_name_may_do_everything() {
     expect(Caller::nobody(&server).send("GET", "/v2/any/where/tags/list"), "401 Unauthorized");
     // The password has a colon, and the name ends at the first.
     assert!(password("bob").contains(':'));
+}
+
+#[test]
+fn commands_are_for_whoever_the_rules_name() {
+    let server = options().start();
+    let [ann, bob, nobody] =
+        [Caller::user(&server, "ann"), Caller::user(&server, "bob"), Caller::nobody(&server)];
+    ann.push_image("team/app", &["v1"]);
+    let usage = expect(ann.send("POST", "/v2/_lighter/usage"), "200 OK");
+    assert!(usage.text().starts_with("{\"repository\":\"team/app\","), "{usage}");
+    expect(ann.with_token("scope=registry:admin:*").send("POST", "/v2/_lighter/usage"), "200 OK");
+    expect(ann.with_token("scope=registry:catalog:*").send("POST", "/v2/_lighter/usage"), "401 Unauthorized");
+    expect(bob.with_token("scope=registry:admin:*").send("POST", "/v2/_lighter/usage"), "403 Forbidden");
+    // Whether a command exists is told to nobody else.
+    for command in ["usage", "check?remove", "none"] {
+        let target = format!("/v2/_lighter/{command}");
+        expect(bob.send("POST", &target), "403 Forbidden");
+        let refused = expect(nobody.send("POST", &target), "401 Unauthorized");
+        assert!(refused.header("www-authenticate").contains("scope=\"registry:admin:*\""), "{refused}");
+    }
+}
+
+#[test]
+fn without_rules_nobody_runs_commands() {
+    let server = with_users().start();
+    expect(Caller::user(&server, "ann").send("POST", "/v2/_lighter/usage"), "403 Forbidden");
+    let off = options().env("REGISTRY_HTTP_COMMANDS_ENABLED", "false").start();
+    expect(Caller::user(&off, "ann").send("POST", "/v2/_lighter/usage"), "404 Not Found");
 }

@@ -23,7 +23,7 @@ use lighter_storage::{Memory, Stream};
 const REQUESTS_MAX: usize = 24;
 
 /// Parts that requests are made of, besides any text: what is nearly right goes deeper than noise.
-const PARTS: [&str; 53] = [
+const PARTS: [&str; 61] = [
     "/v2/",
     "a",
     "a/b",
@@ -33,6 +33,14 @@ const PARTS: [&str; 53] = [
     "/tags/list",
     "/referrers/",
     "_catalog",
+    "_lighter/check?",
+    "_lighter/usage?",
+    "_lighter/uploads?",
+    "remove",
+    "seconds=",
+    "0.0.0.0,",
+    "r,a,",
+    ",",
     "v1",
     "sha256:",
     "sha512:",
@@ -221,7 +229,8 @@ fn token() -> String {
 
 /// Access control under which anonymous callers may only pull.
 fn auth() -> Auth {
-    let rules = r#"{"repositories": {"*": {"anonymous": ["pull"], "user:ann": ["*"]}}}"#;
+    let rules =
+        r#"{"admin": ["user:ann"], "repositories": {"*": {"anonymous": ["pull"], "user:ann": ["*"]}}}"#;
     Auth {
         service: "lighter".into(),
         issuer: "lighter".into(),
@@ -256,8 +265,12 @@ pub(crate) fn session(data: &[u8]) {
     let mut input = Input(data);
     let controlled = input.byte().is_some_and(|byte| byte % 2 == 1);
     let storage = Memory::default();
-    let config =
-        Config { http_secret: Some("secret".to_owned()), auth: controlled.then(auth), ..Config::default() };
+    let config = Config {
+        http_secret: Some("secret".to_owned()),
+        auth: controlled.then(auth),
+        commands: true,
+        ..Config::default()
+    };
     let registry = Registry::new(storage.clone(), &config);
     let mut locations = Vec::new();
     for _ in 0..REQUESTS_MAX {

@@ -20,6 +20,9 @@ Commands:
           are passed on to it.
             --listen ADDRESS  the address and port to listen on (127.0.0.1:5000)
             --data DIRECTORY  the directory for all data; created if it does not exist (./data)
+  run     Build, then run a command of an operator on the data of the registry, also while it is served.
+          The command follows after --: `cargo xtask run -- help` lists the commands.
+            --data DIRECTORY  the directory for all data (./data)
   test    Build, then run all tests. Arguments after -- are passed on to them.
             --long            include the long tests
   bench   Build, then measure Lighter beside distribution and other installed registries, and write a
@@ -53,6 +56,13 @@ pub(crate) enum Task {
     Build,
     /// Serve the registry.
     Serve(Site),
+    /// Run a command of an operator.
+    Run {
+        /// The directory for all data.
+        data: PathBuf,
+        /// The command and its options.
+        arguments: Vec<String>,
+    },
     /// Run all tests.
     Test {
         /// Whether to include the long tests.
@@ -96,6 +106,7 @@ impl Task {
             None | Some("help" | "--help" | "-h") => Task::Help,
             Some("build") => Task::Build,
             Some("serve") => Task::Serve(Site { listen: "127.0.0.1:5000".into(), data: "data".into() }),
+            Some("run") => Task::Run { data: "data".into(), arguments: Vec::new() },
             Some("test") => Task::Test { long: false, arguments: Vec::new() },
             Some("bench") => Task::Bench { arguments: Vec::new() },
             Some("crash") => Task::Crash { kills: 200, seed: 1 },
@@ -110,12 +121,15 @@ impl Task {
                 ("--help" | "-h", _) => return Ok(Self::Help),
                 ("--listen", Task::Serve(site)) => site.listen = value()?,
                 ("--data", Task::Serve(site)) => site.data = value()?.into(),
+                ("--data", Task::Run { data, .. }) => *data = value()?.into(),
                 ("--long", Task::Test { long, .. }) => *long = true,
                 ("--kills", Task::Crash { kills, .. }) => *kills = number(&word, &value()?)?,
                 ("--seed", Task::Crash { seed, .. }) => *seed = number(&word, &value()?)?,
                 ("--suite", Task::Conformance { suite }) => *suite = value()?.into(),
                 ("--seconds", Task::Fuzz { seconds }) => *seconds = number(&word, &value()?)?,
-                ("--", Task::Test { arguments, .. }) => arguments.extend(words.by_ref()),
+                ("--", Task::Test { arguments, .. } | Task::Run { arguments, .. }) => {
+                    arguments.extend(words.by_ref())
+                }
                 (_, Task::Bench { arguments }) => arguments.extend([word].into_iter().chain(words.by_ref())),
                 _ => bail!("unknown option `{word}` for this command; `cargo xtask help` lists the options"),
             }
@@ -159,6 +173,17 @@ mod tests {
         };
         assert_eq!(parse("test").unwrap(), told(false, &[]));
         assert_eq!(parse("test --long -- push --long --").unwrap(), told(true, &["push", "--long", "--"]));
+    }
+
+    #[test]
+    fn a_command_follows_two_dashes() {
+        let run = |data: &str, words: &[&str]| Task::Run {
+            data: data.into(),
+            arguments: words.iter().copied().map(str::to_owned).collect(),
+        };
+        assert_eq!(parse("run").unwrap(), run("data", &[]));
+        assert_eq!(parse("run --data /d -- usage --help").unwrap(), run("/d", &["usage", "--help"]));
+        assert!(parse("run usage").unwrap_err().contains("`usage`"));
     }
 
     #[test]

@@ -22,9 +22,9 @@ struct Product {
 }
 
 const PRODUCTS: [Product; 3] = [
-    Product { name: DEFAULT, part: FILESYSTEM, budget: 400_000 },
-    Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 400_000 },
-    Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 450_000 },
+    Product { name: DEFAULT, part: FILESYSTEM, budget: 405_000 },
+    Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 435_000 },
+    Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 485_000 },
 ];
 
 /// The notice about a component that was built without wasm-opt.
@@ -100,7 +100,8 @@ fn make(toolchain: &Toolchain, wasm_opt: Option<&Path>, products: &[Product]) ->
     for Product { name, part, budget } in products {
         let component = ship(&read(part)?).with_context(|| format!("cannot ship {name}"))?;
         let path = write(&component, &product(name))?;
-        println!("{}: {} bytes; imports only WASI", path.display(), component.len());
+        // Not to stdout, which is for what a command prints.
+        eprintln!("{}: {} bytes; imports only WASI", path.display(), component.len());
         if !is_optimised(part) {
             eprintln!("xtask: {UNOPTIMISED}");
             continue;

@@ -2,6 +2,7 @@
 
 mod check;
 mod cli;
+mod command;
 mod components;
 mod compose;
 mod conformance;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         }
     };
     match run(task) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => exit,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: Task) -> Result<()> {
+fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Help => print!("{HELP}"),
         Task::Build => build(&Toolchain::find()?, wasm_opt().as_deref())?,
@@ -50,6 +51,10 @@ fn run(task: Task) -> Result<()> {
             let address = site.check()?;
             let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
             serve(&wasmtime()?, &component, address, &site.data)?;
+        }
+        Task::Run { data, arguments } => {
+            let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
+            return command::run(&wasmtime()?, &component, &data, &arguments);
         }
         Task::Test { long, arguments } => {
             let tested = build_tested(&Toolchain::find()?, wasm_opt().as_deref())?;
@@ -70,7 +75,7 @@ fn run(task: Task) -> Result<()> {
         Task::Fuzz { seconds } => fuzz(seconds)?,
         Task::Lint => lint(&Toolchain::find()?)?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Returns a path in the workspace. This tool writes only under its `target/`.

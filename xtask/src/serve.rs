@@ -1,6 +1,7 @@
 //! A registry on this machine: `wasmtime serve` with the component and a data directory.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -83,10 +84,8 @@ pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data
 
 /// Returns the command that serves the registry, with the variables of the environment.
 fn command(address: SocketAddr, data: &Path) -> Serve {
-    let guest = env::var(ROOT).unwrap_or_else(|_| DATA.to_owned());
-    let mut serve = Serve::default().at(address).directory(data, &guest);
-    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REGISTRY_")) {
-        // The name alone: a secret's value does not belong on a command line.
+    let mut serve = Serve::default().at(address).directory(data, &guest_directory());
+    for name in registry_variables() {
         serve = serve.env(name);
     }
     if env::var_os(AUTH).is_none() {
@@ -94,6 +93,17 @@ fn command(address: SocketAddr, data: &Path) -> Serve {
         serve = serve.env(format!("{AUTH}=none"));
     }
     serve
+}
+
+/// Returns where the component looks for the data directory.
+pub(crate) fn guest_directory() -> String {
+    env::var(ROOT).unwrap_or_else(|_| DATA.to_owned())
+}
+
+/// Returns the names of the variables that are passed on. The name alone: a secret's value does not belong on a command
+/// line.
+pub(crate) fn registry_variables() -> impl Iterator<Item = OsString> {
+    env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("REGISTRY_"))
 }
 
 /// Returns the address to listen on, if it is free.

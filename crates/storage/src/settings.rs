@@ -71,13 +71,17 @@ impl Settings {
     /// Says of a name that is not known which known one is the nearest.
     pub fn guess(&self, unknown: &str) -> String {
         let length = unknown.len().saturating_sub(PREFIX.len());
-        match self.known.iter().min_by_key(|name| distance(name, unknown)) {
-            Some(name) if distance(name, unknown) <= length * 3 / 5 => {
-                format!("unknown variable {unknown}; did you mean {name}?")
-            }
-            _ => format!("unknown variable {unknown}"),
+        match nearest(unknown, length * 3 / 5, self.known.iter().copied()) {
+            Some(name) => format!("unknown variable {unknown}; did you mean {name}?"),
+            None => format!("unknown variable {unknown}"),
         }
     }
+}
+
+/// Finds the known word that is the nearest to an unknown one, if no more than `most` letters differ.
+pub fn nearest<'a>(unknown: &str, most: usize, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let nearest = known.map(|word| (distance(word, unknown), word)).min_by_key(|(distance, _)| *distance);
+    nearest.filter(|(distance, _)| *distance <= most).map(|(_, word)| word)
 }
 
 /// How many letters have to be changed, added or removed to make one word of another (Levenshtein).

@@ -10,7 +10,7 @@ use crate::environment::Source;
 use crate::response::send;
 use lighter::access_log::log;
 use lighter::auth::TokenServer;
-use lighter::config::Format;
+use lighter::config::{Format, settings};
 use lighter::registry::{Registry, misconfigured};
 use lighter_storage::Open;
 
@@ -33,6 +33,12 @@ impl<S: Open> Handler<S> {
     pub const fn with_token_server(mut self, server: TokenServer) -> Self {
         self.token_server = Some(server);
         self
+    }
+
+    /// Opens the storage alone, as the registry would.
+    pub(crate) fn storage(&self) -> Result<S, String> {
+        let of_server = self.token_server.as_ref().map_or(&[][..], |server| server.variables);
+        S::open(&settings((self.environment)()?, [S::VARIABLES, of_server])?)
     }
 
     /// Answers a request.

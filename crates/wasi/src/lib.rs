@@ -9,6 +9,7 @@
 #[doc(hidden)]
 pub mod bindings;
 mod body;
+mod command;
 mod environment;
 pub mod exported;
 mod files;

@@ -48,7 +48,7 @@ pub(crate) fn send(response: Response, out: ResponseOutparam) -> Result<(), Stri
 
 /// Writes bytes as the host has room for them. They are not flushed: once the host has all that the
 /// length promised, it may close the stream.
-fn write(out: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
+pub(crate) fn write(out: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
     while !bytes.is_empty() {
         let room = usize::try_from(out.check_write()?).unwrap_or(usize::MAX);
         if room == 0 {

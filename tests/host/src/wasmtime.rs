@@ -1,4 +1,4 @@
-//! The command line of `wasmtime serve`.
+//! The command lines of `wasmtime serve` and `wasmtime run`.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -98,6 +98,24 @@ impl Serve {
     }
 }
 
+/// Returns the command that runs a command of the component on a directory. `variables` are as in [`Serve::env`].
+pub fn run(
+    wasmtime: &Path,
+    component: &Path,
+    directory: (&Path, &str),
+    variables: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Command {
+    let mut command = Command::new(wasmtime);
+    // The component imports the types of requests, whichever of its exports is called.
+    command.args(["run", "-Shttp", "--dir"]).arg(format!("{}::{}", directory.0.display(), directory.1));
+    for variable in variables {
+        command.arg("--env").arg(variable);
+    }
+    command.arg(component).args(arguments);
+    command
+}
+
 /// Returns the address in a line with a URL that a host has written, such as `Serving HTTP on http://127.0.0.1:80/`.
 pub fn address_in(line: &str) -> Option<SocketAddr> {
     let (_, authority) = line.split_once("http://")?;
@@ -108,7 +126,7 @@ pub fn address_in(line: &str) -> Option<SocketAddr> {
 mod tests {
     use std::path::Path;
 
-    use super::{Serve, address_in};
+    use super::{Serve, address_in, run};
 
     #[test]
     fn the_component_comes_last() {
@@ -121,6 +139,19 @@ mod tests {
             ),
             "{arguments:?}"
         );
+    }
+
+    #[test]
+    fn the_words_of_a_command_follow_the_component() {
+        let command = run(
+            Path::new("wasmtime"),
+            Path::new("c.wasm"),
+            (Path::new("/d"), "/g"),
+            ["A"],
+            ["usage", "--json"],
+        );
+        let arguments: Vec<_> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
+        assert_eq!(arguments.join(" "), "run -Shttp --dir /d::/g --env A c.wasm usage --json");
     }
 
     #[test]
