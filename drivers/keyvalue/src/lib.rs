@@ -38,6 +38,7 @@ mod state;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod time;
 mod tree;
 mod upload;
