@@ -89,7 +89,7 @@ impl<B: Bucket> Storage for KeyValue<B> {
         Writer::open(self.at(id)?, id, self.chunk)
     }
 
-    fn tidy(&self, after: Option<&str>, limit: u32, _age: u64, dry_run: bool) -> Result<Tidied> {
-        tidy(&self.bucket, after, limit, dry_run)
+    fn tidy(&self, after: Option<&str>, limit: u32, age: u64, dry_run: bool) -> Result<Tidied> {
+        tidy(&self.bucket, after, limit, age, dry_run)
     }
 }

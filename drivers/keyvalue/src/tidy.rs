@@ -1,4 +1,5 @@
-//! What removals and crashes leave, and how it goes: entries of the index whose value or blob is gone.
+//! What removals and crashes leave, and how it goes: chunks that are of no blob (see `blob`), and entries of the index
+//! whose value or blob is gone.
 //!
 //! An entry is doubted first, by a mark of its own in the page, and only then is it looked again whether there is a
 //! value. A writer stores its value before it looks at the page. So if it saw the entry, the value is found, and the
@@ -10,6 +11,7 @@
 
 use lighter_storage::{Result, Tidied};
 
+use crate::blob::{self, Remains};
 use crate::bucket::Bucket;
 use crate::index;
 use crate::key::{Kind, stored};
@@ -22,9 +24,15 @@ const ENTRY: char = '#';
 const DATA: &str = "data";
 
 /// Takes a step through the pages of the index: each one's entries, and then the pages below it.
-pub(crate) fn tidy(bucket: &impl Bucket, after: Option<&str>, limit: u32, dry_run: bool) -> Result<Tidied> {
+pub(crate) fn tidy(
+    bucket: &impl Bucket,
+    after: Option<&str>,
+    limit: u32,
+    age: u64,
+    dry_run: bool,
+) -> Result<Tidied> {
     let after = after.map(|after| after.split_once(ENTRY).unwrap_or((after, "")));
-    let mut step = Step { bucket, dry_run, left: limit.max(1) as usize, tidied: Tidied::default() };
+    let mut step = Step { bucket, age, dry_run, left: limit.max(1) as usize, tidied: Tidied::default() };
     if step.look_through("", after)? {
         step.tidied.next = None;
     }
@@ -33,6 +41,7 @@ pub(crate) fn tidy(bucket: &impl Bucket, after: Option<&str>, limit: u32, dry_ru
 
 struct Step<'a, B> {
     bucket: &'a B,
+    age: u64,
     dry_run: bool,
     /// How many names may still be looked at.
     left: usize,
@@ -99,22 +108,22 @@ impl<B: Bucket> Step<'_, B> {
         self.tidied.next = Some(format!("{directory}{ENTRY}{entry}"));
     }
 
-    /// Whether an entry leads to a value or a blob.
-    fn is_there(&self, directory: &str, entry: &str) -> Result<bool> {
+    /// Whether an entry leads to a value or a blob. Chunks that a crash has left there go.
+    fn is_there(&mut self, directory: &str, entry: &str) -> Result<bool> {
         let key = key(directory, entry);
-        let is_blob = entry.rsplit('/').next() == Some(DATA);
-        let kinds = if is_blob { [Kind::Blob, Kind::Value] } else { [Kind::Value, Kind::Blob] };
-        for kind in kinds {
-            if self.bucket.exists(&stored(kind, &key))? {
-                return Ok(true);
-            }
+        let is_value = || self.bucket.exists(&stored(Kind::Value, &key));
+        if entry.rsplit('/').next() != Some(DATA) && is_value()? {
+            return Ok(true);
         }
-        Ok(false)
+        let Remains { stays, chunks, bytes } = blob::tidy(self.bucket, &key, self.age, self.dry_run)?;
+        self.tidied.removed += chunks;
+        self.tidied.bytes += bytes;
+        Ok(stays || is_value()?)
     }
 
     /// Takes entries out of a page, which are sorted, but for those that lead to something by now. Returns how many
     /// went.
-    fn take_out(&self, directory: &str, entries: &[String]) -> Result<usize> {
+    fn take_out(&mut self, directory: &str, entries: &[String]) -> Result<usize> {
         let bucket = self.bucket;
         let is_one = |entry: &str| entries.binary_search_by(|one| one.as_str().cmp(entry)).is_ok();
         let mark = bucket.fresh_name();

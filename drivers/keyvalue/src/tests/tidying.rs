@@ -4,7 +4,7 @@ use lighter_explore::{Failure, Handle, Outcome, Report, Scenario};
 use lighter_storage::{Storage, Tidied};
 
 use super::explored::{self, Explored, Store, left, switches, tell};
-use super::list;
+use super::{content, list, read};
 use crate::bucket::Bucket;
 use crate::memory::Memory;
 use crate::storage::KeyValue;
@@ -99,7 +99,7 @@ fn act(does: Does, name: &'static str) -> impl Fn(&Handle<Store>) {
             Set(key) => value::set(&store, key, name.as_bytes()).unwrap(),
             Delete(key) => value::delete(&store, key).unwrap(),
             DeletePrefix(prefix) => value::delete_prefix(&store, prefix).unwrap(),
-            Tidy => drop(tidy::tidy(&store, Some("tags/a#"), 100, false).unwrap()),
+            Tidy => drop(tidy::tidy(&store, Some("tags/a#"), 100, 0, false).unwrap()),
             TidyCarelessly => {
                 let is_gone = !store.exists(&format!("v/{CURRENT}")).unwrap();
                 index::swap(&store, "tags/a", |page| {
@@ -219,4 +219,122 @@ fn one_who_does_not_look_again_is_found() {
     let removed = [Set(CURRENT), Set(BESIDE), Delete(CURRENT)];
     let failure = explore(&removed, &[Set(CURRENT), TidyCarelessly], &[]).unwrap_err();
     assert!(failure.message.contains("is not listed"), "{failure}");
+}
+
+const BLOB: &str = "blobs/x/data";
+
+/// One chunk, and some more bytes.
+const CHUNK: usize = blob::FEW;
+const SIZE: usize = CHUNK + 1;
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Works {
+    Put,
+    Delete,
+    /// Tidies, whatever its age.
+    Tidy,
+}
+
+fn work(does: Works, name: &'static str) -> impl Fn(&Handle<Store>) {
+    move |handle| {
+        let store = Explored::new(handle, name);
+        match does {
+            Works::Put => blob::put(&store, BLOB, &content(SIZE, 1), CHUNK).unwrap(),
+            Works::Delete => blob::delete(&store, BLOB).unwrap(),
+            Works::Tidy => drop(tidy::tidy(&store, Some("blobs#"), 100, 0, false).unwrap()),
+        }
+    }
+}
+
+/// Several at once on a store that has the blob, or not.
+fn explore_blob(is_stored: bool, all: &[Works], crashing: &[usize], switches: u32) {
+    let store = Store::after(|store| {
+        value::set(store, "blobs/y/data", b"value").unwrap();
+        if is_stored {
+            blob::put(store, BLOB, &content(SIZE, 1), CHUNK).unwrap();
+        }
+    });
+    let actors = all.iter().enumerate().map(|(number, does)| (NAMES[number], work(*does, NAMES[number])));
+    let scenario: Scenario<'_, Store, ()> = explored::scenario(store, actors, crashing).switches(switches);
+    let report = scenario.explore_simplest_first(|outcome| {
+        let store = left(outcome);
+        let is_there = blob::find(&store, BLOB).unwrap().is_some();
+        assert!(!is_there || read(&store, BLOB, 0, u64::MAX) == content(SIZE, 1));
+        let deleted_last = |put: usize| {
+            all.iter().enumerate().any(|(by, does)| *does == Works::Delete && !outcome.ended_before(by, put))
+        };
+        for (number, does) in all.iter().enumerate() {
+            if *does == Works::Put && outcome.results[number].is_some() && !deleted_last(number) {
+                assert!(is_there, "it is lost:\n{}", store.text());
+                assert_eq!(list(&store, "blobs"), ["x", "y"], "{}", store.text());
+            }
+        }
+        let is_deleted = all.contains(&Works::Delete);
+        assert!(is_there || is_deleted || !is_stored, "it is lost:\n{}", store.text());
+        // What crashes have left goes.
+        store.pass(AGE);
+        tidy_all(&store, 100, false);
+        // One who is tidied away while it writes, and crashes before it has removed what it wrote since, leaves that.
+        let is_cut_off = all.len() > 1 && all[0] == Works::Put && outcome.results[0].is_none();
+        let left = store.chunks();
+        assert!(
+            is_cut_off || left == if is_there { 2 } else { 0 },
+            "{left} chunks are left:\n{:#?}",
+            store.keys()
+        );
+        assert_eq!(blob::find(&store, BLOB).unwrap().is_some(), is_there);
+        assert_eq!(list(&store, "blobs").len(), 1 + usize::from(is_there), "{}", store.text());
+        // All can begin anew.
+        blob::put(&store, BLOB, &content(SIZE, 1), CHUNK).unwrap();
+        assert!(read(&store, BLOB, 0, u64::MAX) == content(SIZE, 1));
+        assert_eq!(list(&store, "blobs"), ["x", "y"]);
+        blob::delete(&store, BLOB).unwrap();
+        assert!(is_cut_off || store.chunks() == 0);
+    });
+    tell(&format!("{is_stored}, then {all:?}, crashing: {crashing:?}"), &report.unwrap());
+}
+
+#[test]
+fn whoever_crashes_leaves_chunks_that_go() {
+    for is_stored in [false, true] {
+        explore_blob(is_stored, &[Works::Put], &[0], 9);
+        explore_blob(is_stored, &[Works::Delete], &[0], 9);
+        explore_blob(is_stored, &[Works::Tidy], &[0], 9);
+    }
+}
+
+#[test]
+fn who_publishes_or_deletes_a_blob_beside_one_who_tidies_has_it_done() {
+    for is_stored in [false, true] {
+        for does in [Works::Put, Works::Delete] {
+            for crashing in [&[][..], &[0], &[1]] {
+                explore_blob(is_stored, &[does, Works::Tidy], crashing, switches());
+            }
+            explore_blob(is_stored, &[does, Works::Tidy, Works::Tidy], &[], switches() - 1);
+        }
+    }
+}
+
+#[test]
+fn young_chunks_stay_and_a_dry_run_counts_the_others() {
+    let store = Memory::default();
+    value::set(&store, "blobs/y/data", b"value").unwrap();
+    index::add(&store, BLOB).unwrap();
+    let now = store.now();
+    store.set("b/blobs/x/data", format!("coming {now}\nid\n1 {CHUNK} {SIZE}\n").as_bytes()).unwrap();
+    for chunk in ["c/id/1/0", "c/id/1/1"] {
+        store.set(chunk, b"bytes").unwrap();
+    }
+    assert_eq!(tidy_all(&store, 5, false), Tidied::default());
+    assert_eq!(blob::find(&store, BLOB), Ok(None));
+    store.pass(AGE);
+    let before = store.values();
+    // Two chunks, and the entry.
+    let all = Tidied { removed: 3, bytes: SIZE as u64, next: None };
+    assert_eq!(tidy_all(&store, 5, true), all);
+    assert_eq!(store.values(), before);
+    assert_eq!(tidy_all(&store, 5, false), all);
+    assert_eq!(store.chunks(), 0);
+    assert_eq!(list(&store, "blobs"), ["y"]);
+    assert_eq!(tidy_all(&store, 5, false), Tidied::default());
 }
