@@ -6,10 +6,10 @@
 
 mod bindings;
 
-use crate::bindings::lighter::storage::{blobs, key_value, setup, types};
+use crate::bindings::lighter::storage::{blobs, key_value, maintenance, setup, types};
 use lighter_storage::{
     BlobEntry, BlobInfo, BlobPage, Content, Environment, Error, Note, Open, Result, Settings, Storage,
-    Stream, Upload,
+    Stream, Tidied, Upload,
 };
 
 /// The driver.
@@ -102,6 +102,11 @@ impl Storage for Imported {
 
     fn open_upload(&self, id: &str) -> Result<blobs::Upload> {
         Ok(blobs::Upload::open(id)?)
+    }
+
+    fn tidy(&self, after: Option<&str>, limit: u32, age: u64, dry_run: bool) -> Result<Tidied> {
+        let maintenance::Tidied { removed, bytes, next } = maintenance::tidy(after, limit, age, dry_run)?;
+        Ok(Tidied { removed, bytes, next })
     }
 }
 

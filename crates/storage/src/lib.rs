@@ -1,5 +1,5 @@
-//! Storage as the registry sees it: the promises of `wit/key-value.wit` and `wit/blobs.wit`, which
-//! hold for every implementation here.
+//! Storage as the registry sees it: the promises of `wit/key-value.wit`, `wit/blobs.wit` and `wit/maintenance.wit`,
+//! which hold for every implementation here.
 
 use core::fmt;
 
@@ -13,7 +13,7 @@ pub use self::content::Content;
 pub use self::memory::Memory;
 pub use self::settings::{Environment, ReadFile, Settings, nearest};
 pub use self::stream::{Stream, read_exactly};
-pub use self::walk::{Tree, walk};
+pub use self::walk::{AFTER_ALL, Tree, comes_after, walk};
 
 /// Why a storage operation failed. The texts are for the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,6 +101,17 @@ pub struct BlobPage {
     pub next: Option<String>,
 }
 
+/// What a step of [`Storage::tidy`] has removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tidied {
+    /// How many things.
+    pub removed: u64,
+    /// How many bytes of content they had.
+    pub bytes: u64,
+    /// Where the next step begins, or none if this was the last one.
+    pub next: Option<String>,
+}
+
 /// A store of values, blobs and uploads.
 pub trait Storage {
     /// The writer of an upload.
@@ -142,6 +153,13 @@ pub trait Storage {
     fn create_upload(&self, id: &str) -> Result<Self::Upload>;
     /// Holds an existing upload.
     fn open_upload(&self, id: &str) -> Result<Self::Upload>;
+
+    /// Takes a step of removing what crashes and removals have left, after `after`: of at most `limit` names that are
+    /// looked at, what is at least `age` seconds old. A dry run only counts. A store that leaves nothing has nothing
+    /// to do.
+    fn tidy(&self, _after: Option<&str>, _limit: u32, _age: u64, _dry_run: bool) -> Result<Tidied> {
+        Ok(Tidied::default())
+    }
 }
 
 /// A store that settings lead to.

@@ -14,7 +14,14 @@ pub trait Tree {
 
 /// No key has this character, and it comes after all that keys have. So of a directory `a`, `a/~` comes after all
 /// keys under it, and before all others that come after these.
-const AFTER_ALL: &str = "~";
+pub const AFTER_ALL: &str = "~";
+
+/// Whether a name in a directory, or something under it, comes after a position in that directory. The name of a
+/// directory ends in `/`.
+pub fn comes_after(name: &str, position: &str) -> bool {
+    let is_begun = || position.strip_prefix(name).is_some_and(|rest| rest != AFTER_ALL);
+    name > position || name.ends_with('/') && is_begun()
+}
 
 /// Takes a step of `Storage::enumerate` through a tree. Names that lead to no blob count as much as blobs do,
 /// so that a step is bounded where many were removed.
@@ -42,10 +49,7 @@ struct Step<'a> {
 impl Step<'_> {
     /// Looks at what is under a prefix and comes after some text, and returns whether that was all.
     fn is_over_under(&mut self, prefix: &str, after: &str) -> Result<bool> {
-        // A directory is wanted also if only some of the keys under it come after the text.
-        let is_begun = |name: &str| after.strip_prefix(name).is_some_and(|rest| rest != AFTER_ALL);
-        let is_wanted = |name: &str| name > after || name.ends_with('/') && is_begun(name);
-        let names = self.tree.names(prefix, self.left, &is_wanted)?;
+        let names = self.tree.names(prefix, self.left, &|name| comes_after(name, after))?;
         for name in names {
             if self.left == 0 {
                 return Ok(false);

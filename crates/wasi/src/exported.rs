@@ -5,11 +5,13 @@ use std::sync::OnceLock;
 
 use crate::bindings::exported::exports::lighter::storage::blobs::{self, GuestChunks, GuestUpload};
 use crate::bindings::exported::exports::lighter::storage::key_value;
+use crate::bindings::exported::exports::lighter::storage::maintenance;
 use crate::bindings::exported::exports::lighter::storage::setup::{self, Opened};
 use crate::bindings::exported::exports::lighter::storage::types::Error;
 use crate::environment::Source;
 use lighter_storage::{
-    self as storage, BlobEntry, BlobInfo, Content, Environment, Open, Settings, Storage, Stream, Upload,
+    self as storage, BlobEntry, BlobInfo, Content, Environment, Open, Settings, Storage, Stream, Tidied,
+    Upload,
 };
 
 type Result<T> = core::result::Result<T, Error>;
@@ -144,6 +146,13 @@ impl<E: Exported> blobs::Guest for E {
 
     fn received(id: String) -> Result<Option<u64>> {
         Ok(storage::<E>()?.received(&id)?)
+    }
+}
+
+impl<E: Exported> maintenance::Guest for E {
+    fn tidy(after: Option<String>, limit: u32, age: u64, dry_run: bool) -> Result<maintenance::Tidied> {
+        let Tidied { removed, bytes, next } = storage::<E>()?.tidy(after.as_deref(), limit, age, dry_run)?;
+        Ok(maintenance::Tidied { removed, bytes, next })
     }
 }
 

@@ -33,6 +33,20 @@ impl<D: Disk> Directory<D> {
         Ok(if self.inside.is_empty() { key.into() } else { [&self.inside, key].join("/").into() })
     }
 
+    /// The path of what has a name below the root directory, or of that itself.
+    pub(crate) fn below(&self, name: &str) -> String {
+        match (self.inside.as_str(), name) {
+            ("", "") => ".".to_owned(),
+            ("", below) | (below, "") => below.to_owned(),
+            (inside, below) => format!("{inside}/{below}"),
+        }
+    }
+
+    /// The directory that a path is in, if it is not the root directory.
+    pub(crate) fn parent<'p>(&self, path: &'p str) -> Option<&'p str> {
+        path.rsplit_once('/').map(|(parent, _)| parent).filter(|parent| *parent != self.inside)
+    }
+
     /// Opens a file, or what a link leads to.
     pub(crate) fn open(&self, path: &str, how: Open) -> Result<D::File> {
         self.disk.open(path, Links::Follow, how)
@@ -142,9 +156,12 @@ impl<D: Disk> Directory<D> {
     pub(crate) fn sync_parent(&self, path: &str) -> storage::Result<()> {
         let synced = self.sync_directory_of(path).or_else(|code| {
             let passing = temporary(path);
-            let changed = self.disk.create_directory(&passing);
-            changed.and_then(|()| self.disk.remove_directory(&passing)).map_err(|_| code)?;
-            self.sync_directory_of(path)
+            self.disk.create_directory(&passing).map_err(|_| code)?;
+            match self.disk.remove_directory(&passing) {
+                // Another has removed it as one that a crash has left.
+                Ok(()) | Err(Code::NoEntry) => self.sync_directory_of(path),
+                Err(_) => Err(code),
+            }
         });
         synced.map_err(failed("sync the directory of", path))
     }
@@ -153,8 +170,8 @@ impl<D: Disk> Directory<D> {
         let parent = path.rsplit_once('/').map_or(".", |(parent, _)| parent);
         match self.open(parent, Open::Directory) {
             Ok(directory) => directory.sync(),
-            // Another request has removed the directory with all that was in it.
-            Err(Code::NoEntry | Code::NotDirectory) => Ok(()),
+            // Another request has removed the directory with all that was in it, and may not have synced that yet.
+            Err(Code::NoEntry | Code::NotDirectory) if parent != "." => self.sync_directory_of(parent),
             Err(code) => Err(code),
         }
     }

@@ -69,7 +69,7 @@ pub enum Links {
 }
 
 /// What is opened, and for what.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Open {
     /// What is there, to read.
     Read,

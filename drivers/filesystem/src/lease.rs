@@ -115,6 +115,12 @@ fn stat_of<D: Disk>(directory: &Directory<D>, upload: &str, number: u32) -> Resu
     directory.stat(&path).map_err(failed("stat", &path))
 }
 
+/// The path of the upload whose lease a path is of, if it is of one.
+pub(crate) fn upload_of(path: &str) -> Option<&str> {
+    let (upload, number) = path.rsplit_once(".claim.")?;
+    (path == self::path(upload, number.parse().ok()?)).then_some(upload)
+}
+
 fn path(upload: &str, number: u32) -> String {
     format!("{upload}.claim.{number}")
 }

@@ -3,7 +3,8 @@
 //! The registry's keys are the paths of distribution's filesystem driver, so that what lies there
 //! is distribution's own layout. A value or blob appears by a rename of a temporary file that was
 //! synced before, and the directory is synced after, so that a crash at any point leaves the old
-//! content or the new. Temporary files have distribution's names, `<name>.<uuid>.tmp`.
+//! content or the new. Temporary files have distribution's names, `<name>.<uuid>.tmp`. What crashes leave goes when
+//! the store is tidied, as do empty directories: whoever finds that its directory is gone makes it again.
 //!
 //! The directory is the one that `REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY` names, or
 //! `/var/lib/registry`, as the guest sees it.
@@ -19,6 +20,7 @@ mod publish;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod tree;
 mod upload;
 

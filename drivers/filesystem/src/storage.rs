@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lighter_storage::{BlobInfo, BlobPage, Content, Error, Result, Storage, check_key, walk};
+use lighter_storage::{BlobInfo, BlobPage, Content, Error, Result, Storage, Tidied, check_key, walk};
 
 use crate::directory::Directory;
 use crate::disk::{Disk, File, Open};
@@ -106,5 +106,9 @@ impl<D: Disk> Storage for Filesystem<D> {
     fn open_upload(&self, id: &str) -> Result<Writer<D>> {
         let root = self.root()?;
         Writer::open(root.clone(), root.path(id)?.into_owned())
+    }
+
+    fn tidy(&self, after: Option<&str>, limit: u32, age: u64, dry_run: bool) -> Result<Tidied> {
+        self.root()?.tidy(after, limit, age, dry_run)
     }
 }

@@ -3,6 +3,8 @@
 mod choices;
 mod client;
 mod cuts;
+mod explored;
 mod faults;
 mod leases;
 mod model;
+mod tidying;

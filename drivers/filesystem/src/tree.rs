@@ -21,10 +21,14 @@ impl<D: Disk> Directory<D> {
         }
     }
 
-    /// Removes a file, durably, if it is there.
+    /// Removes a file, durably, if it is there, and the directory that it is in, if nothing else is.
     pub(crate) fn remove(&self, path: &str) -> storage::Result<()> {
         self.unlink(path).map_err(failed("remove", path))?;
-        self.sync_parent(path)
+        match self.parent(path) {
+            Some(parent) if self.disk.remove_directory(parent).is_ok() => self.sync_parent(parent),
+            // If it is empty and stays all the same, it goes when the store is tidied.
+            _ => self.sync_parent(path),
+        }
     }
 
     /// Removes a directory with all that is in it, durably, if it is there.
@@ -100,7 +104,7 @@ impl<D: Disk> Directory<D> {
     }
 
     /// Makes texts of the entries of a directory, or of some, and returns the first ones in byte order.
-    fn least(
+    pub(crate) fn least(
         &self,
         path: &str,
         limit: usize,

@@ -55,7 +55,7 @@ const OTHERS_DELETED_FROM: &str = "~deleted-from";
 const BETWEEN_SIGNS: usize = 64;
 
 /// How often a change is tried while others change the same page. Each time one of them succeeds.
-const TRIES: u32 = 1000;
+pub(crate) const TRIES: u32 = 1000;
 
 /// Lists the names of prefixes directly under a prefix, in byte order, after one.
 pub(crate) fn list(
@@ -320,10 +320,14 @@ fn is_being_removed(bucket: &impl Bucket, page: &Page) -> bool {
     page.closed_at().is_some_and(|time| bucket.is_recent(time))
 }
 
-fn swap(bucket: &impl Bucket, directory: &str, change: impl Fn(Page) -> Option<Page>) -> Result<()> {
+pub(crate) fn swap(
+    bucket: &impl Bucket,
+    directory: &str,
+    change: impl Fn(Page) -> Option<Page>,
+) -> Result<()> {
     bucket.swap(&stored(KIND, directory), &|bytes| change(Page::read(bytes)).map(Page::into_bytes))
 }
 
-fn contended(directory: &str) -> Error {
+pub(crate) fn contended(directory: &str) -> Error {
     Error::Other(format!("others keep changing the index of {directory:?}"))
 }

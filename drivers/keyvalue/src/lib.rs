@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! v/<key>              a value
-//! b/<key>              a blob: its bytes, if they are few, or the names of its chunks
+//! b/<key>              a blob: its bytes, if they are few, or the names of its chunks; or those of one that is not there
 //! c/<id>/<run>/<n>     a chunk of a blob or an upload
 //! i/<directory>        which names are directly under a prefix: see `index`
 //! i/~deleted-from      which directories names are deleted from, but for the usual ones
@@ -38,6 +38,7 @@ mod state;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod time;
 mod tree;
 mod upload;

@@ -2,10 +2,12 @@
 //!
 //! A name that further pages are under ends in `/`. One that a value is directly under goes on with
 //! the value's own, as `name/leaf`. A line that begins with `~` is of what is being deleted. A page whose
-//! first line begins with `!` is itself about to be deleted: the line says since when, and by whom.
+//! first line begins with `!` is itself about to be deleted: the line says since when, and by whom. A line
+//! `?doubt entry` is shown, and is none for a writer: one who tidies is finding out whether it leads to anything.
 
 const DELETED: &str = "~";
 const CLOSED: &str = "!";
+const DOUBTED: &str = "?";
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Page(String);
@@ -43,13 +45,14 @@ impl Page {
         self.0.lines().any(|line| line == entry)
     }
 
-    /// Adds an entry, to a page that is open then.
-    pub(crate) fn with(mut self, entry: &str) -> Self {
-        if let Some((_, open)) = self.0.split_once('\n').filter(|(line, _)| line.starts_with(CLOSED)) {
-            self.0 = open.to_owned();
-        }
-        self.push("", entry);
-        self
+    /// Adds an entry, to a page that is open then. It is no longer doubted.
+    pub(crate) fn with(&self, entry: &str) -> Self {
+        let is_doubt = |line: &str| doubted(line).is_some_and(|(_, doubted)| doubted == entry);
+        let mut page = Self::default();
+        let lines = self.0.lines().filter(|line| !line.starts_with(CLOSED) && !is_doubt(line));
+        lines.for_each(|line| page.push("", line));
+        page.push("", entry);
+        page
     }
 
     /// The names that are prefixes, in byte order.
@@ -70,7 +73,38 @@ impl Page {
     }
 
     pub(crate) fn live(&self) -> impl Iterator<Item = &str> {
-        self.0.lines().filter(|line| !line.starts_with(DELETED) && !line.starts_with(CLOSED))
+        let shown = self.0.lines().filter(|line| !line.starts_with(DELETED) && !line.starts_with(CLOSED));
+        shown.map(|line| doubted(line).map_or(line, |(_, entry)| entry))
+    }
+
+    /// The entries that are doubted by one mark.
+    pub(crate) fn doubted(&self, mark: &str) -> impl Iterator<Item = &str> {
+        self.0.lines().filter_map(doubted).filter_map(move |(by, entry)| (by == mark).then_some(entry))
+    }
+
+    /// Doubts entries that are shown, by a mark that nothing else has.
+    pub(crate) fn doubt(&self, mark: &str, which: impl Fn(&str) -> bool) -> Self {
+        let mut page = Self::default();
+        let shown = |line: &str| doubted(line).map_or(line, |(_, entry)| entry).to_owned();
+        self.0.lines().filter(|line| !which(&shown(line))).for_each(|line| page.push("", line));
+        let mut doubted: Vec<&str> = self.live().filter(|entry| which(entry)).collect();
+        doubted.sort_unstable();
+        doubted.dedup();
+        doubted.into_iter().for_each(|entry| page.push(&format!("{DOUBTED}{mark} "), entry));
+        page
+    }
+
+    /// Ends the doubts of a mark: some entries go, and the others are as they were.
+    pub(crate) fn settle(&self, mark: &str, goes: impl Fn(&str) -> bool) -> Self {
+        let mut page = Self::default();
+        for line in self.0.lines() {
+            match doubted(line).filter(|(by, _)| *by == mark) {
+                None => page.push("", line),
+                Some((_, entry)) if goes(entry) || self.has(entry) => {}
+                Some((_, entry)) => page.push("", entry),
+            }
+        }
+        page
     }
 
     /// The entries that are being deleted.
@@ -109,9 +143,33 @@ impl Page {
     }
 }
 
+/// The mark and the entry of a line that is doubted.
+fn doubted(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix(DOUBTED)?.split_once(' ')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_that_is_doubted_is_shown_and_no_writer_counts_on_it() {
+        let page =
+            Page::default().with("a/link").with("b/link").with("c/").doubt("me", |entry| entry != "c/");
+        assert!(!page.has("a/link") && page.has("c/"));
+        assert_eq!(page.prefixes(), ["a", "b", "c"]);
+        assert_eq!(page.values("a"), ["link"]);
+        assert_eq!(page.doubted("me").collect::<Vec<_>>(), ["a/link", "b/link"]);
+        // Others doubt it too, or store it again, or delete it.
+        let other = page.doubt("you", |entry| entry == "a/link").with("b/link");
+        assert_eq!(other.doubted("me").count(), 0);
+        assert!(other.settle("me", |_| true).has("b/link"));
+        assert_eq!(page.settle("me", |entry| entry == "a/link").values("a"), [""; 0]);
+        assert!(page.settle("me", |entry| entry == "a/link").has("b/link"));
+        let deleted = page.delete(|entry| entry == "a/link");
+        assert_eq!(deleted.deleted().collect::<Vec<_>>(), ["a/link"]);
+        assert_eq!(deleted.doubted("me").count(), 0);
+    }
 
     #[test]
     fn entries_come_and_go() {

@@ -1,8 +1,9 @@
 //! The storage: values, blobs and uploads in the store of the host.
 
-use lighter_storage::{BlobInfo, BlobPage, Content, Result, Storage, check_key, walk};
+use lighter_storage::{BlobInfo, BlobPage, Content, Result, Storage, Tidied, check_key, walk};
 
 use crate::bucket::Bucket;
+use crate::tidy::tidy;
 use crate::tree::Blobs;
 use crate::upload::{Writer, received};
 use crate::{blob, index, value};
@@ -86,5 +87,9 @@ impl<B: Bucket> Storage for KeyValue<B> {
 
     fn open_upload(&self, id: &str) -> Result<Self::Upload> {
         Writer::open(self.at(id)?, id, self.chunk)
+    }
+
+    fn tidy(&self, after: Option<&str>, limit: u32, age: u64, dry_run: bool) -> Result<Tidied> {
+        tidy(&self.bucket, after, limit, age, dry_run)
     }
 }

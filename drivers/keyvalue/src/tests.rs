@@ -6,6 +6,7 @@ mod cut;
 mod explored;
 mod leases;
 mod names;
+mod tidying;
 
 use std::thread;
 

@@ -77,9 +77,18 @@ impl<B: Bucket> Writer<B> {
             true => Blob::Inline(tail.clone()),
             false => Blob::Chunked(content.clone()),
         };
-        let is_used = blob::publish(&self.bucket, key, &blob)?;
-        self.end()?;
-        if is_used { Ok(()) } else { blob.delete_chunks(&self.bucket) }
+        if blob::publish(&self.bucket, key, &blob)? || self.state.content.runs.is_empty() {
+            return self.end();
+        }
+        self.give_up()
+    }
+
+    /// Removes the upload, after it is written down that whoever goes on in this writer's place removes it too.
+    /// Otherwise one that stands still now could remove the chunks of what another has made of them meanwhile.
+    fn give_up(&mut self) -> Result<()> {
+        self.state.target = Some(ABORTED.to_owned());
+        self.keep()?;
+        self.remove()
     }
 
     /// Stores the bytes that wait for more as a chunk, and that it is there.
@@ -181,10 +190,11 @@ impl<B: Bucket> Writer<B> {
         Ok(tail)
     }
 
-    /// Removes all of the upload.
+    /// Removes all of the upload: the chunks first, since after a crash nothing but the state names them.
     fn remove(&mut self) -> Result<()> {
-        self.end()?;
-        self.state.content.delete(&self.bucket)
+        self.open = false;
+        self.state.content.delete(&self.bucket)?;
+        self.end()
     }
 
     /// Removes all of the upload but the chunks.
@@ -283,11 +293,7 @@ impl<B: Bucket> Upload for Writer<B> {
     }
 
     fn abort(mut self) -> Result<()> {
-        // From here on, who goes on in its place removes the upload. Otherwise one that stands still now could
-        // remove the chunks of what another has made of them meanwhile.
-        self.state.target = Some(ABORTED.to_owned());
-        self.keep()?;
-        self.remove()
+        self.give_up()
     }
 }
 

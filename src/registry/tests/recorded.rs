@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use lighter_storage::{BlobInfo, BlobPage, Content, Error, Note, Result, Storage, Upload};
+use lighter_storage::{BlobInfo, BlobPage, Content, Error, Note, Result, Storage, Tidied, Upload};
 
 /// Another storage, and the calls that were made to it since [`take_calls`](Self::take_calls) was last called.
 #[derive(Clone, Default)]
@@ -102,6 +102,10 @@ impl<S: Storage> Storage for Recorded<S> {
     fn open_upload(&self, id: &str) -> Result<Self::Upload> {
         let upload = self.called("open-upload").open_upload(id)?;
         Ok(RecordedUpload { upload, calls: Rc::clone(&self.calls), failing: Rc::clone(&self.failing) })
+    }
+
+    fn tidy(&self, after: Option<&str>, limit: u32, age: u64, dry_run: bool) -> Result<Tidied> {
+        self.called("tidy").tidy(after, limit, age, dry_run)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod hash;
+mod maintenance;
 mod together;
 mod uploads;
 mod values;
@@ -30,6 +31,7 @@ pub fn checks<S: Storage>() -> Vec<Check<S>> {
     checks.extend(blobs::checks());
     checks.extend(uploads::checks());
     checks.extend(together::checks());
+    checks.extend(maintenance::checks());
     checks.extend(hash::checks());
     checks
 }

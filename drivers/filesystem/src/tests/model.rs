@@ -156,12 +156,16 @@ impl Model {
         self.world().time -= seconds;
     }
 
-    /// The paths of all files.
+    /// The paths of all files, and of the directories that are empty, which end in `/`.
     pub(crate) fn files(&self) -> Vec<String> {
         let world = self.world();
         let (mut files, mut directories) = (Vec::new(), vec![(String::new(), ROOT)]);
         while let Some((path, node)) = directories.pop() {
-            for (name, node) in world.entries(node).unwrap() {
+            let entries = world.entries(node).unwrap();
+            if entries.is_empty() {
+                files.push(path.clone());
+            }
+            for (name, node) in entries {
                 let path = format!("{path}{name}");
                 match &world.nodes[*node].is {
                     Is::File { .. } => files.push(path),
@@ -269,6 +273,7 @@ impl World {
     /// Changes names in the cache. A directory that changes is dirty again as a whole.
     fn change(&mut self, parts: Vec<Part>) {
         for part in &parts {
+            self.nodes[part.directory].modified = self.time;
             if let Is::Directory { cache, .. } = &mut self.nodes[part.directory].is {
                 part.apply(cache);
             }
