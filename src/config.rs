@@ -9,7 +9,9 @@ use core::time::Duration;
 
 use crate::auth::{Auth, TokenServer, variables};
 use crate::duration;
+use crate::immutable_tags::ImmutableTags;
 use crate::purge::Purging;
+use crate::retention::Rules;
 use lighter_storage::{Environment, Settings};
 
 /// The registry's configuration. The default is that of an environment without variables, but without notices.
@@ -31,6 +33,10 @@ pub struct Config {
     pub validation: Validation,
     /// The format of the access log, if there is one.
     pub access_log: Option<Format>,
+    /// Which tags are neither moved nor deleted.
+    pub immutable_tags: ImmutableTags,
+    /// What is kept of each repository. Without rules, that is everything.
+    pub retention: Option<Rules>,
     /// Access control. Without it, every caller may do everything.
     pub auth: Option<Auth>,
     /// Notices for the operator, in the log: that access control is off, unless that is set explicitly, and each
@@ -90,10 +96,13 @@ const PURGING_AGE: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE";
 const PURGING_DRY_RUN: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_DRYRUN";
 const PURGING_ENABLED: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED";
 const PURGING_INTERVAL: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL";
+const RETENTION: &str = "REGISTRY_RETENTION";
+const RETENTION_PATH: &str = "REGISTRY_RETENTION_PATH";
+const TAGS_IMMUTABLE: &str = "REGISTRY_TAGS_IMMUTABLE";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 17] = [
     HTTP_HOST,
     HTTP_PREFIX,
     HTTP_RELATIVE_URLS,
@@ -106,6 +115,9 @@ const NAMES: [&str; 14] = [
     PURGING_DRY_RUN,
     PURGING_ENABLED,
     PURGING_INTERVAL,
+    RETENTION,
+    RETENTION_PATH,
+    TAGS_IMMUTABLE,
     VALIDATION_DISABLED,
     VALIDATION_PLATFORMS,
 ];
@@ -121,6 +133,8 @@ impl Default for Config {
             purging: Some(Purging::default()),
             validation: Validation::default(),
             access_log: Some(Format::Text),
+            immutable_tags: ImmutableTags::default(),
+            retention: None,
             auth: None,
             notices: Vec::new(),
         }
@@ -171,6 +185,8 @@ impl Config {
             purging: purging(settings)?,
             validation: validation(settings)?,
             access_log: access_log(settings)?,
+            immutable_tags: immutable_tags(settings)?,
+            retention: retention(settings)?,
             auth,
             notices,
         })
@@ -208,6 +224,21 @@ fn purging(settings: &Settings) -> Result<Option<Purging>, String> {
 fn access_log(settings: &Settings) -> Result<Option<Format>, String> {
     let format = choice(settings, LOG_FORMATTER, [("text", Format::Text), ("json", Format::Json)])?;
     Ok(if flag(settings, LOG_ACCESS_LOG_DISABLED, false)? { None } else { Some(format) })
+}
+
+fn immutable_tags(settings: &Settings) -> Result<ImmutableTags, String> {
+    let tags = settings.get(TAGS_IMMUTABLE).map(ImmutableTags::parse).transpose();
+    Ok(tags.map_err(|wrong| format!("{TAGS_IMMUTABLE}: {wrong}"))?.unwrap_or_default())
+}
+
+fn retention(settings: &Settings) -> Result<Option<Rules>, String> {
+    let (name, text) = match (settings.get(RETENTION), settings.file(RETENTION_PATH)) {
+        (Some(rules), None) => (RETENTION, rules.to_owned()),
+        (None, Some(file)) => (RETENTION_PATH, file?),
+        (Some(_), Some(_)) => return Err(format!("{RETENTION} and {RETENTION_PATH} are both set")),
+        (None, None) => return Ok(None),
+    };
+    Rules::parse(&text).map(Some).map_err(|wrong| format!("{name}: {wrong}"))
 }
 
 /// Reads a boolean in every spelling that distribution accepts, which are those of `gopkg.in/yaml.v2`.

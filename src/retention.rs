@@ -1,0 +1,3 @@
+#[derive(Debug)]
+pub struct Rules;
+impl Rules { pub fn parse(_: &str) -> Result<Self, String> { Ok(Self) } }
