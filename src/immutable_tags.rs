@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn the_last_pattern_that_matches_decides() {
-        let tags = ImmutableTags::parse("*:v*, prod/*:*\n!prod/*:latest !prod/test/*:* prod/test/a:v1").unwrap();
+        let tags =
+            ImmutableTags::parse("*:v*, prod/*:*\n!prod/*:latest !prod/test/*:* prod/test/a:v1").unwrap();
         for (repository, tag, expected) in [
             ("a", "v1", true),
             ("a", "latest", false),

@@ -29,8 +29,7 @@ impl RepositoryPattern {
     /// How specific the pattern is, if it matches the name of a repository. At the same length, a whole name goes before a
     /// beginning.
     pub fn specificity(&self, repository: &str) -> Option<(usize, bool)> {
-        let matches =
-            if self.is_open { repository.starts_with(&self.stem) } else { repository == self.stem };
+        let matches = if self.is_open { repository.starts_with(&self.stem) } else { repository == self.stem };
         matches.then_some((self.stem.len(), !self.is_open))
     }
 }
@@ -47,6 +46,11 @@ impl TagPattern {
             return Ok(Self(pattern.to_owned()));
         }
         Err(format!("{pattern:?} is not a pattern of tags: use a tag, in which each `*` stands for any text"))
+    }
+
+    /// The pattern.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether a tag matches. The time is at most that of the length of the pattern times that of the tag.

@@ -205,7 +205,9 @@ impl<'a, S: Storage> Repository<'a, S> {
         let mut tags = Vec::new();
         for tag in self.storage.list(&layout::tags(self.name), None, u32::MAX)? {
             if is_tag(&tag)
-                && self.link(&layout::tag_link(self.name, &tag))?.is_some_and(|digest| digests.contains(&digest))
+                && self
+                    .link(&layout::tag_link(self.name, &tag))?
+                    .is_some_and(|digest| digests.contains(&digest))
             {
                 tags.push(tag);
             }

@@ -71,15 +71,16 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
         }
     };
     let content_type = request.header("content-type");
-    let (fixed, movable): (Vec<_>, Vec<_>) = tags.iter().partition(|tag| is_immutable(repository, tag, call.config));
+    let (fixed, movable): (Vec<_>, Vec<_>) =
+        tags.iter().partition(|tag| is_immutable(repository, tag, call.config));
     for tag in &fixed {
         // Before anything is stored, and before an old client is told that its second attempt has the wrong type.
         if repository.held_by_tag(tag)?.is_some_and(|held| held != canonical) {
             return Err(immutable(tag, STAYS));
         }
     }
-    let manifest = Manifest::parse(&content, content_type)
-        .map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
+    let manifest =
+        Manifest::parse(&content, content_type).map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
     let named = take_stock(repository, &manifest, call.config.validation)?;
     if !named.missing.is_empty() {
         let missing = named.missing.into_iter().map(missing).collect();
@@ -109,7 +110,9 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
 /// listed can be deleted even if its content is lost and a pull is answered with a 404.
 fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let deletion = match reference(call.last)? {
-        Reference::Tag(tag) if is_immutable(repository, &tag, call.config) && repository.held_by_tag(&tag)?.is_some() => {
+        Reference::Tag(tag)
+            if is_immutable(repository, &tag, call.config) && repository.held_by_tag(&tag)?.is_some() =>
+        {
             Deletion::Refused(tag)
         }
         Reference::Tag(tag) => repository.delete_tag(&tag)?,

@@ -11,7 +11,7 @@ mod walk;
 
 pub use self::content::Content;
 pub use self::memory::Memory;
-pub use self::settings::{Environment, ReadFile, Settings};
+pub use self::settings::{Environment, ReadFile, Settings, nearest};
 pub use self::stream::{Stream, read_exactly};
 pub use self::walk::{Tree, walk};
 

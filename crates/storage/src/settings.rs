@@ -70,14 +70,17 @@ impl Settings {
 
     /// Says of a name that is not known which known one is the nearest.
     pub fn guess(&self, unknown: &str) -> String {
-        let length = unknown.len().saturating_sub(PREFIX.len());
-        match self.known.iter().min_by_key(|name| distance(name, unknown)) {
-            Some(name) if distance(name, unknown) <= length * 3 / 5 => {
-                format!("unknown variable {unknown}; did you mean {name}?")
-            }
-            _ => format!("unknown variable {unknown}"),
+        match nearest(unknown, self.known.iter().copied(), unknown.len().saturating_sub(PREFIX.len())) {
+            Some(name) => format!("unknown variable {unknown}; did you mean {name}?"),
+            None => format!("unknown variable {unknown}"),
         }
     }
+}
+
+/// Finds the known name that an unknown one was probably meant to be: the nearest, unless more than three fifths of the
+/// unknown one would have to be changed. `length` is that of the part of it which others do not have, too.
+pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>, length: usize) -> Option<&'a str> {
+    known.min_by_key(|name| distance(name, unknown)).filter(|name| distance(name, unknown) <= length * 3 / 5)
 }
 
 /// How many letters have to be changed, added or removed to make one word of another (Levenshtein).
