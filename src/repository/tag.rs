@@ -92,3 +92,6 @@ impl<S: Storage> Repository<'_, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
