@@ -306,6 +306,7 @@ pub fn is_prefix(prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::Name;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
         Config::read(&settings(environment(variables), [&[], &[]])?, None)
@@ -361,11 +362,32 @@ mod tests {
             (PURGING_INTERVAL, "3600"),
             (PURGING_ENABLED, "perhaps"),
             (PURGING_DRY_RUN, "perhaps"),
+            (RETENTION, "yes"),
+            (RETENTION, r#"{"repositories": {"*": {"keep_newest": 0}}}"#),
+            (RETENTION_PATH, "/nothing/there"),
+            (TAGS_IMMUTABLE, "v*"),
             (VALIDATION_PLATFORMS, "some"),
             (HTTP_RELATIVE_URLS, "maybe"),
         ] {
             assert!(config(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn rules_of_retention_are_in_a_variable_or_in_a_file() {
+        const RULES: &str = r#"{"repositories": {"*": {"keep_newest": 3}}}"#;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), RULES).unwrap();
+        let path = file.path().to_str().unwrap();
+        let newest = |variables: &[_]| {
+            let rules = config(variables).unwrap().retention?;
+            rules.of(&Name::parse("a").unwrap()).unwrap().newest
+        };
+        assert_eq!(newest(&[]), None);
+        assert_eq!(newest(&[(RETENTION, RULES)]), Some(3));
+        assert_eq!(newest(&[(RETENTION_PATH, path)]), Some(3));
+        let error = config(&[(RETENTION, RULES), (RETENTION_PATH, path)]).unwrap_err();
+        assert!(error.contains("are both set"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::name::TAG_MAX;
 
 /// What stands for any text in a pattern.
-const ANY: char = '*';
+const ANY: u8 = b'*';
 
 /// A pattern of repositories: the name of one, or the beginning of names and a `*`, as in the rules of access control.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,8 @@ pub struct RepositoryPattern {
 impl RepositoryPattern {
     /// Reads a pattern. Errs, for the log, with what is wrong.
     pub fn parse(pattern: &str) -> Result<Self, String> {
-        let (stem, is_open) = pattern.strip_suffix(ANY).map_or((pattern, false), |stem| (stem, true));
+        let (stem, is_open) =
+            pattern.strip_suffix(char::from(ANY)).map_or((pattern, false), |stem| (stem, true));
         let allowed =
             |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/');
         if !pattern.is_empty() && stem.bytes().all(allowed) {
@@ -53,22 +54,31 @@ impl TagPattern {
         &self.0
     }
 
-    /// Whether a tag matches. The time is at most that of the length of the pattern times that of the tag.
+    /// Whether a tag matches. The time is at most the length of the pattern times that of the tag.
     pub fn matches(&self, tag: &str) -> bool {
-        let mut pieces = self.0.split(ANY);
-        let Some(mut rest) = pieces.next().and_then(|first| tag.strip_prefix(first)) else { return false };
-        let mut pieces = pieces.peekable();
-        if pieces.peek().is_none() {
-            return rest.is_empty();
-        }
-        while let Some(piece) = pieces.next() {
-            if pieces.peek().is_none() {
-                return rest.ends_with(piece);
+        let (pattern, tag) = (self.0.as_bytes(), tag.as_bytes());
+        let (mut at, mut of_tag) = (0, 0);
+        // Where the pattern goes on after its last `*`, and what that stands for ends.
+        let mut retry = None;
+        while let Some(byte) = tag.get(of_tag) {
+            match pattern.get(at) {
+                Some(&ANY) => {
+                    at += 1;
+                    retry = Some((at, of_tag));
+                }
+                Some(wanted) if wanted == byte => {
+                    at += 1;
+                    of_tag += 1;
+                }
+                _ => {
+                    // The last `*` stands for one byte more.
+                    let Some((after, end)) = retry else { return false };
+                    (at, of_tag) = (after, end + 1);
+                    retry = Some((at, of_tag));
+                }
             }
-            let Some((_, after)) = rest.split_once(piece) else { return false };
-            rest = after;
         }
-        true
+        pattern.iter().skip(at).all(|byte| *byte == ANY)
     }
 }
 

@@ -71,11 +71,10 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
         }
     };
     let content_type = request.header("content-type");
-    let (fixed, movable): (Vec<_>, Vec<_>) =
-        tags.iter().partition(|tag| is_immutable(repository, tag, call.config));
-    for tag in &fixed {
+    let is_fixed = |tag: &str| is_immutable(repository, tag, call.config);
+    for tag in &tags {
         // Before anything is stored, and before an old client is told that its second attempt has the wrong type.
-        if repository.held_by_tag(tag)?.is_some_and(|held| held != canonical) {
+        if is_fixed(tag) && repository.held_by_tag(tag)?.is_some_and(|held| held != canonical) {
             return Err(immutable(tag, STAYS));
         }
     }
@@ -90,13 +89,12 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
         repository.keep_layers()?;
     }
     repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref())?;
-    for tag in fixed {
-        if !repository.claim_tag(tag, &digest, &canonical)? {
+    for tag in &tags {
+        if !is_fixed(tag) {
+            repository.move_tag(tag, &digest)?;
+        } else if !repository.claim_tag(tag, &digest, &canonical)? {
             return Err(immutable(tag, STAYS));
         }
-    }
-    for tag in movable {
-        repository.move_tag(tag, &digest)?;
     }
     let subject = manifest.subject.map(|subject| ("OCI-Subject", subject.to_string()));
     Ok(Response::new(201)
