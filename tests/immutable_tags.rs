@@ -45,8 +45,19 @@ fn a_tag_that_exists_is_not_moved() {
     let server = server();
     assert_eq!(put(&server, "v1", &other(1)).status(), "201 Created");
     // The same again, as a client does whose connection broke.
-    assert_snapshot!(put(&server, "v1", &other(1)), @"");
-    assert_snapshot!(put(&server, "v1", &other(2)), @"");
+    assert_snapshot!(put(&server, "v1", &other(1)), @"
+    201 Created
+    content-length: 0
+    docker-content-digest: sha256:3e8432d156b86815c163355dde29a17c0073b754392da4e19986367d033deec1
+    location: /v2/a/b/manifests/sha256:3e8432d156b86815c163355dde29a17c0073b754392da4e19986367d033deec1
+    ");
+    assert_snapshot!(put(&server, "v1", &other(2)), @r#"
+    409 Conflict
+    content-length: 137
+    content-type: application/json
+
+    {"errors":[{"code":"DENIED","message":"the tag v1 is immutable: it names another manifest, and stays with it; push under another tag"}]}
+    "#);
     assert_eq!(get(&server, "v1"), other(1));
     // Nothing of it was stored.
     let digest = sha256(other(2).as_bytes());
@@ -87,9 +98,21 @@ fn a_tag_that_exists_is_not_deleted() {
     for tag in ["latest", "v1"] {
         assert_eq!(put(&server, tag, &other(1)).status(), "201 Created");
     }
-    assert_snapshot!(server.delete("/v2/a/b/manifests/v1").send(), @"");
+    assert_snapshot!(server.delete("/v2/a/b/manifests/v1").send(), @r#"
+    409 Conflict
+    content-length: 89
+    content-type: application/json
+
+    {"errors":[{"code":"DENIED","message":"the tag v1 is immutable: it cannot be deleted"}]}
+    "#);
     // Its manifest cannot be deleted either, and keeps its other tags.
-    assert_snapshot!(server.delete(&format!("/v2/a/b/manifests/{digest}")).send(), @"");
+    assert_snapshot!(server.delete(&format!("/v2/a/b/manifests/{digest}")).send(), @r#"
+    409 Conflict
+    content-length: 89
+    content-type: application/json
+
+    {"errors":[{"code":"DENIED","message":"the tag v1 is immutable: it cannot be deleted"}]}
+    "#);
     for tag in ["latest", "v1"] {
         assert_eq!(get(&server, tag), other(1));
     }
@@ -149,9 +172,10 @@ fn a_damaged_tag_is_healed_by_one_of_several_pushes() {
             let images = (0..CLIENTS).map(|client| other(client + if again { CLIENTS } else { 0 }));
             let images: Vec<String> = images.collect();
             let answers: Vec<_> = thread::scope(|scope| {
-                let push = |image| {
+                let push = |image: &'_ String| {
+                    let image = image.clone();
                     let server = &server;
-                    scope.spawn(move || put(server, &format!("v{round}"), image))
+                    scope.spawn(move || put(server, &format!("v{round}"), &image))
                 };
                 let running: Vec<_> = images.iter().map(push).collect();
                 running.into_iter().map(|client| client.join().unwrap()).collect()
