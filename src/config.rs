@@ -9,7 +9,9 @@ use core::time::Duration;
 
 use crate::auth::{Auth, TokenServer, variables};
 use crate::duration;
+use crate::immutable_tags::ImmutableTags;
 use crate::purge::Purging;
+use crate::retention::Rules;
 use lighter_storage::{Environment, Settings};
 
 /// The registry's configuration. The default is that of an environment without variables, but without notices.
@@ -31,6 +33,10 @@ pub struct Config {
     pub validation: Validation,
     /// The format of the access log, if there is one.
     pub access_log: Option<Format>,
+    /// Which tags are neither moved nor deleted.
+    pub immutable_tags: ImmutableTags,
+    /// What is kept of each repository. Without rules, that is everything.
+    pub retention: Option<Rules>,
     /// Access control. Without it, every caller may do everything.
     pub auth: Option<Auth>,
     /// Whether the commands of an operator are answered over HTTP.
@@ -93,10 +99,13 @@ const PURGING_AGE: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE";
 const PURGING_DRY_RUN: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_DRYRUN";
 const PURGING_ENABLED: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED";
 const PURGING_INTERVAL: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL";
+const RETENTION: &str = "REGISTRY_RETENTION";
+const RETENTION_PATH: &str = "REGISTRY_RETENTION_PATH";
+const TAGS_IMMUTABLE: &str = "REGISTRY_TAGS_IMMUTABLE";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 18] = [
     HTTP_COMMANDS_ENABLED,
     HTTP_HOST,
     HTTP_PREFIX,
@@ -110,6 +119,9 @@ const NAMES: [&str; 15] = [
     PURGING_DRY_RUN,
     PURGING_ENABLED,
     PURGING_INTERVAL,
+    RETENTION,
+    RETENTION_PATH,
+    TAGS_IMMUTABLE,
     VALIDATION_DISABLED,
     VALIDATION_PLATFORMS,
 ];
@@ -125,6 +137,8 @@ impl Default for Config {
             purging: Some(Purging::default()),
             validation: Validation::default(),
             access_log: Some(Format::Text),
+            immutable_tags: ImmutableTags::default(),
+            retention: None,
             auth: None,
             commands: false,
             notices: Vec::new(),
@@ -178,6 +192,8 @@ impl Config {
             access_log: access_log(settings)?,
             // Where everybody may do everything, that does not go without saying.
             commands: flag(settings, HTTP_COMMANDS_ENABLED, auth.is_some())?,
+            immutable_tags: immutable_tags(settings)?,
+            retention: retention(settings)?,
             auth,
             notices,
         })
@@ -215,6 +231,21 @@ fn purging(settings: &Settings) -> Result<Option<Purging>, String> {
 fn access_log(settings: &Settings) -> Result<Option<Format>, String> {
     let format = choice(settings, LOG_FORMATTER, [("text", Format::Text), ("json", Format::Json)])?;
     Ok(if flag(settings, LOG_ACCESS_LOG_DISABLED, false)? { None } else { Some(format) })
+}
+
+fn immutable_tags(settings: &Settings) -> Result<ImmutableTags, String> {
+    let tags = settings.get(TAGS_IMMUTABLE).map(ImmutableTags::parse).transpose();
+    Ok(tags.map_err(|wrong| format!("{TAGS_IMMUTABLE}: {wrong}"))?.unwrap_or_default())
+}
+
+fn retention(settings: &Settings) -> Result<Option<Rules>, String> {
+    let (name, text) = match (settings.get(RETENTION), settings.file(RETENTION_PATH)) {
+        (Some(rules), None) => (RETENTION, rules.to_owned()),
+        (None, Some(file)) => (RETENTION_PATH, file?),
+        (Some(_), Some(_)) => return Err(format!("{RETENTION} and {RETENTION_PATH} are both set")),
+        (None, None) => return Ok(None),
+    };
+    Rules::parse(&text).map(Some).map_err(|wrong| format!("{name}: {wrong}"))
 }
 
 /// Reads a boolean in every spelling that distribution accepts, which are those of `gopkg.in/yaml.v2`.
@@ -282,6 +313,7 @@ pub fn is_prefix(prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::Name;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
         Config::read(&settings(environment(variables), [&[], &[]])?, None)
@@ -337,12 +369,33 @@ mod tests {
             (PURGING_INTERVAL, "3600"),
             (PURGING_ENABLED, "perhaps"),
             (PURGING_DRY_RUN, "perhaps"),
+            (RETENTION, "yes"),
+            (RETENTION, r#"{"repositories": {"*": {"keep_newest": 0}}}"#),
+            (RETENTION_PATH, "/nothing/there"),
+            (TAGS_IMMUTABLE, "v*"),
             (VALIDATION_PLATFORMS, "some"),
             (HTTP_RELATIVE_URLS, "maybe"),
             (HTTP_COMMANDS_ENABLED, "perhaps"),
         ] {
             assert!(config(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn rules_of_retention_are_in_a_variable_or_in_a_file() {
+        const RULES: &str = r#"{"repositories": {"*": {"keep_newest": 3}}}"#;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), RULES).unwrap();
+        let path = file.path().to_str().unwrap();
+        let newest = |variables: &[_]| {
+            let rules = config(variables).unwrap().retention?;
+            rules.of(&Name::parse("a").unwrap()).unwrap().newest
+        };
+        assert_eq!(newest(&[]), None);
+        assert_eq!(newest(&[(RETENTION, RULES)]), Some(3));
+        assert_eq!(newest(&[(RETENTION_PATH, path)]), Some(3));
+        let error = config(&[(RETENTION, RULES), (RETENTION_PATH, path)]).unwrap_err();
+        assert!(error.contains("are both set"), "{error}");
     }
 
     #[test]

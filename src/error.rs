@@ -81,14 +81,17 @@ pub enum Detail {
     Malformed(&'static str),
     /// A manifest that another one names and the repository does not have: `{"digest": "sha256:…"}`.
     MissingManifest(String),
+    /// A sentence in place of the usual message of the code: most clients show the message alone.
+    Message(String),
 }
 
 impl Detail {
     /// The message, if the usual one of the code would mislead.
-    fn message(&self) -> Option<&'static str> {
+    fn message(&self) -> Option<&str> {
         match self {
             Self::Malformed(_) => Some("malformed digest"),
             Self::MissingManifest(_) => Some("manifest unknown to registry"),
+            Self::Message(text) => Some(text),
             Self::Text(_) | Self::Member(..) => None,
         }
     }
@@ -109,7 +112,7 @@ impl From<String> for Detail {
 impl Serialize for Detail {
     fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
         match self {
-            Self::Text(text) => serializer.serialize_str(text),
+            Self::Text(text) | Self::Message(text) => serializer.serialize_str(text),
             Self::Malformed(text) => serializer.serialize_str(text),
             Self::Member(name, value) => member(serializer, name, value),
             Self::MissingManifest(digest) => member(serializer, "digest", digest),
@@ -148,7 +151,8 @@ struct WireError<'a> {
 
 impl<'a> WireError<'a> {
     fn of(code: &'a str, message: &'a str, detail: &'a Detail) -> Self {
-        Self { code, message: detail.message().unwrap_or(message), detail: Some(detail) }
+        let is_all = matches!(detail, Detail::Message(_));
+        Self { code, message: detail.message().unwrap_or(message), detail: Some(detail).filter(|_| !is_all) }
     }
 }
 
@@ -287,6 +291,11 @@ mod tests {
         let body: Value = serde_json::from_slice(&error.envelope()).unwrap();
         assert_eq!(body["errors"][1]["detail"]["digest"], "b");
         assert_eq!(error.status(), 400);
+        let error = Error::new(Code::Denied, Detail::Message("why".to_owned()));
+        assert_eq!(
+            String::from_utf8(error.envelope()).unwrap(),
+            "{\"errors\":[{\"code\":\"DENIED\",\"message\":\"why\"}]}\n"
+        );
     }
 
     #[test]

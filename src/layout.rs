@@ -12,6 +12,7 @@
 //!       revisions/<algorithm>/<hex>/link                this repository has that manifest
 //!       tags/<tag>/current/link                         what the tag points to
 //!       tags/<tag>/index/<algorithm>/<hex>/link         what it ever pointed to
+//!       tags/<tag>/repairs/<n>/link                     what an immutable tag points to after its nth repair; Lighter's own
 //!     _referrers/
 //!       <algorithm>/<hex>/<algorithm>/<hex>/link        the first is the subject of the second; Lighter's own
 //!       complete                                        every manifest was searched for subjects; Lighter's own
@@ -139,6 +140,11 @@ pub fn tag_link(name: &Name, tag: &str) -> String {
 pub fn tag_index_link(name: &Name, tag: &str, digest: &Digest) -> String {
     let (algorithm, hex) = (digest.algorithm().as_str(), digest.hex());
     [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag, "index", algorithm, hex, "link"].join("/")
+}
+
+/// What an immutable tag points to since its link was found to be damaged for the nth time.
+pub fn tag_repair(name: &Name, tag: &str, number: u32) -> String {
+    format!("{}/{tag}/repairs/{number}/link", tags(name))
 }
 
 /// The referrers of a subject, by their digests of an algorithm.

@@ -1,6 +1,8 @@
 //! A repository: links to blobs and manifests, and tags. Content is stored once for all repositories; a repository sees
 //! only the content that it has a link to.
 
+mod tag;
+
 use crate::layout;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
@@ -23,6 +25,17 @@ pub enum Reference {
     Tag(String),
     /// A digest.
     Digest(Digest),
+}
+
+/// The result of a deletion.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It was there, and is removed.
+    Done,
+    /// It was not there.
+    Absent,
+    /// It stays, because this tag is immutable.
+    Refused(String),
 }
 
 /// A repository. It exists once something was pushed to it.
@@ -149,17 +162,15 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(())
     }
 
-    /// Stores a manifest under its digest, which is that of the content, and points tags to it.
+    /// Stores a manifest under its digest, which is that of the content.
     ///
-    /// The order of the writes is the content, the link from its subject, the revision, a tag's history, the tag: the
-    /// manifest becomes visible last.
+    /// The order of the writes is the content, the link from its subject, the revision: the manifest becomes visible last.
     pub fn put_manifest(
         &self,
         content: &[u8],
         digest: &Digest,
         canonical: &Digest,
         subject: Option<&Digest>,
-        tags: &[String],
     ) -> Result<()> {
         let link = canonical.as_str().as_bytes();
         self.storage.put(&layout::blob(canonical), content)?;
@@ -169,11 +180,6 @@ impl<'a, S: Storage> Repository<'a, S> {
         self.storage.set(&layout::revision_link(self.name, canonical), link)?;
         if digest != canonical {
             self.storage.set(&layout::revision_link(self.name, digest), link)?;
-        }
-        for tag in tags {
-            // The tag keeps the digest that the manifest was pushed by, which it is served with.
-            self.storage.set(&layout::tag_index_link(self.name, tag, digest), digest.as_str().as_bytes())?;
-            self.storage.set(&layout::tag_link(self.name, tag), digest.as_str().as_bytes())?;
         }
         Ok(())
     }
@@ -189,39 +195,58 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Removes a manifest from the repository, under all its digests and tags, and returns whether the repository had it.
     /// The tags are removed first, so that none points to a missing manifest. The content may be lost already.
-    pub fn delete_manifest(&self, digest: &Digest) -> Result<bool> {
-        let Some(canonical) = self.link(&layout::revision_link(self.name, digest))? else { return Ok(false) };
-        let content = match self.blob_by_digest(&canonical)? {
+    ///
+    /// If one of the tags is immutable, nothing is removed.
+    pub fn delete_manifest(&self, digest: &Digest, is_immutable: impl Fn(&str) -> bool) -> Result<Deletion> {
+        let Some(canonical) = self.link(&layout::revision_link(self.name, digest))? else {
+            return Ok(Deletion::Absent);
+        };
+        let digests = self.digests_of_manifest(&canonical)?;
+        let mut tags = Vec::new();
+        for tag in self.storage.list(&layout::tags(self.name), None, u32::MAX)? {
+            if is_tag(&tag)
+                && self
+                    .link(&layout::tag_link(self.name, &tag))?
+                    .is_some_and(|digest| digests.contains(&digest))
+            {
+                tags.push(tag);
+            }
+        }
+        if let Some(tag) = tags.iter().find(|tag| is_immutable(tag)) {
+            return Ok(Deletion::Refused(tag.clone()));
+        }
+        for tag in tags {
+            self.storage.delete_prefix(&layout::tag(self.name, &tag))?;
+        }
+        self.unlink_manifest(&canonical, &digests)?;
+        Ok(Deletion::Done)
+    }
+
+    /// Removes a manifest from the repository, under all its digests. Tags that point to it stay.
+    pub fn delete_revision(&self, canonical: &Digest) -> Result<()> {
+        self.unlink_manifest(canonical, &self.digests_of_manifest(canonical)?)
+    }
+
+    fn unlink_manifest(&self, canonical: &Digest, digests: &[Digest]) -> Result<()> {
+        let content = match self.blob_by_digest(canonical)? {
             Some(blob) => self.read_manifest(&blob)?,
             None => None,
         };
         let subject = content.and_then(|content| Referrer::of(&content)?.subject);
-        let mut digests = self.digests_of(&layout::revisions(self.name, Algorithm::Sha512), &canonical)?;
-        digests.push(canonical);
-        let names = self.storage.list(&layout::tags(self.name), None, u32::MAX)?;
-        for tag in names.into_iter().filter(|name| is_tag(name)) {
-            if self.link(&layout::tag_link(self.name, &tag))?.is_some_and(|digest| digests.contains(&digest))
-            {
-                self.storage.delete_prefix(&layout::tag(self.name, &tag))?;
-            }
-        }
         for digest in digests {
-            self.storage.delete(&layout::revision_link(self.name, &digest))?;
+            self.storage.delete(&layout::revision_link(self.name, digest))?;
             if let Some(subject) = &subject {
-                self.storage.delete(&layout::referrer_link(self.name, subject, &digest))?;
+                self.storage.delete(&layout::referrer_link(self.name, subject, digest))?;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Removes a tag, with its history, and returns whether there was one. The manifest stays,
-    /// and need not exist; the tag may be damaged.
-    pub fn delete_tag(&self, tag: &str) -> Result<bool> {
-        if self.storage.get(&layout::tag_link(self.name, tag))?.is_none() {
-            return Ok(false);
-        }
-        self.storage.delete_prefix(&layout::tag(self.name, tag))?;
-        Ok(true)
+    /// Returns the digests by which the repository has a manifest, the canonical one last.
+    fn digests_of_manifest(&self, canonical: &Digest) -> Result<Vec<Digest>> {
+        let mut digests = self.digests_of(&layout::revisions(self.name, Algorithm::Sha512), canonical)?;
+        digests.push(canonical.clone());
+        Ok(digests)
     }
 
     /// Returns the SHA-512 digests by which the links under a prefix name content, given its canonical digest.
@@ -234,29 +259,6 @@ impl<'a, S: Storage> Repository<'a, S> {
             }
         }
         Ok(aliases)
-    }
-
-    /// Lists at most `limit` tags in byte order, after one.
-    ///
-    /// Foreign names among the tags, and tags that a crash left unfinished, are skipped: a client may reject a whole list
-    /// because of one invalid tag.
-    pub fn tags(&self, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
-        let mut tags: Vec<String> = Vec::new();
-        let mut after = after.map(str::to_owned);
-        loop {
-            let wanted = limit - tags.len() as u32;
-            let names = self.storage.list(&layout::tags(self.name), after.as_deref(), wanted)?;
-            let complete = names.len() < wanted as usize;
-            after = names.last().cloned();
-            for name in names {
-                if is_tag(&name) && self.link(&layout::tag_link(self.name, &name))?.is_some() {
-                    tags.push(name);
-                }
-            }
-            if complete || tags.len() == limit as usize {
-                return Ok(tags);
-            }
-        }
     }
 
     /// Whether anything was ever pushed to the repository, and not only to one below it.

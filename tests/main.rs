@@ -47,6 +47,7 @@ mod habits;
 mod habits_of_tools;
 mod healing;
 mod host;
+mod immutable_tags;
 mod instructions;
 mod kinds;
 mod locations;

@@ -1,17 +1,20 @@
 //! `/v2/<name>/manifests/<reference>`.
 
 use super::parse_digest;
-use crate::config::Validation;
+use crate::config::{Config, Validation};
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
 use crate::http::{Method, Request, Response};
 use crate::inventory::{self, Inventory, Missing};
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
-use crate::repository::{Reference, Repository};
+use crate::repository::{Deletion, Reference, Repository};
 use crate::route::Path;
 use lighter_hash::{Algorithm, Digest};
 use lighter_storage::{self as storage, Storage, Stream};
+
+/// What a push to an immutable tag is told.
+const STAYS: &str = "it names another manifest, and stays with it; push under another tag";
 
 const PATH: Path = Path::OneOf("/manifests", "<reference>");
 
@@ -67,8 +70,16 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
             return Err(Error::new(Code::DigestInvalid, "the manifest does not match the digest"));
         }
     };
-    let manifest = Manifest::parse(&content, request.header("content-type"))
-        .map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
+    let content_type = request.header("content-type");
+    let is_fixed = |tag: &str| is_immutable(repository, tag, call.config);
+    for tag in &tags {
+        // Before anything is stored, and before an old client is told that its second attempt has the wrong type.
+        if is_fixed(tag) && repository.held_by_tag(tag)?.is_some_and(|held| held != canonical) {
+            return Err(immutable(tag, STAYS));
+        }
+    }
+    let manifest =
+        Manifest::parse(&content, content_type).map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
     let named = take_stock(repository, &manifest, call.config.validation)?;
     if !named.missing.is_empty() {
         let missing = named.missing.into_iter().map(missing).collect();
@@ -77,7 +88,14 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     if !named.has_some {
         repository.keep_layers()?;
     }
-    repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref(), &tags)?;
+    repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref())?;
+    for tag in &tags {
+        if !is_fixed(tag) {
+            repository.move_tag(tag, &digest)?;
+        } else if !repository.claim_tag(tag, &digest, &canonical)? {
+            return Err(immutable(tag, STAYS));
+        }
+    }
     let subject = manifest.subject.map(|subject| ("OCI-Subject", subject.to_string()));
     Ok(Response::new(201)
         .with_header("Location", call.base() + &PATH.write(repository.name().as_str(), digest.as_str()))
@@ -89,11 +107,36 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
 /// `DELETE`: removes only a tag, or a manifest with all its tags (OCI Distribution Spec, end-9). A manifest that is
 /// listed can be deleted even if its content is lost and a pull is answered with a 404.
 fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let was_there = match reference(call.last)? {
+    let deletion = match reference(call.last)? {
+        Reference::Tag(tag)
+            if is_immutable(repository, &tag, call.config) && repository.held_by_tag(&tag)?.is_some() =>
+        {
+            Deletion::Refused(tag)
+        }
         Reference::Tag(tag) => repository.delete_tag(&tag)?,
-        Reference::Digest(digest) => repository.delete_manifest(&digest)?,
+        Reference::Digest(digest) => {
+            repository.delete_manifest(&digest, |tag| is_immutable(repository, tag, call.config))?
+        }
     };
-    if was_there { Ok(Response::new(202)) } else { Err(unknown(call.last)) }
+    match deletion {
+        Deletion::Done => Ok(Response::new(202)),
+        Deletion::Absent => Err(unknown(call.last)),
+        Deletion::Refused(tag) => Err(immutable(&tag, "it cannot be deleted")),
+    }
+}
+
+/// Whether a tag must not be moved or deleted, once it is there.
+fn is_immutable<S: Storage>(repository: &Repository<S>, tag: &str, config: &Config) -> bool {
+    config.immutable_tags.include(repository.name(), tag)
+}
+
+/// The error for a tag that exists and stays as it is.
+///
+/// The status says that the request conflicts with what is stored, and not with the caller's rights. Of the codes that all
+/// clients know it is the one that makes none of them try again: with `TAG_INVALID`, which ECR sends, skopeo and podman
+/// convert the image to other formats and push those. docker, containerd and skopeo show the message, and never the detail.
+fn immutable(tag: &str, why: &str) -> Error {
+    Error::new(Code::Denied, Detail::Message(format!("the tag {tag} is immutable: {why}"))).with_status(409)
 }
 
 fn unknown(requested: &str) -> Error {

@@ -7,6 +7,7 @@ use self::recorded::Recorded;
 use super::*;
 use crate::http::Body;
 use crate::http::Method::{Delete, Get, Head, Patch, Post, Put};
+use crate::immutable_tags::ImmutableTags;
 use lighter_hash::{Algorithm, Digest};
 use lighter_storage::Memory;
 
@@ -100,6 +101,24 @@ fn a_request_costs_so_many_storage_calls() {
     assert_eq!(cancel, (204, "open-upload abort delete-prefix".to_owned()));
     let put = bench.cost(Put, "/v2/a/manifests/v2", manifest().as_bytes());
     assert_eq!(put, (201, "get stat get stat put set set set".to_owned()));
+}
+
+/// An immutable tag costs a look at it first, and one call for both the look whether it is there and its writing.
+#[test]
+fn an_immutable_tag_costs_so_many_storage_calls() {
+    let mut bench = with_image();
+    bench.config.immutable_tags = ImmutableTags::parse("*:*,!*:v2").unwrap();
+    let mut cost = |method: Method, target: &str| bench.cost(method, target, manifest().as_bytes());
+    let first = cost(Put, "/v2/a/manifests/v3");
+    assert_eq!(first, (201, "get get stat get stat put set create set".to_owned()));
+    let again = cost(Put, "/v2/a/manifests/v3");
+    assert_eq!(again, (201, "get get stat get stat get stat put set create get get stat".to_owned()));
+    let mutable = cost(Put, "/v2/a/manifests/v2");
+    assert_eq!(mutable, (201, "get stat get stat put set set set".to_owned()));
+    bench.send(Put, "/v2/a/manifests/v2", br#"{"schemaVersion":2,"manifests":[]}"#);
+    let other = bench.cost(Put, "/v2/a/manifests/v3", br#"{"schemaVersion":2,"manifests":[]}"#);
+    assert_eq!(other, (409, "get get stat".to_owned()));
+    assert_eq!(bench.cost(Delete, "/v2/a/manifests/v3", b""), (409, "get get stat".to_owned()));
 }
 
 /// The content that an index names is found at once, be it a manifest or a blob. If none of it exists, `_layers` is made,

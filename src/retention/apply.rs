@@ -1,0 +1,252 @@
+//! The removal of what a rule does not keep, beside pushes.
+//!
+//! Before each batch, what the repository has is read again, and decided again. What was pushed meanwhile is therefore kept,
+//! and so is what it names. Between that and the removal of the batch there is no lock, so this remains:
+//!
+//! - A tag that is pushed between the last look at its link and its removal, which is the next call but one, is removed. Its
+//!   manifest stays.
+//! - An index that is pushed while a batch is being removed, and names a manifest of the batch which was not pushed again,
+//!   loses that manifest. A manifest that is pushed again itself loses its link only if that falls between the look at its
+//!   age, a batch earlier at most, and its removal.
+//!
+//! In both cases another push of the same repairs it. `remove_manifests` is the one place where manifests are removed: who
+//! tells pushers of a batch does it there, before the contents are read for the last time.
+
+use core::fmt;
+
+use super::contents::{Contents, Stop, age};
+use super::decide::{Removals, Why, decide};
+use super::{Rule, Rules};
+use crate::immutable_tags::ImmutableTags;
+use crate::name::Name;
+use crate::repository::Repository;
+use lighter_hash::Digest;
+use lighter_storage::{Result, Storage};
+
+/// The most manifests that are removed at a time.
+const BATCH: usize = 512;
+
+/// The most times that a repository is read. Each time a batch is removed, or something has been pushed.
+const ROUNDS: usize = 1000;
+
+/// Something that retention has found in a repository. It is written as a line for the operator.
+#[derive(Debug)]
+pub struct Finding<'a> {
+    /// The repository.
+    pub repository: &'a Name,
+    /// What it is about.
+    pub subject: Subject<'a>,
+    /// What happens to that.
+    pub outcome: Outcome,
+    /// The reason, in words.
+    pub why: String,
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// The whole repository.
+    Repository,
+    /// A tag.
+    Tag(&'a str),
+    /// A manifest.
+    Manifest(&'a Digest),
+}
+
+/// What happens to something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It would be removed if this were not a dry run.
+    WouldBeRemoved,
+    /// It was removed.
+    Removed,
+    /// It stays although the rule does not keep it.
+    Stays,
+}
+
+impl fmt::Display for Finding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match self.outcome {
+            Outcome::WouldBeRemoved => "would be removed",
+            Outcome::Removed => "removed",
+            Outcome::Stays => "stays",
+        };
+        match self.subject {
+            Subject::Repository => write!(f, "{}", self.repository)?,
+            Subject::Tag(tag) => write!(f, "{}:{tag}", self.repository)?,
+            Subject::Manifest(digest) => write!(f, "{}@{digest}", self.repository)?,
+        }
+        write!(f, " {outcome}: {}", self.why)
+    }
+}
+
+/// Removes from a repository what the rules do not keep, and reports each removal with its reason; in a dry run it only
+/// reports. Immutable tags stay. Errs if the storage does; what was removed until then is reported, and another call goes on.
+pub fn apply<S: Storage>(
+    repository: &Repository<S>,
+    rules: &Rules,
+    immutable: &ImmutableTags,
+    dry_run: bool,
+    report: &mut dyn FnMut(&Finding<'_>),
+) -> Result<()> {
+    let rule = rules.of(repository.name()).filter(|rule| **rule != Rule::default());
+    let Some(rule) = rule else { return Ok(()) };
+    let mut round = Round { repository, rule, report, contents: Contents::default() };
+    for number in 0..ROUNDS {
+        let read = round.contents.read(repository, |tag| immutable.include(repository.name(), tag));
+        match read {
+            Ok(()) => {}
+            Err(Stop::Storage(error)) => return Err(error),
+            Err(Stop::TooMany(of, most)) => {
+                round.report(Subject::Repository, Outcome::Stays, format!("it has more than {most} {of}"));
+                return Ok(());
+            }
+        }
+        let removals = decide(rule, &round.contents);
+        if number == 0 {
+            round.warn();
+        }
+        if dry_run {
+            round.tell(&removals);
+            return Ok(());
+        }
+        if removals == Removals::default() {
+            return Ok(());
+        }
+        // Removing many tags takes its time, after which a manifest is decided again.
+        if removals.tags.is_empty() {
+            round.remove_batch(&removals)?;
+        } else {
+            round.remove_tags(&removals)?;
+        }
+    }
+    round.report(Subject::Repository, Outcome::Stays, "it is pushed to all the time; try again".to_owned());
+    Ok(())
+}
+
+/// What is done with a repository once its contents were read.
+struct Round<'a, 'b, S> {
+    repository: &'a Repository<'b, S>,
+    rule: &'a Rule,
+    report: &'a mut dyn FnMut(&Finding<'_>),
+    contents: Contents,
+}
+
+impl<S: Storage> Round<'_, '_, S> {
+    /// Says that manifests stay because one of them cannot be read.
+    fn warn(&mut self) {
+        if let (Some(digest), Some(_)) = (&self.contents.unreadable, self.rule.untagged_days) {
+            let why = format!(
+                "all its manifests do, because {digest} cannot be read, and may name any; push or delete that one"
+            );
+            self.report(Subject::Repository, Outcome::Stays, why);
+        }
+    }
+
+    /// Says what would be removed.
+    fn tell(&mut self, removals: &Removals) {
+        for (at, why) in &removals.tags {
+            self.report_tag(*at, *why, Outcome::WouldBeRemoved);
+        }
+        for at in &removals.manifests {
+            self.report_manifest(*at, Outcome::WouldBeRemoved);
+        }
+    }
+
+    /// Removes tags, but for those that were pushed meanwhile.
+    fn remove_tags(&mut self, removals: &Removals) -> Result<()> {
+        for (at, why) in &removals.tags {
+            let Some(tag) = self.contents.tags.get(*at) else { continue };
+            let (name, place) = (tag.name.clone(), tag.manifest);
+            let is_same = self.contents.held_by_tag(self.repository, &name)? == Some(place);
+            if self.was_pushed_again(place as usize)? || !is_same {
+                self.report(Subject::Tag(&name), Outcome::Stays, "it was pushed meanwhile".to_owned());
+                continue;
+            }
+            self.repository.delete_tag(&name)?;
+            self.report_tag(*at, *why, Outcome::Removed);
+        }
+        Ok(())
+    }
+
+    /// Removes the first manifests, unless one of them was pushed meanwhile: then it is to be decided again.
+    fn remove_batch(&mut self, removals: &Removals) -> Result<()> {
+        let batch = removals.manifests.get(..BATCH).unwrap_or(&removals.manifests);
+        let mut is_pushed = false;
+        for at in batch {
+            is_pushed |= self.was_pushed_again(*at)?;
+        }
+        if is_pushed {
+            return Ok(());
+        }
+        remove_manifests(self.repository, batch.iter().filter_map(|at| self.digest(*at)))?;
+        for at in batch {
+            if let Some(manifest) = self.contents.manifests.get_mut(*at) {
+                manifest.is_removed = true;
+            }
+            self.report_manifest(*at, Outcome::Removed);
+        }
+        Ok(())
+    }
+
+    /// Whether a manifest was pushed since it was read. Then its age is known anew.
+    fn was_pushed_again(&mut self, at: usize) -> Result<bool> {
+        let Some(manifest) = self.contents.manifests.get_mut(at) else { return Ok(false) };
+        let age = age(self.repository, &manifest.digest)?;
+        let is_younger = age.unwrap_or(u64::MAX) < manifest.age.unwrap_or(u64::MAX);
+        manifest.age = age;
+        Ok(is_younger)
+    }
+
+    fn digest(&self, at: usize) -> Option<&Digest> {
+        self.contents.manifests.get(at).map(|manifest| &manifest.digest)
+    }
+
+    fn report_tag(&mut self, at: usize, why: Why, outcome: Outcome) {
+        let Some(tag) = self.contents.tags.get(at) else { return };
+        let (name, pushed) = (tag.name.clone(), self.pushed(tag.manifest as usize));
+        let why = match why {
+            Why::NotKept => format!("{pushed}; kept are {}", self.rule),
+            Why::OwnerRemoved => format!("{pushed}; the manifest that it belongs to is removed"),
+            Why::OwnerAbsent => format!("{pushed}; the manifest that it belongs to is not there"),
+        };
+        self.report(Subject::Tag(&name), outcome, why);
+    }
+
+    fn report_manifest(&mut self, at: usize, outcome: Outcome) {
+        let Some(digest) = self.digest(at).cloned() else { return };
+        let days = self.rule.untagged_days.unwrap_or_default();
+        let why = format!(
+            "{}; without a tag, and without another manifest that keeps it, it is kept for {days} days",
+            self.pushed(at)
+        );
+        self.report(Subject::Manifest(&digest), outcome, why);
+    }
+
+    /// Says when a manifest was pushed.
+    fn pushed(&self, at: usize) -> String {
+        match self.contents.manifests.get(at).and_then(|manifest| manifest.age) {
+            Some(age) => format!("pushed {} days ago", age / super::DAY),
+            None => "pushed before the store kept the time of that".to_owned(),
+        }
+    }
+
+    fn report(&mut self, subject: Subject<'_>, outcome: Outcome, why: String) {
+        (self.report)(&Finding { repository: self.repository.name(), subject, outcome, why });
+    }
+}
+
+/// Removes manifests from a repository. Tags that point to them stay: there are none. The content stays too, for the garbage
+/// collection.
+fn remove_manifests<'a, S: Storage>(
+    repository: &Repository<S>,
+    digests: impl Iterator<Item = &'a Digest>,
+) -> Result<()> {
+    for digest in digests {
+        repository.delete_revision(digest)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
