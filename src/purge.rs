@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::clock;
 use crate::layout;
 use crate::name::Name;
+use crate::repositories;
 use lighter_storage::{Error, Result, Storage, Upload as _, check_key};
 
 /// Which uploads are removed, and how often they are looked for.
@@ -46,7 +47,7 @@ const STEP: u32 = 64;
 /// The storage calls that a removal counts as.
 const REMOVAL: u32 = 16;
 
-/// The number of names that are listed at a time. The parts of a repository itself come first.
+/// The number of uploads that are listed at a time.
 const LISTED: u32 = 16;
 
 /// One instance's part in the rounds.
@@ -153,46 +154,14 @@ impl<S: Storage> Step<'_, S> {
             return Ok(false);
         }
         while self.left.get() > 0 {
-            let Some(name) = self.after(&at.repository)? else { return Ok(true) };
+            let next = repositories::next(self.storage, &at.repository, &|| self.count(1))?;
+            let Some(name) = next else { return Ok(true) };
             *at = Place { repository: name.to_string(), upload: None };
             if !self.look_into(&name, at)? {
                 return Ok(false);
             }
         }
         Ok(false)
-    }
-
-    /// Finds the next repository in the order of the walk: the first below this one, or else the next beside it or beside
-    /// one of its parents. An empty name stands for the root.
-    fn after(&self, repository: &str) -> Result<Option<Name>> {
-        let (mut path, mut last) = (repository, None);
-        loop {
-            if let Some(name) = self.first_below(path, last)? {
-                return Ok(Some(name));
-            }
-            if path.is_empty() {
-                return Ok(None);
-            }
-            (path, last) = path.rsplit_once('/').map_or(("", Some(path)), |(path, last)| (path, Some(last)));
-        }
-    }
-
-    /// Finds the first repository directly below a path, after a name. Names that cannot be repositories are skipped.
-    fn first_below(&self, path: &str, after: Option<&str>) -> Result<Option<Name>> {
-        let mut after = after.map(str::to_owned);
-        loop {
-            self.count(1);
-            let names = self.storage.list(&layout::repositories(path), after.as_deref(), LISTED)?;
-            let slash = if path.is_empty() { "" } else { "/" };
-            let mut found = names.iter().filter_map(|name| Name::parse(&format!("{path}{slash}{name}")).ok());
-            if let Some(name) = found.next() {
-                return Ok(Some(name));
-            }
-            if names.len() < LISTED as usize {
-                return Ok(None);
-            }
-            after = names.last().cloned();
-        }
     }
 
     /// Checks the uploads of a repository, after the one in `at`. Returns whether it has reached the last one.
@@ -222,9 +191,7 @@ impl<S: Storage> Step<'_, S> {
         self.count(1);
         let started_at = self.storage.get(&layout::upload_started_at(name, id))?.unwrap_or_default();
         let Ok(started_at) = String::from_utf8(started_at) else { return Ok(()) };
-        let oldest = clock::rfc3339(self.now.saturating_sub(self.purging.age.as_secs()));
-        // Dates of this form can be compared as text.
-        if !clock::is_rfc3339(&started_at) || started_at >= oldest {
+        if !is_older(&started_at, self.now, self.purging.age) {
             return Ok(());
         }
         self.count(2);
@@ -242,16 +209,9 @@ impl<S: Storage> Step<'_, S> {
             return Ok(());
         }
         self.count(REMOVAL);
-        match self.storage.open_upload(&data) {
-            // It has just grown.
-            Ok(writer) if writer.offset().to_string() != size => return Ok(()),
-            Ok(writer) => writer.abort()?,
-            // There are no bytes: a crash came before they were stored, or after they became a blob.
-            Err(Error::NotFound) => {}
-            Err(Error::Busy) => return Ok(()),
-            Err(error) => return Err(error),
+        if !remove(self.storage, name, id, &size)? {
+            return Ok(());
         }
-        self.storage.delete_prefix(&layout::upload(name, id))?;
         self.log.push(format!("purged the {what}"));
         Ok(())
     }
@@ -259,6 +219,29 @@ impl<S: Storage> Step<'_, S> {
     fn count(&self, calls: u32) {
         self.left.set(self.left.get().saturating_sub(calls));
     }
+}
+
+/// Whether an upload was started so long ago, by its date. One without a valid date never was.
+pub fn is_older(started_at: &str, now: u64, age: Duration) -> bool {
+    let oldest = clock::rfc3339(now.saturating_sub(age.as_secs()));
+    // Dates of this form can be compared as text.
+    clock::is_rfc3339(started_at) && *started_at < *oldest
+}
+
+/// Removes an upload, unless it is held by a writer or has no longer the size that it was found with. Returns whether it
+/// did.
+pub fn remove<S: Storage>(storage: &S, name: &Name, id: &str, size: &str) -> Result<bool> {
+    match storage.open_upload(&layout::upload_data(name, id)) {
+        // It has just grown.
+        Ok(writer) if writer.offset().to_string() != size => return Ok(false),
+        Ok(writer) => writer.abort()?,
+        // There are no bytes: a crash came before they were stored, or after they became a blob.
+        Err(Error::NotFound) => {}
+        Err(Error::Busy) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    storage.delete_prefix(&layout::upload(name, id))?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -1,17 +1,18 @@
 //! `/v2/<name>/manifests/<reference>`.
 
 use super::parse_digest;
-use crate::config::Validation;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
+use crate::garbage::outside::System;
 use crate::http::{Method, Request, Response};
-use crate::inventory::{self, Inventory, Missing};
+use crate::inventory::Missing;
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
+use crate::push::{self, Pushed};
 use crate::repository::{Reference, Repository};
 use crate::route::Path;
 use lighter_hash::{Algorithm, Digest};
-use lighter_storage::{self as storage, Storage, Stream};
+use lighter_storage::{Storage, Stream};
 
 const PATH: Path = Path::OneOf("/manifests", "<reference>");
 
@@ -69,15 +70,21 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     };
     let manifest = Manifest::parse(&content, request.header("content-type"))
         .map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
-    let named = take_stock(repository, &manifest, call.config.validation)?;
-    if !named.missing.is_empty() {
-        let missing = named.missing.into_iter().map(missing).collect();
+    let pushed = Pushed {
+        content: &content,
+        digest: &digest,
+        canonical: &canonical,
+        manifest: &manifest,
+        validation: call.config.validation,
+    };
+    let missing_content = push::manifest(repository, &System, &pushed)?;
+    if !missing_content.is_empty() {
+        let missing = missing_content.into_iter().map(missing).collect();
         return Err(Error::many(Code::ManifestBlobUnknown, missing));
     }
-    if !named.has_some {
-        repository.keep_layers()?;
+    for tag in &tags {
+        repository.tag(tag, &digest)?;
     }
-    repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref(), &tags)?;
     let subject = manifest.subject.map(|subject| ("OCI-Subject", subject.to_string()));
     Ok(Response::new(201)
         .with_header("Location", call.base() + &PATH.write(repository.name().as_str(), digest.as_str()))
@@ -132,21 +139,6 @@ fn receive(request: &mut Request) -> Result<Vec<u8>> {
         }
     }
     Ok(content)
-}
-
-/// Looks for the content that a manifest names, as far as the configuration requires it.
-fn take_stock<S: Storage>(
-    repository: &Repository<S>,
-    manifest: &Manifest,
-    validation: Validation,
-) -> storage::Result<Inventory> {
-    if validation.images && !manifest.blobs.is_empty() {
-        return inventory::heal_and_find_blobs(repository, manifest);
-    }
-    if validation.indexes && !manifest.entries.is_empty() {
-        return inventory::heal_and_find_entries(repository, manifest);
-    }
-    Ok(Inventory::default())
 }
 
 fn missing(missing: Missing) -> Detail {
