@@ -8,7 +8,7 @@ use lighter_hash::{Algorithm, Digest};
 use lighter_storage::{Result, Storage};
 
 /// From which age a mark is that of a process that died, in seconds.
-pub const EXPIRY: u64 = 600;
+const EXPIRY: u64 = 600;
 
 /// How long after the mark a removal may begin, in seconds. It takes effect before the mark expires, even if the call takes
 /// nine minutes and the clocks differ by half a minute.
@@ -78,9 +78,9 @@ impl Seen {
         self.0.get(8..).unwrap_or_default().chunks_exact(32).any(|named| ids.iter().any(|id| *id == named))
     }
 
-    /// Whether whoever set it has died.
+    /// Whether whoever set it has died, or has no clock that could be relied on.
     pub fn is_dead(&self, now: u64) -> bool {
         let time = self.0.first_chunk().map_or(0, |time| u64::from_be_bytes(*time));
-        now.saturating_sub(time) > EXPIRY
+        now.abs_diff(time) > EXPIRY
     }
 }

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::look::Look;
-use super::mark::{EXPIRY, Id, Seen};
+use super::mark::{Id, Seen};
 use super::outside::Outside;
 use crate::layout;
 use lighter_storage::{Error, Result, Storage};

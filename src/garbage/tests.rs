@@ -1,1 +1,4 @@
+//! Collections over storage in memory: in every order with other requests, and over all kinds of stores.
 
+mod explored;
+mod world;
