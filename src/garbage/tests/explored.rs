@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::world::{Mistake, Seen, Store};
 use crate::config::Validation;
 use crate::garbage::outside::Outside as _;
-use crate::garbage::{Collection, Options};
+use crate::garbage::{Collection, Options, Phase};
 use crate::layout;
 use crate::manifest::Manifest;
 use crate::name::Name;
@@ -79,13 +79,11 @@ fn store_with_image() -> Store {
     seen.store()
 }
 
-/// The same as [`store`], and a collection that has read all manifests: what it does next is to remove the content.
+/// The same as [`store`], and a collection that has read all manifests: what it does next is to remove the link.
 fn store_in_collection() -> Store {
     let seen = Seen::alone(store(), NOW);
-    seen.delete(&layout::layer_link(&name("a"), &blob())).unwrap();
-    Repository::new(&seen, &name("b")).keep_layers().unwrap();
     let mut collection = Collection::with(&seen, options(), NOW, seen.clone(), 100).unwrap();
-    while collection.report().phase != crate::garbage::Phase::Content {
+    while collection.report().phase != Phase::Links {
         assert!(!collection.step(Instant::now()).unwrap());
     }
     seen.store()
@@ -224,48 +222,175 @@ fn check_with(outcome: &Outcome<'_, Store, End>, is_told_alone: bool) {
 
 type Found = core::result::Result<Report, Box<Failure>>;
 
-/// Explores some actors, each with its mistake.
-fn scenario(store: Store) -> Scenario<'static, Store, End> {
-    Scenario::new(store).waits(6)
+type Act = fn(&Seen) -> End;
+
+/// An actor: its name, what it does, with which mistake, and whether it may crash.
+type Actor = (&'static str, Act, Mistake, bool);
+
+const PUSHER: Actor = ("p", |seen| push(seen, "a"), Mistake::None, false);
+const RETRYING: Actor = ("r", upload_and_push, Mistake::None, false);
+const UPLOADER: Actor = ("u", upload, Mistake::None, false);
+const MOUNTER: Actor = ("m", mount_and_push, Mistake::None, false);
+const DELETER: Actor = ("d", delete, Mistake::None, false);
+const COLLECTOR: Actor = ("c", collect, Mistake::None, false);
+const OTHER: Actor = ("o", collect, Mistake::None, false);
+
+fn crashing(actor: Actor) -> Actor {
+    (actor.0, actor.1, actor.2, true)
 }
 
-fn as_actor(
-    name: &'static str,
-    mistake: Mistake,
-    act: impl Fn(&Seen) -> End + 'static,
-) -> impl Fn(&Handle<Store>) -> End + 'static {
-    move |handle| act(&Seen::new(handle, name, mistake))
+fn with(mistake: Mistake, actor: Actor) -> Actor {
+    (actor.0, actor.1, mistake, actor.3)
 }
 
-fn tell(what: &str, report: &Report) {
+fn scenario(store: Store, actors: &[Actor]) -> Scenario<'static, Store, End> {
+    let mut scenario = Scenario::new(store).waits(6);
+    for (name, act, mistake, may_crash) in actors.iter().copied() {
+        let run = move |handle: &Handle<Store>| act(&Seen::new(handle, name, mistake));
+        scenario = if may_crash { scenario.crashing(name, run) } else { scenario.actor(name, run) };
+    }
+    scenario
+}
+
+/// Time may jump, from a minute to more than a day, but not within what is taken for granted to be prompt.
+fn with_time(scenario: Scenario<'static, Store, End>, jumps: u32) -> Scenario<'static, Store, End> {
+    let may_jump = |calls: &[&super::world::Call]| !calls.iter().any(|call| call.is_prompt());
+    scenario.jumps(jumps, &[90_000, 700]).jumps_only_if(may_jump)
+}
+
+/// How often an actor is interrupted that could go on, where there are too many orders to follow all.
+fn switches(usual: u32) -> u32 {
+    if std::env::var_os("LIGHTER_LONG").is_some() { usual + 1 } else { usual }
+}
+
+fn tell(what: &str, found: Found) {
+    let report = found.unwrap();
     println!("{what}: {report}");
-    assert!(report.states > 1000, "{what}: {report}");
+    assert!(report.states > 3_000, "{what}: {report}");
 }
 
-fn pusher_and_collector(pusher: Mistake, collector: Mistake) -> Found {
-    scenario(store())
-        .crashing("pusher", as_actor("p", pusher, |seen| push(seen, "a")))
-        .crashing("collector", as_actor("c", collector, collect))
-        .explore_simplest_first(check)
+/// The exploration must find a mistake.
+fn tell_mistake(found: Found, message: &str) {
+    let failure = found.unwrap_err();
+    println!("{failure}");
+    assert!(failure.message.contains(message), "{failure}");
 }
+
+const LOST: &str = "a manifest was acknowledged";
 
 #[test]
 fn a_pusher_beside_a_collector() {
-    tell("pusher, collector", &pusher_and_collector(Mistake::None, Mistake::None).unwrap());
+    let both = scenario(store(), &[crashing(PUSHER), crashing(COLLECTOR)]);
+    tell("pusher, collector", both.explore(check));
 }
 
 #[test]
 fn an_uploader_beside_a_collector() {
-    let both = scenario(store())
-        .crashing("uploader", as_actor("u", Mistake::None, upload))
-        .crashing("collector", as_actor("c", Mistake::None, collect));
-    tell("uploader, collector", &both.explore_simplest_first(check).unwrap());
+    let both = scenario(store(), &[crashing(UPLOADER), crashing(COLLECTOR)]);
+    tell("uploader, collector", both.explore(check));
+}
+
+#[test]
+fn a_client_that_tries_again_beside_a_collector() {
+    let both = scenario(store(), &[RETRYING, COLLECTOR]).switches(switches(4));
+    tell("client, collector", both.explore(check));
 }
 
 #[test]
 fn a_mounter_beside_a_collector() {
-    let both = scenario(store())
-        .crashing("mounter", as_actor("m", Mistake::None, mount_and_push))
-        .crashing("collector", as_actor("c", Mistake::None, collect));
-    tell("mounter, collector", &both.explore_simplest_first(check).unwrap());
+    let both = scenario(store(), &[crashing(MOUNTER), crashing(COLLECTOR)]).switches(switches(3));
+    tell("mounter, collector", both.explore(check));
+}
+
+#[test]
+fn a_pusher_and_a_deleter_beside_a_collector() {
+    let three = scenario(store_with_image(), &[PUSHER, DELETER, crashing(COLLECTOR)]).switches(switches(3));
+    tell("pusher, deleter, collector", three.explore(check));
+}
+
+#[test]
+fn a_pusher_beside_two_collectors_of_one_collection() {
+    let three = [PUSHER, crashing(COLLECTOR), crashing(OTHER)];
+    let three = scenario(store_in_collection(), &three).switches(switches(2));
+    tell("pusher, two collectors", three.explore(check));
+}
+
+#[test]
+fn a_pusher_beside_two_collections() {
+    let three = scenario(store(), &[PUSHER, crashing(COLLECTOR), crashing(OTHER)]).switches(switches(2));
+    tell("pusher, two collections", three.explore(check));
+}
+
+#[test]
+fn two_who_push_the_same_beside_a_collector() {
+    let three = scenario(store(), &[PUSHER, RETRYING, COLLECTOR]).switches(switches(2));
+    tell("pusher, client, collector", three.explore(check));
+}
+
+#[test]
+fn a_pusher_beside_collectors_that_stand_still() {
+    let three = scenario(store_in_collection(), &[PUSHER, COLLECTOR, OTHER]);
+    let three = with_time(three.switches(switches(1)), 1);
+    tell("pusher, two collectors, time", three.explore(|outcome| check_with(outcome, false)));
+}
+
+#[test]
+fn a_pusher_that_stands_still_beside_a_collector() {
+    let both = with_time(scenario(store_in_collection(), &[PUSHER, COLLECTOR]).switches(switches(2)), 1);
+    tell("pusher, collector, time", both.explore(|outcome| check_with(outcome, false)));
+}
+
+#[test]
+fn a_look_before_the_write_is_found() {
+    let both = scenario(store(), &[with(Mistake::LooksFirst, PUSHER), COLLECTOR]);
+    tell_mistake(both.explore(check), LOST);
+}
+
+#[test]
+fn a_collection_without_a_trace_is_found() {
+    let both = scenario(store(), &[PUSHER, with(Mistake::LeavesNoTrace, COLLECTOR)]);
+    tell_mistake(both.explore(check), LOST);
+}
+
+#[test]
+fn a_batch_of_an_ended_collection_is_found() {
+    let three = [PUSHER, with(Mistake::GoesOnUnannounced, COLLECTOR), OTHER];
+    tell_mistake(scenario(store_in_collection(), &three).switches(3).explore(check), LOST);
+}
+
+#[test]
+fn an_announcement_that_is_checked_before_the_journal_is_found() {
+    let three = [PUSHER, with(Mistake::ChecksTooEarly, COLLECTOR), OTHER];
+    tell_mistake(scenario(store_in_collection(), &three).switches(3).explore(check), LOST);
+}
+
+#[test]
+fn a_batch_that_does_not_read_the_journal_is_found() {
+    let both = scenario(store(), &[PUSHER, with(Mistake::ReadsNoJournal, COLLECTOR)]);
+    tell_mistake(both.explore(check), LOST);
+}
+
+#[test]
+fn a_batch_without_a_mark_is_found() {
+    let both = scenario(store(), &[PUSHER, with(Mistake::SetsNoMark, COLLECTOR)]);
+    tell_mistake(both.explore(check), LOST);
+}
+
+#[test]
+fn a_batch_that_does_not_ask_for_the_age_again_is_found() {
+    let both = scenario(store(), &[UPLOADER, with(Mistake::TrustsTheFirstAge, COLLECTOR)]);
+    tell_mistake(both.explore(check), "is gone");
+}
+
+#[test]
+fn a_manifest_that_is_taken_back_without_a_mark_is_found() {
+    let three = [with(Mistake::TakesBackUnmarked, PUSHER), RETRYING, COLLECTOR];
+    tell_mistake(scenario(store(), &three).switches(4).explore(check), LOST);
+}
+
+#[test]
+fn a_collector_that_does_not_look_at_its_clock_is_found() {
+    let both = [PUSHER, with(Mistake::IgnoresTheClock, COLLECTOR)];
+    let both = with_time(scenario(store_in_collection(), &both), 1);
+    tell_mistake(both.explore(|outcome| check_with(outcome, false)), LOST);
 }

@@ -418,7 +418,9 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
                     Next::Event(Event::Now) => Reply::Now(state.time),
                     _ => Reply::Paused,
                 };
-                if let Some((last, switches)) = &mut state.last {
+                // A look at a clock that stands still is no interruption of the others.
+                let is_seen = !matches!(node.next, Next::Event(Event::Now)) || from.jumps > 0;
+                if let (Some((last, switches)), true) = (&mut state.last, is_seen) {
                     let is_other = *last != number && *last != usize::MAX;
                     *switches += u32::from(is_other && self.can_go_on(from, *last));
                     *last = number;
