@@ -98,8 +98,11 @@ fn a_request_costs_so_many_storage_calls() {
     assert_eq!(patch, (202, "open-upload append suspend received".to_owned()));
     let cancel = bench.cost(Delete, &bench.started(), b"");
     assert_eq!(cancel, (204, "open-upload abort delete-prefix".to_owned()));
+    // Who makes a reference looks once for collections of garbage, after that: before the tag.
     let put = bench.cost(Put, "/v2/a/manifests/v2", manifest().as_bytes());
     assert_eq!(put, (201, "get stat get stat put set list set set".to_owned()));
+    let mount = bench.cost(Post, &format!("/v2/b/blobs/uploads/?mount={CONFIG}&from=a"), b"");
+    assert_eq!(mount, (201, "get stat set list".to_owned()));
 }
 
 /// The content that an index names is found at once, be it a manifest or a blob. If none of it exists, `_layers` is made,
