@@ -244,7 +244,7 @@ fn with(mistake: Mistake, actor: Actor) -> Actor {
 }
 
 fn scenario(store: Store, actors: &[Actor]) -> Scenario<'static, Store, End> {
-    let mut scenario = Scenario::new(store).waits(6);
+    let mut scenario = Scenario::new(store).waits(6).free_looks();
     for (name, act, mistake, may_crash) in actors.iter().copied() {
         let run = move |handle: &Handle<Store>| act(&Seen::new(handle, name, mistake));
         scenario = if may_crash { scenario.crashing(name, run) } else { scenario.actor(name, run) };
