@@ -5,6 +5,7 @@
 //! and counts as missing, so the client pushes it again. If it matches, the manifest is wrong, which is the client's
 //! error; the other sizes are then ignored, because checking one reads a whole blob.
 
+use crate::config::Validation;
 use crate::descriptor::Descriptor;
 use crate::manifest::Manifest;
 use crate::media_type;
@@ -30,8 +31,23 @@ pub enum Missing {
     Manifest(Digest),
 }
 
+/// Finds the content that a manifest names, as far as it is to be checked, and removes broken blobs.
+pub fn take<S: Storage>(
+    repository: &Repository<S>,
+    manifest: &Manifest,
+    validation: Validation,
+) -> Result<Inventory> {
+    if validation.images && !manifest.blobs.is_empty() {
+        return heal_and_find_blobs(repository, manifest);
+    }
+    if validation.indexes && !manifest.entries.is_empty() {
+        return heal_and_find_entries(repository, manifest);
+    }
+    Ok(Inventory::default())
+}
+
 /// Finds the blobs that an image names, and removes broken ones.
-pub fn heal_and_find_blobs<S: Storage>(repository: &Repository<S>, manifest: &Manifest) -> Result<Inventory> {
+fn heal_and_find_blobs<S: Storage>(repository: &Repository<S>, manifest: &Manifest) -> Result<Inventory> {
     let (mut inventory, mut sizes_count) = (Inventory::default(), true);
     for named in &manifest.blobs {
         let found = heal_and_find_blob(repository, named, &mut sizes_count)?;
@@ -44,10 +60,7 @@ pub fn heal_and_find_blobs<S: Storage>(repository: &Repository<S>, manifest: &Ma
 ///
 /// An entry may be a blob: BuildKit exports its cache as an index of layers and a config, and so does containerd with
 /// its checkpoints. The kind that the entry's media type names is looked for first.
-pub fn heal_and_find_entries<S: Storage>(
-    repository: &Repository<S>,
-    manifest: &Manifest,
-) -> Result<Inventory> {
+fn heal_and_find_entries<S: Storage>(repository: &Repository<S>, manifest: &Manifest) -> Result<Inventory> {
     let (mut inventory, mut sizes_count) = (Inventory::default(), true);
     for named in &manifest.entries {
         let is_manifest = named.media_type.is_empty() || media_type::known(&named.media_type).is_some();

@@ -23,6 +23,12 @@
 //!       purge                                           its size when it was first found to be old; Lighter's own
 //! lighter/
 //!   digests/sha512/<hex, first two>/<hex>/link          which content has that digest
+//!   collection/<id>/began                               a collection is announced, see `docs/collection.md`
+//!   collection/<id>.<nonce>/digests                     what is just being removed
+//!   collection/ended.<time>.<nonce>/at                  the trace of the last removal
+//!   collector/<id>/progress                             how far the collection is
+//!   collector/<id>/marks/<run>                          what it has found to be referenced
+//!   collector/<id>/pushed/<hex>/link                    which manifests were pushed meanwhile
 //!   purge                                               how far the purging of uploads is, see `purge`
 //!   http-secret                                         what signs `_state`, unless it is configured
 //! ```
@@ -63,6 +69,15 @@ pub const HTTP_SECRET: &str = "lighter/http-secret";
 /// The progress of the purging of uploads.
 pub const PURGE: &str = "lighter/purge";
 
+/// Every collection of garbage that is announced, in the middle of a batch, or has just ended has a name under this prefix.
+pub const COLLECTION: &str = "lighter/collection";
+
+/// What collections keep for themselves has a name under this prefix.
+pub const COLLECTOR: &str = "lighter/collector";
+
+/// The links from digests that are not canonical, by the first two digits.
+pub const ALIASES: &str = "lighter/digests/sha512";
+
 /// The content of a blob or manifest, by its canonical digest.
 pub fn blob(canonical: &Digest) -> String {
     let hex = canonical.hex();
@@ -72,7 +87,7 @@ pub fn blob(canonical: &Digest) -> String {
 
 /// The prefix of all content.
 pub fn blobs() -> String {
-    format!("{ROOT}/blobs/{}", Algorithm::Sha256.as_str())
+    format!("{BLOBS}/{}", Algorithm::Sha256.as_str())
 }
 
 /// The canonical digest of the content under a key, as all content is enumerated. Returns `None` for a foreign name.
@@ -80,6 +95,51 @@ pub fn blob_digest(key: &str) -> Option<Digest> {
     let (directory, _) = key.rsplit_once('/')?;
     let digest = listed_digest(Algorithm::Sha256, directory.rsplit_once('/')?.1)?;
     (blob(&digest) == key).then_some(digest)
+}
+
+/// A place in the order of all content: before all whose digests begin with some hexadecimal digits.
+pub fn contents_from(hex: &str) -> String {
+    format!("{}/{}/{hex}", blobs(), hex.get(..2).unwrap_or_default())
+}
+
+/// Everything of a collection, a batch or a trace, by its name under [`COLLECTION`].
+pub fn collection(name: &str) -> String {
+    format!("{COLLECTION}/{name}")
+}
+
+/// When a collection was announced.
+pub fn collection_began(id: &str) -> String {
+    format!("{}/began", collection(id))
+}
+
+/// What a batch is about to remove.
+pub fn collection_batch(name: &str) -> String {
+    format!("{}/digests", collection(name))
+}
+
+/// When something was removed.
+pub fn collection_trace(name: &str) -> String {
+    format!("{}/at", collection(name))
+}
+
+/// Everything that a collection keeps for itself.
+pub fn collector(id: &str) -> String {
+    format!("{COLLECTOR}/{id}")
+}
+
+/// How far a collection is.
+pub fn collector_progress(id: &str) -> String {
+    format!("{}/progress", collector(id))
+}
+
+/// A run of what a collection has found to be referenced.
+pub fn collector_run(id: &str, run: &str) -> String {
+    format!("{}/marks/{run}", collector(id))
+}
+
+/// The manifests that were pushed during a collection.
+pub fn collector_journal(id: &str) -> String {
+    format!("{}/pushed", collector(id))
 }
 
 /// Everything of a repository.

@@ -191,9 +191,7 @@ impl<S: Storage> Step<'_, S> {
         self.count(1);
         let started_at = self.storage.get(&layout::upload_started_at(name, id))?.unwrap_or_default();
         let Ok(started_at) = String::from_utf8(started_at) else { return Ok(()) };
-        let oldest = clock::rfc3339(self.now.saturating_sub(self.purging.age.as_secs()));
-        // Dates of this form can be compared as text.
-        if !clock::is_rfc3339(&started_at) || started_at >= oldest {
+        if !is_older(&started_at, self.now, self.purging.age) {
             return Ok(());
         }
         self.count(2);
@@ -211,16 +209,9 @@ impl<S: Storage> Step<'_, S> {
             return Ok(());
         }
         self.count(REMOVAL);
-        match self.storage.open_upload(&data) {
-            // It has just grown.
-            Ok(writer) if writer.offset().to_string() != size => return Ok(()),
-            Ok(writer) => writer.abort()?,
-            // There are no bytes: a crash came before they were stored, or after they became a blob.
-            Err(Error::NotFound) => {}
-            Err(Error::Busy) => return Ok(()),
-            Err(error) => return Err(error),
+        if !remove(self.storage, name, id, &size)? {
+            return Ok(());
         }
-        self.storage.delete_prefix(&layout::upload(name, id))?;
         self.log.push(format!("purged the {what}"));
         Ok(())
     }
@@ -228,6 +219,29 @@ impl<S: Storage> Step<'_, S> {
     fn count(&self, calls: u32) {
         self.left.set(self.left.get().saturating_sub(calls));
     }
+}
+
+/// Whether an upload was started so long ago, by its date. One without a valid date never was.
+pub fn is_older(started_at: &str, now: u64, age: Duration) -> bool {
+    let oldest = clock::rfc3339(now.saturating_sub(age.as_secs()));
+    // Dates of this form can be compared as text.
+    clock::is_rfc3339(started_at) && *started_at < *oldest
+}
+
+/// Removes an upload, unless it is held by a writer or has no longer the size that it was found with. Returns whether it
+/// did.
+pub fn remove<S: Storage>(storage: &S, name: &Name, id: &str, size: &str) -> Result<bool> {
+    match storage.open_upload(&layout::upload_data(name, id)) {
+        // It has just grown.
+        Ok(writer) if writer.offset().to_string() != size => return Ok(false),
+        Ok(writer) => writer.abort()?,
+        // There are no bytes: a crash came before they were stored, or after they became a blob.
+        Err(Error::NotFound) => {}
+        Err(Error::Busy) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    storage.delete_prefix(&layout::upload(name, id))?;
+    Ok(true)
 }
 
 #[cfg(test)]

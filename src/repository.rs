@@ -96,6 +96,25 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(())
     }
 
+    /// Whether stored content is there, by its canonical digest.
+    pub fn has_content(&self, canonical: &Digest) -> Result<bool> {
+        Ok(self.blob_by_digest(canonical)?.is_some())
+    }
+
+    /// Whether the repository has all of the links that [`link_blob`](Self::link_blob) makes.
+    pub fn has_links(&self, digest: &Digest, canonical: &Digest) -> Result<bool> {
+        let mut keys = vec![layout::layer_link(self.name, canonical)];
+        if digest != canonical {
+            keys.extend([layout::alias(digest), layout::layer_link(self.name, digest)]);
+        }
+        for key in keys {
+            if self.link(&key)?.as_ref() != Some(canonical) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Finds a manifest that the repository has, and its digest: the requested one, or the one that
     /// the tag points to.
     pub fn manifest(&self, reference: &Reference) -> Result<Option<(Digest, Blob)>> {
@@ -164,7 +183,8 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Stores a manifest under its digest, which is that of the content.
     ///
-    /// The order of the writes is the content, the link from its subject, the revision: the manifest becomes visible last.
+    /// The order of the writes is the content, the link from its subject, the revision: the manifest becomes visible last,
+    /// and then its tags.
     pub fn put_manifest(
         &self,
         content: &[u8],
@@ -182,6 +202,28 @@ impl<'a, S: Storage> Repository<'a, S> {
             self.storage.set(&layout::revision_link(self.name, digest), link)?;
         }
         Ok(())
+    }
+
+    /// Whether a manifest is there under both of its digests, as [`put_manifest`](Self::put_manifest) stores it.
+    pub fn has_all_of_manifest(&self, digest: &Digest, canonical: &Digest) -> Result<bool> {
+        Ok(self.has_manifest(canonical)? && (digest == canonical || self.has_manifest(digest)?))
+    }
+
+    /// Takes back a manifest that was stored a moment ago. The content stays until garbage collection.
+    pub fn take_back_manifest(
+        &self,
+        digest: &Digest,
+        canonical: &Digest,
+        subject: Option<&Digest>,
+    ) -> Result<()> {
+        self.storage.delete(&layout::revision_link(self.name, canonical))?;
+        if digest != canonical {
+            self.storage.delete(&layout::revision_link(self.name, digest))?;
+        }
+        match subject {
+            Some(subject) => self.storage.delete(&layout::referrer_link(self.name, subject, digest)),
+            None => Ok(()),
+        }
     }
 
     /// Removes a blob from the repository, under all its digests. Other repositories keep it.

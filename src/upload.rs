@@ -3,7 +3,9 @@
 use uuid::Uuid;
 
 use crate::clock;
+use crate::garbage::outside::{Outside as _, System};
 use crate::layout;
+use crate::push;
 use crate::repository::Repository;
 use crate::upload_proof::{self as proof, Proof};
 use lighter_hash::{Algorithm, Digest, Hasher};
@@ -28,6 +30,8 @@ pub enum Error {
     },
     /// The content does not match the digest. The upload has ended.
     WrongDigest,
+    /// The content was removed as garbage while it was published again. The upload has ended.
+    Collected,
     /// The body broke off, with a text for the log. What arrived is kept.
     Broken(String),
     /// Storage has failed.
@@ -215,10 +219,12 @@ impl<'a, S: Storage> Upload<'a, S> {
             return Err(Error::WrongDigest);
         };
         let (storage, name) = (self.repository.storage(), self.repository.name());
+        let since = System.now();
         self.writer.commit(&layout::blob(canonical))?;
-        // Last, because it makes the blob visible.
-        self.repository.link_blob(digest, canonical)?;
-        Ok(storage.delete_prefix(&layout::upload(name, &self.id))?)
+        // After the content, because it makes the blob visible.
+        let is_there = push::blob(self.repository, &System, since, digest, canonical)?;
+        storage.delete_prefix(&layout::upload(name, &self.id))?;
+        if is_there { Ok(()) } else { Err(Error::Collected) }
     }
 
     /// Ends the upload.

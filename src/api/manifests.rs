@@ -1,17 +1,19 @@
 //! `/v2/<name>/manifests/<reference>`.
 
 use super::parse_digest;
-use crate::config::{Config, Validation};
+use crate::config::Config;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
+use crate::garbage::outside::System;
 use crate::http::{Method, Request, Response};
-use crate::inventory::{self, Inventory, Missing};
+use crate::inventory::Missing;
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
+use crate::push::{self, Pushed};
 use crate::repository::{Deletion, Reference, Repository};
 use crate::route::Path;
 use lighter_hash::{Algorithm, Digest};
-use lighter_storage::{self as storage, Storage, Stream};
+use lighter_storage::{Storage, Stream};
 
 /// What a push to an immutable tag is told.
 const STAYS: &str = "it names another manifest, and stays with it; push under another tag";
@@ -70,7 +72,6 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
             return Err(Error::new(Code::DigestInvalid, "the manifest does not match the digest"));
         }
     };
-    let content_type = request.header("content-type");
     let is_fixed = |tag: &str| is_immutable(repository, tag, call.config);
     for tag in &tags {
         // Before anything is stored, and before an old client is told that its second attempt has the wrong type.
@@ -78,17 +79,20 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
             return Err(immutable(tag, STAYS));
         }
     }
-    let manifest =
-        Manifest::parse(&content, content_type).map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
-    let named = take_stock(repository, &manifest, call.config.validation)?;
-    if !named.missing.is_empty() {
-        let missing = named.missing.into_iter().map(missing).collect();
+    let manifest = Manifest::parse(&content, request.header("content-type"))
+        .map_err(|wrong| Error::new(Code::ManifestInvalid, wrong))?;
+    let pushed = Pushed {
+        content: &content,
+        digest: &digest,
+        canonical: &canonical,
+        manifest: &manifest,
+        validation: call.config.validation,
+    };
+    let missing_content = push::manifest(repository, &System, &pushed)?;
+    if !missing_content.is_empty() {
+        let missing = missing_content.into_iter().map(missing).collect();
         return Err(Error::many(Code::ManifestBlobUnknown, missing));
     }
-    if !named.has_some {
-        repository.keep_layers()?;
-    }
-    repository.put_manifest(&content, &digest, &canonical, manifest.subject.as_ref())?;
     for tag in &tags {
         if !is_fixed(tag) {
             repository.move_tag(tag, &digest)?;
@@ -175,21 +179,6 @@ fn receive(request: &mut Request) -> Result<Vec<u8>> {
         }
     }
     Ok(content)
-}
-
-/// Looks for the content that a manifest names, as far as the configuration requires it.
-fn take_stock<S: Storage>(
-    repository: &Repository<S>,
-    manifest: &Manifest,
-    validation: Validation,
-) -> storage::Result<Inventory> {
-    if validation.images && !manifest.blobs.is_empty() {
-        return inventory::heal_and_find_blobs(repository, manifest);
-    }
-    if validation.indexes && !manifest.entries.is_empty() {
-        return inventory::heal_and_find_entries(repository, manifest);
-    }
-    Ok(Inventory::default())
 }
 
 fn missing(missing: Missing) -> Detail {

@@ -131,6 +131,10 @@ impl<'a, S: Storage> Session<'a, S> {
                 let detail = "the content does not match the digest; the upload is cancelled";
                 Error::new(Code::DigestInvalid, detail)
             }
+            upload::Error::Collected => {
+                let detail = "the blob was just removed, as one that nothing referred to; send it again";
+                Error::new(Code::Unavailable, detail).with_header("Retry-After", "1")
+            }
             upload::Error::Broken(source) => {
                 let detail = "the body broke off; ask for the upload's status to continue";
                 Error::new(Code::BlobUploadInvalid, detail).with_source(source)

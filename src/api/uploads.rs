@@ -5,9 +5,11 @@ use super::{blobs, parse_digest};
 use crate::auth::Action;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
+use crate::garbage::outside::{Outside as _, System};
 use crate::http::range::Chunk;
 use crate::http::{Method, Request, Response};
 use crate::name::Name;
+use crate::push;
 use crate::repository::Repository;
 use crate::route::Path;
 use crate::upload::{self, Upload};
@@ -160,6 +162,7 @@ fn mount<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Optio
     let Some(digest) = request.query.get("mount").and_then(|digest| Digest::parse(digest).ok()) else {
         return Ok(None);
     };
+    let since = System.now();
     let found = match request.query.get("from").map(Name::parse) {
         Some(Ok(from)) if caller.may(Action::Pull, from.as_str()) => repository.other(&from).blob(&digest)?,
         // Without access control, the blob of any repository will do.
@@ -167,8 +170,8 @@ fn mount<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Optio
         _ => None,
     };
     let Some(blob) = found else { return Ok(None) };
-    repository.link_blob(&digest, &blob.canonical)?;
-    Ok(Some(created(repository, call, &digest)))
+    let is_mounted = push::blob(repository, &System, since, &digest, &blob.canonical)?;
+    Ok(is_mounted.then(|| created(repository, call, &digest)))
 }
 
 /// The answer to a request that created a blob.

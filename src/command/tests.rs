@@ -109,7 +109,8 @@ fn push_manifest(storage: &Memory, repository: &str, tag: &str, manifest: &str) 
     let digest = sha256(manifest.as_bytes());
     let name = name(repository);
     let repository = Repository::new(storage, &name);
-    repository.put_manifest(manifest.as_bytes(), &digest, &digest, None, &[tag.to_owned()]).unwrap();
+    repository.put_manifest(manifest.as_bytes(), &digest, &digest, None).unwrap();
+    repository.move_tag(tag, &digest).unwrap();
     digest
 }
 

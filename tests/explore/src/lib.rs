@@ -75,6 +75,7 @@ pub struct Scenario<'a, W: World, T> {
     jump_count: u32,
     may_jump: Box<MayJump<W>>,
     switches: Option<u32>,
+    looks_are_free: bool,
     waits: u32,
 }
 
@@ -115,6 +116,7 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
             jump_count: 0,
             may_jump: Box::new(|_| true),
             switches: None,
+            looks_are_free: false,
             waits: u32::MAX,
         }
     }
@@ -160,6 +162,13 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
     #[must_use]
     pub fn switches(mut self, at_most: u32) -> Self {
         self.switches = Some(at_most);
+        self
+    }
+
+    /// Takes a look at a clock that stands still for no interruption of the others: for actors that look often.
+    #[must_use]
+    pub fn free_looks(mut self) -> Self {
+        self.looks_are_free = true;
         self
     }
 
@@ -418,7 +427,9 @@ impl<'a, W: World, T: Clone + Debug> Scenario<'a, W, T> {
                     Next::Event(Event::Now) => Reply::Now(state.time),
                     _ => Reply::Paused,
                 };
-                if let Some((last, switches)) = &mut state.last {
+                let is_look = matches!(node.next, Next::Event(Event::Now)) && from.jumps == 0;
+                let is_seen = !(is_look && self.looks_are_free);
+                if let (Some((last, switches)), true) = (&mut state.last, is_seen) {
                     let is_other = *last != number && *last != usize::MAX;
                     *switches += u32::from(is_other && self.can_go_on(from, *last));
                     *last = number;

@@ -1,0 +1,80 @@
+//! How far a walk is through what every repository has.
+
+use crate::layout;
+use crate::name::Name;
+use crate::repositories;
+use lighter_hash::Algorithm;
+use lighter_storage::{Result, Storage};
+
+/// How many names are listed at a time.
+const LISTED: u32 = 64;
+
+/// A place in the walk. The first one has an empty repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The repository, or where else names are listed.
+    pub(super) repository: String,
+    /// Whether this is about the second part of the repository: the digests by SHA-512.
+    pub(super) is_second: bool,
+    /// The last name that was listed.
+    pub(super) after: Option<String>,
+    /// Whether that was the last one of this part.
+    pub(super) is_end: bool,
+}
+
+/// Names in a part of a repository.
+pub(super) struct Page {
+    /// The repository.
+    pub(super) name: Name,
+    /// By which algorithm these are digests, if they are.
+    pub(super) algorithm: Algorithm,
+    /// The names.
+    pub(super) names: Vec<String>,
+    /// Whether these are the first ones of the repository.
+    pub(super) is_first: bool,
+}
+
+impl Place {
+    /// Goes on by one listing, under a prefix of each repository, and in those of both algorithms if there are two.
+    /// Returns `None` at the end.
+    pub(super) fn page<S: Storage>(
+        &mut self,
+        storage: &S,
+        prefix: impl Fn(&Name, Algorithm) -> String,
+        has_second: bool,
+    ) -> Result<Option<Page>> {
+        let mut is_first = false;
+        if self.repository.is_empty() || self.is_end && (self.is_second || !has_second) {
+            let Some(next) = repositories::after(storage, &self.repository, &mut || {})? else { return Ok(None) };
+            *self = Self { repository: next.to_string(), ..Self::default() };
+            is_first = true;
+        } else if self.is_end {
+            *self = Self { repository: self.repository.clone(), is_second: true, ..Self::default() };
+        }
+        let Ok(name) = Name::parse(&self.repository) else { return Ok(None) };
+        let algorithm = if self.is_second { Algorithm::Sha512 } else { Algorithm::Sha256 };
+        let names = self.list(storage, &prefix(&name, algorithm))?;
+        Ok(Some(Page { name, algorithm, names, is_first }))
+    }
+
+    /// Goes on by one listing among the aliases. Returns the prefix and the names under it, or `None` at the end.
+    pub(super) fn aliases<S: Storage>(&mut self, storage: &S) -> Result<Option<(String, Vec<String>)>> {
+        if self.repository.is_empty() || self.is_end {
+            let after = Some(self.repository.as_str()).filter(|shard| !shard.is_empty());
+            let Some(shard) = storage.list(layout::ALIASES, after, 1)?.pop() else { return Ok(None) };
+            *self = Self { repository: shard, ..Self::default() };
+        }
+        let prefix = format!("{}/{}", layout::ALIASES, self.repository);
+        let names = self.list(storage, &prefix)?;
+        Ok(Some((prefix, names)))
+    }
+
+    fn list<S: Storage>(&mut self, storage: &S, prefix: &str) -> Result<Vec<String>> {
+        let names = storage.list(prefix, self.after.as_deref(), LISTED)?;
+        self.is_end = names.len() < LISTED as usize;
+        if let Some(last) = names.last() {
+            self.after = Some(last.clone());
+        }
+        Ok(names)
+    }
+}

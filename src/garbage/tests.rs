@@ -1,0 +1,7 @@
+//! Collections over storage in memory: in every order with other requests, and over all kinds of stores.
+
+mod explored;
+mod found;
+mod steps;
+mod stores;
+mod world;
