@@ -103,9 +103,9 @@ impl<D: Disk> Step<'_, D> {
     /// Removes a directory if it is empty. Returns whether it goes.
     fn directory(&mut self, name: &str, seen: &Seen) -> Result<bool> {
         let path = self.root.below(name);
-        let is_empty = !seen.stays && !(self.dry_run && seen.in_part);
+        let may_stay = seen.stays || self.dry_run && seen.in_part;
         // What went was old, and to remove it has made the directory look young.
-        if !is_empty || !seen.went && self.size_if_old(&path)?.is_none() {
+        if may_stay || !seen.went && self.size_if_old(&path)?.is_none() {
             return Ok(false);
         }
         self.remove(&path, 0, |disk, path| disk.remove_directory(path))
