@@ -108,7 +108,7 @@ fn a_request_costs_so_many_storage_calls() {
 fn an_immutable_tag_costs_so_many_storage_calls() {
     let mut bench = with_image();
     bench.config.immutable_tags = ImmutableTags::parse("*:*,!*:v2").unwrap();
-    let mut cost = |method: Method, target: &str| bench.cost(method, target, manifest().as_bytes());
+    let cost = |method: Method, target: &str| bench.cost(method, target, manifest().as_bytes());
     let first = cost(Put, "/v2/a/manifests/v3");
     assert_eq!(first, (201, "get get stat get stat put set create set".to_owned()));
     let again = cost(Put, "/v2/a/manifests/v3");
