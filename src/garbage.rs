@@ -16,6 +16,7 @@ mod progress;
 mod referenced;
 pub mod references;
 mod report;
+mod search;
 pub mod settle;
 
 pub use self::collection::Collection;

@@ -66,7 +66,7 @@ impl<S: Storage, O: Outside> Collection<'_, S, O> {
             return Ok(false);
         }
         let (mut batch, mut is_first) = (batch.into_iter(), true);
-        while let Some(removal) = batch.next() {
+        for removal in batch.by_ref() {
             if self.referenced.covers(&removal.id) && !self.referenced.has(&removal.id) {
                 let info = self.storage.stat(&layout::blob(&removal.canonical))?;
                 if mark.is_late(&self.outside) {
