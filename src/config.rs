@@ -29,6 +29,8 @@ pub struct Config {
     pub purging: Option<Purging>,
     /// Which content of a manifest must exist when it is pushed.
     pub validation: Validation,
+    /// Whether there are pages for people.
+    pub pages: bool,
     /// The format of the access log, if there is one.
     pub access_log: Option<Format>,
     /// Access control. Without it, every caller may do everything.
@@ -90,10 +92,11 @@ const PURGING_AGE: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE";
 const PURGING_DRY_RUN: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_DRYRUN";
 const PURGING_ENABLED: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED";
 const PURGING_INTERVAL: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL";
+const UI_ENABLED: &str = "REGISTRY_UI_ENABLED";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     HTTP_HOST,
     HTTP_PREFIX,
     HTTP_RELATIVE_URLS,
@@ -106,6 +109,7 @@ const NAMES: [&str; 14] = [
     PURGING_DRY_RUN,
     PURGING_ENABLED,
     PURGING_INTERVAL,
+    UI_ENABLED,
     VALIDATION_DISABLED,
     VALIDATION_PLATFORMS,
 ];
@@ -120,6 +124,7 @@ impl Default for Config {
             read_only: false,
             purging: Some(Purging::default()),
             validation: Validation::default(),
+            pages: true,
             access_log: Some(Format::Text),
             auth: None,
             notices: Vec::new(),
@@ -170,6 +175,7 @@ impl Config {
             read_only: flag(settings, READ_ONLY, false)?,
             purging: purging(settings)?,
             validation: validation(settings)?,
+            pages: flag(settings, UI_ENABLED, true)?,
             access_log: access_log(settings)?,
             auth,
             notices,
@@ -332,6 +338,7 @@ mod tests {
             (PURGING_DRY_RUN, "perhaps"),
             (VALIDATION_PLATFORMS, "some"),
             (HTTP_RELATIVE_URLS, "maybe"),
+            (UI_ENABLED, "0"),
         ] {
             assert!(config(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");
         }

@@ -14,6 +14,8 @@ pub struct Blob {
     pub canonical: Digest,
     /// The content's size in bytes.
     pub size: u64,
+    /// How many seconds ago the content was last pushed, to any repository, if the storage knows.
+    pub age: Option<u64>,
 }
 
 /// The reference by which a manifest is requested.
@@ -67,10 +69,10 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Finds content by its canonical digest.
     fn blob_by_digest(&self, canonical: &Digest) -> Result<Option<Blob>> {
-        let size = self.storage.stat(&layout::blob(canonical))?.map(|info| info.size);
+        let info = self.storage.stat(&layout::blob(canonical))?;
         // A crash may have left the content without its bytes.
-        let size = size.filter(|size| *size > 0 || *canonical == Digest::of(Algorithm::Sha256, &[]));
-        Ok(size.map(|size| Blob { canonical: canonical.clone(), size }))
+        let info = info.filter(|info| info.size > 0 || *canonical == Digest::of(Algorithm::Sha256, &[]));
+        Ok(info.map(|info| Blob { canonical: canonical.clone(), size: info.size, age: info.age }))
     }
 
     /// Links a stored blob to the repository.
@@ -137,6 +139,11 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// Whether the repository has a manifest.
     pub fn has_manifest(&self, digest: &Digest) -> Result<bool> {
         Ok(self.resolve(&layout::revision_link(self.name, digest))?.is_some())
+    }
+
+    /// Whether the repository lists a manifest, whose content may be lost.
+    pub fn has_link(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.link(&layout::revision_link(self.name, digest))?.is_some())
     }
 
     /// Makes `_layers` exist, which distribution's collector needs to recognise the repository. It is called when the first
@@ -257,6 +264,11 @@ impl<'a, S: Storage> Repository<'a, S> {
                 return Ok(tags);
             }
         }
+    }
+
+    /// Returns the digest that a tag names, whether or not there is such a manifest.
+    pub fn named_by(&self, tag: &str) -> Result<Option<Digest>> {
+        self.link(&layout::tag_link(self.name, tag))
     }
 
     /// Whether anything was ever pushed to the repository, and not only to one below it.

@@ -10,6 +10,7 @@ use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::repository::{Reference, Repository};
 use crate::route::Path;
+use crate::ui::frame::harmless;
 use lighter_hash::{Algorithm, Digest};
 use lighter_storage::{self as storage, Storage, Stream};
 
@@ -47,7 +48,8 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
         return Ok(headers(304));
     }
     let content = repository.read_manifest(&blob)?.ok_or_else(|| unknown(requested))?;
-    Ok(headers(200).with_bytes(&media_type_of(&content), content))
+    let media_type = media_type_of(&content);
+    Ok(headers(200).with_headers(harmless(&media_type)).with_bytes(&media_type, content))
 }
 
 /// `PUT`: stores a manifest whose blobs the repository has (OCI Distribution Spec, end-7a), under a tag, or by
@@ -101,7 +103,7 @@ fn unknown(requested: &str) -> Error {
 }
 
 /// Reads a reference from a path.
-fn reference(text: &str) -> Result<Reference> {
+pub(super) fn reference(text: &str) -> Result<Reference> {
     if text.contains(':') {
         parse_digest(text).map(Reference::Digest)
     } else {
