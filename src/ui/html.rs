@@ -15,12 +15,14 @@ pub struct Html(String);
 
 impl Html {
     /// Writes markup.
+    #[inline(never)] // once, and not at each of its hundreds of uses
     pub fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
     /// Writes text, between tags or in an attribute that is quoted.
+    #[inline(never)]
     pub fn text(&mut self, text: &str) -> &mut Self {
         text.chars().for_each(|c| self.char(c));
         self
@@ -39,6 +41,7 @@ impl Html {
     }
 
     /// Writes the first `max` characters of text, and a sign that there are more.
+    #[inline(never)]
     pub fn cut(&mut self, text: &str, max: usize) -> &mut Self {
         match text.char_indices().nth(max) {
             None => self.text(text),
@@ -47,11 +50,13 @@ impl Html {
     }
 
     /// Writes a number.
+    #[inline(never)]
     pub fn number(&mut self, number: u64) -> &mut Self {
         self.text(&number.to_string())
     }
 
     /// Writes the opening tag of a link. Links lead only to other pages of the registry.
+    #[inline(never)]
     pub fn link(&mut self, link: &Link) -> &mut Self {
         self.raw("<a href=\"").text(link.as_str()).raw("\">")
     }

@@ -142,7 +142,7 @@ pub fn tags_of<S: Storage>(
             tags.push(tag);
         }
     }
-    tags.sort_unstable_by(|one, other| newest_first(one, other));
+    newest_first(&mut tags);
     Ok((tags, are_more))
 }
 

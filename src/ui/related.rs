@@ -75,7 +75,7 @@ fn list<S: Storage>(
             continue;
         }
         shown += 1;
-        html.raw("<li><span class=\"kind\">").text(parts.kind.name).raw("</span> ");
+        html.raw("<li><div class=\"about\"><span class=\"kind\">").text(parts.kind.name).raw("</span> ");
         content_link(html, site, name, digest);
         html.raw(" ");
         units::size(html, parts.size());
@@ -83,8 +83,9 @@ fn list<S: Storage>(
             html.raw(" <bdi>").cut(&created, 40).raw("</bdi>");
         }
         if !parts.artifact_type.is_empty() {
-            html.raw(" <bdi class=\"type\">").cut(&parts.artifact_type, 100).raw("</bdi>");
+            html.raw(" <bdi>").cut(&parts.artifact_type, 100).raw("</bdi>");
         }
+        html.raw("</div>");
         let first = parts.layers.first().map(|layer| Part::read(layer)).filter(|_| with_json < JSON_MAX);
         if let Some(first) = first
             && let Some(json) = small_json(repository, &first)?
@@ -101,8 +102,8 @@ fn list<S: Storage>(
         let tag = [subject.algorithm().as_str(), "-", subject.hex(), end].concat();
         if repository.named_by(&tag)?.is_some() {
             shown += 1;
-            html.raw("<li><span class=\"kind\">").raw(what).raw("</span> ");
-            html.link(&site.links.content(name, &tag)).raw("by its tag</a></li>");
+            html.raw("<li><div class=\"about\"><span class=\"kind\">").raw(what).raw("</span> ");
+            html.link(&site.links.content(name, &tag)).raw("by its tag</a></div></li>");
         }
     }
     Ok(shown > 0)

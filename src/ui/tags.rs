@@ -44,7 +44,7 @@ pub fn show<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Re
     let wanted_lower = wanted.to_ascii_lowercase();
     let fits = |tag: &String| is_tag(tag) && tag.to_ascii_lowercase().contains(&wanted_lower);
     let mut tags: Vec<String> = names.into_iter().filter(fits).collect();
-    tags.sort_unstable_by(|one, other| newest_first(one, other));
+    newest_first(&mut tags);
 
     let mut html = site.begin(name.as_str());
     way(&mut html, &site, name);
@@ -175,9 +175,14 @@ pub fn short_digest(html: &mut Html, digest: &Digest) {
     html.text(digest.hex().get(..12).unwrap_or_default()).raw("</code>");
 }
 
+/// Puts tags into the order of a page.
+pub fn newest_first(tags: &mut [String]) {
+    tags.sort_unstable_by(|one, other| order(one, other));
+}
+
 /// The order of tags on a page: `latest`, then versions from the highest one down, and last the tags by which tools
 /// find what refers to a digest.
-pub fn newest_first(one: &str, other: &str) -> Ordering {
+fn order(one: &str, other: &str) -> Ordering {
     let class = |tag: &str| match tag {
         "latest" => 0,
         tag if tag.starts_with("sha256-") => 2,
@@ -222,7 +227,7 @@ mod tests {
     fn versions_are_in_their_order() {
         let mut tags =
             ["1.9", "1.10", "sha256-ab.sig", "1.10.1", "edge", "latest", "2", "1.9-rc1", "007", "7"];
-        tags.sort_unstable_by(|one, other| newest_first(one, other));
+        tags.sort_unstable_by(|one, other| order(one, other));
         assert_eq!(
             tags,
             ["latest", "edge", "7", "007", "2", "1.10.1", "1.10", "1.9-rc1", "1.9", "sha256-ab.sig"]
