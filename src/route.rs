@@ -77,7 +77,8 @@ impl Path {
                 Some(Route { name: Some(name), last })
             }
             Self::Page => {
-                let name = Some(path.page).filter(|page| !page.is_empty() && !page.contains(SIGNS));
+                let is_name = |page: &&str| !page.is_empty() && !page.ends_with('/') && !page.contains(SIGNS);
+                let name = Some(path.page).filter(is_name);
                 name.map(|name| Route { name: Some(name), last: "" })
             }
             Self::PageOf(what) => {

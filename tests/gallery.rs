@@ -71,9 +71,11 @@ fn platforms(server: &Server, repository: &str, version: &str, tags: &[&str], se
         entries.push(entry);
     }
     let statement = json!({ "_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://slsa.dev/provenance/v0.2", "subject": entries[0]["digest"] });
-    let statement = blob(server, repository, "application/vnd.in-toto+json", statement.to_string().as_bytes());
+    let statement =
+        blob(server, repository, "application/vnd.in-toto+json", statement.to_string().as_bytes());
     let config = blob(server, repository, CONFIG, br#"{"architecture":"unknown","os":"unknown"}"#);
-    let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [statement] });
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [statement] });
     let mut attestation = push(server, repository, "", &manifest);
     attestation["platform"] = json!({ "os": "unknown", "architecture": "unknown" });
     attestation["annotations"] = json!({
@@ -114,7 +116,8 @@ pub(crate) fn fill(server: &Server) {
         "packages": [{ "name": "busybox", "versionInfo": "1.37.0" }, { "name": "ca-certificates", "versionInfo": "20260101" }],
     });
     refer(server, "team/app", &newest, "application/spdx+json", &sbom);
-    let bundle = json!({ "verificationMaterial": { "tlogEntries": [] }, "dsseEnvelope": { "payload": "eyJ9" } });
+    let bundle =
+        json!({ "verificationMaterial": { "tlogEntries": [] }, "dsseEnvelope": { "payload": "eyJ9" } });
     refer(server, "team/app", &newest, "application/vnd.dev.sigstore.bundle.v0.3+json", &bundle);
     for (seed, repository, tag) in [
         (50, "library/alpine", "3.22"),
@@ -130,14 +133,25 @@ pub(crate) fn fill(server: &Server) {
     }
     for version in ["0.4.0", "0.4.1"] {
         let chart = json!({ "name": "app", "version": version, "apiVersion": "v2", "appVersion": "1.10.0", "description": "The app and its worker" });
-        let config =
-            blob(server, "charts/app", "application/vnd.cncf.helm.config.v1+json", chart.to_string().as_bytes());
+        let config = blob(
+            server,
+            "charts/app",
+            "application/vnd.cncf.helm.config.v1+json",
+            chart.to_string().as_bytes(),
+        );
         let content = noise(7, 14_211).into_bytes();
-        let layer = blob(server, "charts/app", "application/vnd.cncf.helm.chart.content.v1.tar+gzip", &content);
-        push(server, "charts/app", version, &json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] }));
+        let layer =
+            blob(server, "charts/app", "application/vnd.cncf.helm.chart.content.v1.tar+gzip", &content);
+        push(
+            server,
+            "charts/app",
+            version,
+            &json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] }),
+        );
     }
     let empty = blob(server, "notes/handbook", "application/vnd.oci.empty.v1+json", b"{}");
-    let mut file = blob(server, "notes/handbook", "application/json", br#"{"title":"Handbook","chapters":[1,2,3]}"#);
+    let mut file =
+        blob(server, "notes/handbook", "application/json", br#"{"title":"Handbook","chapters":[1,2,3]}"#);
     file["annotations"] = json!({ "org.opencontainers.image.title": "index.json" });
     push(
         server,

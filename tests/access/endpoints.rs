@@ -11,6 +11,7 @@ use crate::client::Response;
 use crate::content::sha256;
 use crate::images::MANIFEST;
 use crate::manifests::image;
+use crate::pages::form;
 use crate::server::{SECRET, Server};
 use crate::tables::rows;
 
@@ -52,13 +53,19 @@ fn ask(
         "DELETE" => sha256(number.to_string().as_bytes()),
         _ => sha256(b"hello"),
     };
-    let tag = if method == "DELETE" { format!("v{number}") } else { "v1".to_owned() };
+    let tag = if matches!(method, "DELETE" | "POST") { format!("v{number}") } else { "v1".to_owned() };
     let target = target.replace("<digest>", &blob).replace("<reference>", &tag);
     match (method, row) {
         (_, "/v2/<name>/blobs/uploads/<uuid>") => {
             let started = owner.send("POST", &format!("/v2/{repository}/blobs/uploads/"));
             let request = caller.request(method, &started.completed_by(&sha256(b"abc")));
             request.body(if matches!(method, "PATCH" | "PUT") { "abc" } else { "" }).send()
+        }
+        // The form is bound to the caller, so one that was made for somebody else shows nothing.
+        ("POST", "/ui/<name>:<reference>/delete") => {
+            let page = caller.send("GET", &target);
+            let body = if page.status() == "200 OK" { form(&page) } else { String::new() };
+            caller.request(method, &target).body(body).send()
         }
         ("PUT", _) => caller.request(method, &target).header("Content-Type", MANIFEST).body(image()).send(),
         _ => caller.send(method, &target),

@@ -93,7 +93,10 @@ fn check_headers(response: &Response) {
         assert_eq!(response.header(name), Some(value));
     }
     let policy = response.header("Content-Security-Policy").unwrap();
-    assert!(policy.starts_with("default-src 'none';") && policy.ends_with("frame-ancestors 'none'"), "{policy}");
+    assert!(
+        policy.starts_with("default-src 'none';") && policy.ends_with("frame-ancestors 'none'"),
+        "{policy}"
+    );
     assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{policy}");
 }
 
@@ -214,7 +217,7 @@ fn no_text_of_an_image_becomes_a_part_of_a_page() {
 fn a_text_of_a_megabyte_is_cut() {
     for attack in ["a", "<", "\u{202e}", "\""] {
         let bench = Bench::new();
-        for target in hostile(&bench, &attack.repeat(200_000 / attack.len())) {
+        for target in hostile(&bench, &attack.repeat(100_000 / attack.len())) {
             if !target.contains('=') {
                 let page = bench.page(&target);
                 assert!(page.len() < 1_000_000, "{target}: {}", page.len());
@@ -273,9 +276,7 @@ fn a_page_is_bounded() {
     let bench = Bench::new();
     let mut config = bench.blob(b"{\"os\":\"linux\",\"architecture\":\"amd64\"}");
     config["mediaType"] = json!(CONFIG_TYPE);
-    let image = |n: usize| {
-        json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [], "annotations": { "n": n.to_string() } })
-    };
+    let image = |n: usize| json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [], "annotations": { "n": n.to_string() } });
     let entries: Vec<Value> = (0..500)
         .map(|n| {
             let mut entry = bench.push("", &image(n));
@@ -325,7 +326,8 @@ fn a_page_is_bounded() {
 fn a_huge_config_or_manifest_is_read_within_bounds() {
     let bench = Bench::new();
     let many = |n: usize| {
-        let object: Value = (0..n).map(|n| (format!("k{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
+        let object: Value =
+            (0..n).map(|n| (format!("k{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
         object
     };
     let list: Vec<Value> = (0..60_000).map(|n| json!({ "created_by": format!("RUN {n}") })).collect();
@@ -362,7 +364,16 @@ fn repositories_are_a_tree() {
     };
     assert_eq!(
         tree("/ui/"),
-        ["/ui/a", "/ui/a/b", "/ui/?in=a%2Fc", "/ui/a/c/d", "/ui/a-b", "/ui/?in=z", "/ui/?in=z%2Fy", "/ui/z/y/x"]
+        [
+            "/ui/a",
+            "/ui/a/b",
+            "/ui/?in=a%2Fc",
+            "/ui/a/c/d",
+            "/ui/a-b",
+            "/ui/?in=z",
+            "/ui/?in=z%2Fy",
+            "/ui/z/y/x"
+        ]
     );
     assert_eq!(tree("/ui/?in=a"), ["/ui/a", "/ui/a/b", "/ui/?in=a%2Fc", "/ui/a/c/d"]);
     assert_eq!(tree("/ui/?q=C"), ["/ui/?in=a", "/ui/?in=a%2Fc", "/ui/a/c/d"]);
@@ -383,12 +394,16 @@ fn only_browsers_are_led_to_the_pages() {
     assert_eq!((plain.status, plain.body.length()), (200, 0));
     for target in ["/ui/", "/ui/a", "/ui/a:v1", "/ui/_style.css", "/ui/a:v1/delete"] {
         let refused = bench.ask(Get, target, &accept, "");
-        assert_eq!((refused.status, refused.header("Content-Type")), (404, Some("application/json")), "{target}");
+        assert_eq!(
+            (refused.status, refused.header("Content-Type")),
+            (404, Some("application/json")),
+            "{target}"
+        );
     }
     bench.config.pages = true;
     bench.config.prefix = "/p".to_owned();
     let page = text(bench.ask(Get, "/p/ui/a:v1", &[], ""));
-    assert!(page.contains("href=\"/p/ui/_style.css\"") && page.contains("docker pull r.example.com/a:v1"));
+    assert!(page.contains("href=\"/p/ui/_style.css\"") && page.contains("oras pull r.example.com/a:v1"));
     assert!(!page.contains("\"/ui/"), "{page}");
 }
 
@@ -465,8 +480,11 @@ fn where_nothing_may_be_deleted_there_is_no_form() {
 }
 
 /// `ann` and `bob`, with the password `pass`.
-const USERS: &str = "ann:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG\n\
-                     bob:$2y$04$KBEVYEW/IQWzCPDyv/XkmeYLUbIvvXyC0lr7EAYtMhIPkfHIz1IWG";
+fn users() -> Passwords {
+    let hash = bcrypt::hash_with_salt("pass", 4, [7; 16]).unwrap().format_for_version(bcrypt::Version::TwoB);
+    Passwords::parse(&format!("ann:{hash}\nbob:{hash}\n"), &mut Vec::new()).unwrap()
+}
+
 const RULES: &str = r#"{"catalog":["authenticated"],"repositories":{
     "a": {"user:ann":["*"],"user:bob":["pull"]}, "public/*": {"anonymous":["pull"]}, "secret": {"user:ann":["pull"]}}}"#;
 const ANN: (&str, &str) = ("Authorization", "Basic YW5uOnBhc3M=");
@@ -479,8 +497,7 @@ fn a_page_shows_what_its_caller_may_pull() {
         let key = format!("docker/registry/v2/repositories/{name}/_manifests/tags/v1/current/link");
         bench.storage.set(&key, b"sha256:").unwrap();
     }
-    let backend =
-        Backend::Rules(Passwords::parse(USERS, &mut Vec::new()).unwrap(), Rules::parse(RULES).unwrap());
+    let backend = Backend::Rules(users(), Rules::parse(RULES).unwrap());
     bench.config.auth = Some(Auth {
         service: "lighter".into(),
         issuer: "lighter".into(),
