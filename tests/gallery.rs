@@ -87,7 +87,8 @@ fn platforms(server: &Server, repository: &str, version: &str, tags: &[&str], se
         "schemaVersion": 2, "mediaType": INDEX, "manifests": entries,
         "annotations": { "org.opencontainers.image.version": version, "org.opencontainers.image.revision": "6f1c2b7d9a" },
     });
-    tags.iter().map(|tag| push(server, repository, tag, &index)).next_back().unwrap()
+    tags.iter().for_each(|tag| _ = push(server, repository, tag, &index));
+    push(server, repository, "", &index)
 }
 
 /// Lets an artifact of one file refer to a manifest.

@@ -1,6 +1,7 @@
 //! The page about a blob: a layer, a config or a file.
 
 use super::frame::{Site, end};
+use super::html::has;
 use super::parts::Part;
 use super::repositories::way;
 use super::summary::short;
@@ -49,7 +50,7 @@ pub fn show<S: Storage>(
 
 /// Reads what a descriptor names, if that is JSON and small.
 pub fn small_json<S: Storage>(repository: &Repository<S>, named: &Part) -> storage::Result<Option<String>> {
-    let is_json = named.media_type.contains("json") && named.size.is_some_and(|size| size <= SMALL);
+    let is_json = has(&named.media_type, "json") && named.size.is_some_and(|size| size <= SMALL);
     match named.digest.as_ref().filter(|_| is_json) {
         Some(digest) => match repository.blob(digest)? {
             Some(blob) => json(repository, &blob, SMALL),

@@ -160,10 +160,9 @@ fn comes_from_here<S: Storage>(call: &Call<S>) -> bool {
         return site == "same-origin";
     }
     let Some(origin) = call.request.header("origin") else { return true };
-    let host = |url: &str| url.split("://").nth(1).and_then(|rest| rest.split('/').next().map(str::to_owned));
-    let own = location::absolute(call.config, call.request).as_deref().and_then(host);
-    let of_sender = host(origin);
-    of_sender.is_some() && (of_sender == own || of_sender.as_deref() == call.request.authority())
+    let own = location::absolute(call.config, call.request).unwrap_or_default();
+    let (sender, own) = (location::host_of(origin), location::host_of(&own));
+    sender.is_some() && (sender == own || sender == call.request.authority())
 }
 
 fn form<S: Storage>(call: &mut Call<S>) -> Result<Query> {

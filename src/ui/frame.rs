@@ -36,11 +36,10 @@ impl<'a> Site<'a> {
     /// Finds out where a page is shown, and to whom.
     pub fn of<S: Storage>(call: &'a Call<S>) -> Self {
         let url = location::absolute(call.config, call.request).unwrap_or_default();
-        let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
         let auth = call.config.auth.as_ref().filter(|auth| auth.has_token_service());
         Self {
             links: Links { prefix: call.prefix() },
-            host: host.unwrap_or("REGISTRY").to_owned(),
+            host: location::host_of(&url).unwrap_or("REGISTRY").to_owned(),
             user: call.caller.name(),
             can_log_in: auth.is_some() && !call.caller.has_name(),
         }

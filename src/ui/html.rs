@@ -127,6 +127,12 @@ impl Html {
     }
 }
 
+/// Whether a text has a part. The search is large, so it is here once.
+#[inline(never)]
+pub fn has(text: &str, part: &str) -> bool {
+    text.contains(part)
+}
+
 /// Whether a character has no shape of its own and changes how others look: the controls, and the signs that turn the
 /// direction of text.
 fn misleads(c: char) -> bool {

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::blob::small_json;
 use super::frame::Site;
 use super::html::Html;
-use super::kind::is_image_config;
+use super::kind::{Tools, is_image_config};
 use super::manifest::{NAME_SHOWN_MAX, VALUE_MAX, content_link, pairs};
 use super::parts::{Pairs, Part, Parts, platform, text_of};
 use super::summary::short;
@@ -74,7 +74,7 @@ pub fn write<S: Storage>(
                 }
             }
             if let Some(config) = config {
-                html.raw("<section><details><summary>Config</summary>").json(&config);
+                html.raw("<section><details open><summary>Config</summary>").json(&config);
                 html.raw("</details></section>");
             }
         }
@@ -98,7 +98,9 @@ fn layers<S: Storage>(
     if parts.layers.is_empty() && history.is_empty() {
         return;
     }
-    html.raw("<section><h2>Layers</h2><div class=\"wide\"><table><thead><tr><th scope=\"col\">");
+    let is_image = parts.kind.tools == Tools::Image;
+    html.raw(if is_image { "<section><h2>Layers</h2>" } else { "<section><h2>Files</h2>" });
+    html.raw("<div class=\"wide\"><table><thead><tr><th scope=\"col\">");
     html.raw(if history.is_empty() { "What it is" } else { "Made by" });
     html.raw("</th><th scope=\"col\" class=\"number\">Compressed</th><th scope=\"col\">Digest</th></tr></thead><tbody>");
     let mut left = parts.layers.iter();

@@ -26,7 +26,7 @@ const IMAGE_CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 /// The beginnings of types of artifacts, configs and layers, and what has them.
-const KNOWN: [(&str, &str); 22] = [
+const KNOWN: &[(&str, &str)] = &[
     ("application/vnd.cncf.helm.", HELM),
     ("application/vnd.cncf.notary.signature", "Signature (Notation)"),
     ("application/vnd.dev.cosign.artifact.sig", "Signature (cosign)"),
@@ -56,8 +56,8 @@ const HELM: &str = "Helm chart";
 /// The kind that one type stands for, if it is known.
 fn known(media_type: &str) -> Option<Kind> {
     let media_type = media_type.to_ascii_lowercase();
-    let (_, name) = KNOWN.into_iter().find(|(begin, _)| media_type.starts_with(begin))?;
-    let tools = if name == HELM { Tools::Helm } else { Tools::Artifact };
+    let (_, name) = KNOWN.iter().find(|(begin, _)| media_type.starts_with(begin))?;
+    let tools = if *name == HELM { Tools::Helm } else { Tools::Artifact };
     Some(Kind { name, tools })
 }
 

@@ -1,7 +1,7 @@
 //! The list of repositories: a tree by the components of their names, in pages, and a search in it.
 
 use super::frame::{Site, end};
-use super::html::Html;
+use super::html::{Html, has};
 use super::links::HOME;
 use crate::catalog;
 use crate::endpoint::Call;
@@ -84,7 +84,8 @@ fn find<S: Storage>(
     last: Option<&Name>,
 ) -> storage::Result<Found> {
     let below = folder.map(|folder| folder.to_string() + "/");
-    let fits = |name: &str| name.contains(&wanted.to_ascii_lowercase());
+    let wanted = wanted.to_ascii_lowercase();
+    let fits = |name: &str| has(name, &wanted);
     let mut found = Found::default();
     let mut after = last.or(folder).map(Name::to_string);
     let mut compared = 0;

@@ -146,5 +146,6 @@ pub fn short<S: Storage>(repository: &Repository<S>, blob: &Blob, max: u64) -> R
         return Ok(None);
     }
     let content = repository.read_manifest(blob)?;
-    Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
+    let lossy = |content: Vec<u8>| String::from_utf8_lossy(&content).into_owned();
+    Ok(content.map(|content| String::from_utf8(content).unwrap_or_else(|wrong| lossy(wrong.into_bytes()))))
 }

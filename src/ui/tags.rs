@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::frame::{Site, end};
-use super::html::Html;
+use super::html::{Html, has};
 use super::kind;
 use super::links::Link;
 use super::repositories::way;
@@ -42,7 +42,7 @@ pub fn show<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Re
     }
     let beyond = names.last().filter(|_| names.len() == NAMES as usize).cloned();
     let wanted_lower = wanted.to_ascii_lowercase();
-    let fits = |tag: &String| is_tag(tag) && tag.to_ascii_lowercase().contains(&wanted_lower);
+    let fits = |tag: &String| is_tag(tag) && has(&tag.to_ascii_lowercase(), &wanted_lower);
     let mut tags: Vec<String> = names.into_iter().filter(fits).collect();
     newest_first(&mut tags);
 
@@ -175,9 +175,23 @@ pub fn short_digest(html: &mut Html, digest: &Digest) {
     html.text(digest.hex().get(..12).unwrap_or_default()).raw("</code>");
 }
 
-/// Puts tags into the order of a page.
+/// Puts tags into the order of a page. This is Shell's sort: for 10,000 tags it is quick enough, and the one of the
+/// standard library is 4 KB larger.
 pub fn newest_first(tags: &mut [String]) {
-    tags.sort_unstable_by(|one, other| order(one, other));
+    let mut gap = tags.len() / 2;
+    while gap > 0 {
+        for end in gap..tags.len() {
+            let mut at = end;
+            while at >= gap
+                && let (Some(before), Some(tag)) = (tags.get(at - gap), tags.get(at))
+                && order(before, tag) == Ordering::Greater
+            {
+                tags.swap(at - gap, at);
+                at -= gap;
+            }
+        }
+        gap = if gap == 2 { 1 } else { gap * 5 / 11 };
+    }
 }
 
 /// The order of tags on a page: `latest`, then versions from the highest one down, and last the tags by which tools
@@ -232,5 +246,15 @@ mod tests {
             tags,
             ["latest", "edge", "7", "007", "2", "1.10.1", "1.10", "1.9-rc1", "1.9", "sha256-ab.sig"]
         );
+    }
+
+    #[test]
+    fn any_number_of_tags_is_sorted() {
+        for count in [0, 1, 2, 3, 10, 101, 10_000] {
+            // In an order that has nothing to do with theirs.
+            let mut tags: Vec<String> = (0..count).map(|n| format!("v{}", n * 7919 % 10_007)).collect();
+            newest_first(&mut tags);
+            assert!(tags.is_sorted_by(|one, other| order(one, other) == Ordering::Less), "{count}");
+        }
     }
 }

@@ -23,8 +23,10 @@ use lighter_storage::{Memory, Stream};
 const REQUESTS_MAX: usize = 24;
 
 /// Parts that requests are made of, besides any text: what is nearly right goes deeper than noise.
-const PARTS: [&str; 53] = [
+const PARTS: [&str; 55] = [
     "/v2/",
+    "/ui/",
+    "/delete",
     "a",
     "a/b",
     "/blobs/",

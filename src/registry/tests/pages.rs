@@ -28,7 +28,7 @@ const ATTACKS: [&str; 12] = [
 const TAGS: &str = "html head meta title link body a header main h1 h2 form input button p ul ol li nav span bdi code \
                     section label time div table thead tbody tr th td dl dt dd details summary pre wbr";
 const ATTRIBUTES: &str = "lang charset name content rel href class id tabindex role action for type maxlength \
-                          placeholder value title datetime scope readonly aria-hidden aria-label method http-equiv";
+                          placeholder value title datetime scope readonly aria-hidden aria-label method http-equiv open";
 
 impl Bench {
     fn ask(&self, method: Method, target: &str, headers: &[(&str, &str)], body: &str) -> Response {
