@@ -7,7 +7,7 @@ use super::frame::Site;
 use super::html::Html;
 use super::kind::{Tools, is_image_config};
 use super::manifest::{NAME_SHOWN_MAX, VALUE_MAX, content_link, pairs};
-use super::parts::{Pairs, Part, Parts, platform, text_of};
+use super::parts::{PAIRS_MAX, Pairs, Part, Parts, platform, text_of};
 use super::summary::short;
 use super::units;
 use crate::members::Members;
@@ -84,7 +84,7 @@ pub fn write<S: Storage>(
 
 /// The name of a file, or else its type.
 fn title(layer: &Part) -> String {
-    layer.annotations.get(TITLE).unwrap_or_else(|| layer.media_type.clone())
+    layer.annotations.get(TITLE).map_or_else(|| layer.media_type.clone(), |title| text_of(title))
 }
 
 /// Writes the table of layers, each with the command that made it, as far as the history of the image says so.
@@ -108,9 +108,9 @@ fn layers<S: Storage>(
     for step in history.iter().take(ROWS_MAX) {
         let members = Members::read(step.get(), &["created_by", "comment", "empty_layer"]).ok();
         let text = |name| members.as_ref().and_then(|members| members.get_if_valid::<String>(name));
-        let is_empty = members.as_ref().and_then(|members| members.get_if_valid("empty_layer"));
+        let is_empty = members.as_ref().and_then(|members| members.json("empty_layer"));
         let made_by = text("created_by").or_else(|| text("comment")).unwrap_or_default();
-        let layer = if is_empty == Some(true) { None } else { left.next() };
+        let layer = if is_empty.is_some_and(|json| json.get() == "true") { None } else { left.next() };
         row(html, site, repository, readable(&made_by), layer.map(|json| Part::read(json)));
         rows += 1;
     }
@@ -192,13 +192,13 @@ fn settings(html: &mut Html, members: &Members, config: &str) {
     }
     for (name, title) in [("ExposedPorts", "Ports"), ("Volumes", "Volumes")] {
         let set = inner.get_if_valid::<Pairs>(name).unwrap_or_default();
-        let names: Vec<String> = set.pairs.into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> = set.into_keys().take(PAIRS_MAX).collect();
         pair(html, title, &names.join(" "));
     }
     let variables = inner.get_if_valid::<Vec<&RawValue>>("Env").unwrap_or_default();
     if !variables.is_empty() {
         html.raw("<dt>Environment</dt><dd><ul class=\"plain\">");
-        for variable in variables.iter().take(super::parts::PAIRS_MAX) {
+        for variable in variables.iter().take(PAIRS_MAX) {
             html.raw("<li><code><bdi>").cut(&text_of(variable), VALUE_MAX).raw("</bdi></code></li>");
         }
         html.raw("</ul></dd>");

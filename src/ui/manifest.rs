@@ -2,10 +2,10 @@
 
 use super::frame::{Site, end};
 use super::html::Html;
-use super::parts::{Parts, text_of};
+use super::parts::{PAIRS_MAX, Pairs, Parts, text_of};
 use super::repositories::way;
 use super::tags::newest_first;
-use super::{blob, delete, image, kind, parts::Pairs, platforms, related, units};
+use super::{blob, delete, image, kind, platforms, related, units};
 use crate::endpoint::Call;
 use crate::error::{Code, Error, Result};
 use crate::http::Response;
@@ -72,7 +72,7 @@ pub fn show<S: Storage>(
     }
     pull(&mut html, &site, name, call.last, &digest, &parts);
     if !parts.entries.is_empty() {
-        let page = call.request.query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1);
+        let page = call.request.query.get("page").and_then(|page| page.parse::<u64>().ok()).unwrap_or(1);
         platforms::write(&mut html, &site, repository, &parts, call.last, page)?;
     }
     image::write(&mut html, &site, repository, &parts)?;
@@ -113,17 +113,17 @@ pub fn content_link(html: &mut Html, site: &Site, name: &Name, digest: &Digest) 
 
 /// Writes names and values.
 pub fn pairs(html: &mut Html, title: &'static str, pairs: &Pairs) {
-    if pairs.pairs.is_empty() {
+    if pairs.is_empty() {
         return;
     }
     html.raw("<section><h2>").raw(title).raw("</h2><dl class=\"pairs\">");
-    for (name, value) in &pairs.pairs {
+    for (name, value) in pairs.iter().take(PAIRS_MAX) {
         html.raw("<dt><bdi>").cut(name, NAME_SHOWN_MAX).raw("</bdi></dt><dd><bdi>");
         html.cut(&text_of(value), VALUE_MAX).raw("</bdi></dd>");
     }
     html.raw("</dl>");
-    if pairs.others > 0 {
-        html.raw("<p class=\"count\">and ").number(pairs.others).raw(" more</p>");
+    if pairs.len() > PAIRS_MAX {
+        html.raw("<p class=\"count\">and ").number((pairs.len() - PAIRS_MAX) as u64).raw(" more</p>");
     }
     html.raw("</section>");
 }

@@ -1,10 +1,7 @@
 //! What a stored manifest or config has to show. It is read leniently: a member of another type counts as missing.
 
-use core::fmt;
-use core::marker::PhantomData;
+use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::kind::{self, Kind};
@@ -60,7 +57,7 @@ impl<'a> Part<'a> {
     /// platform, is for none.
     pub fn platform(&self) -> String {
         let platform = self.platform.map(platform).unwrap_or_default();
-        if platform.starts_with("unknown/") || self.annotations.get(REFERENCE_TYPE).is_some() {
+        if platform.starts_with("unknown/") || self.annotations.contains_key(REFERENCE_TYPE) {
             return String::new();
         }
         platform
@@ -154,53 +151,12 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The members of an object in their order, with their values as JSON. Only some are kept.
-#[derive(Default)]
-pub struct Pairs<'a> {
-    /// The first members.
-    pub pairs: Vec<(String, &'a RawValue)>,
-    /// The number of other ones.
-    pub others: u64,
-}
-
-impl Pairs<'_> {
-    /// A value that is a text.
-    pub fn get(&self, name: &str) -> Option<String> {
-        let (_, value) = self.pairs.iter().find(|(its_name, _)| its_name == name)?;
-        Some(text_of(value))
-    }
-}
+/// The members of an object, with their values as JSON.
+pub type Pairs<'a> = BTreeMap<String, &'a RawValue>;
 
 /// A value as text: what a string says, and any other value as JSON.
 pub fn text_of(value: &RawValue) -> String {
     serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<'a>(PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for Members<'a> {
-            type Value = Pairs<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Pairs<'a>, M::Error> {
-                let mut read = Pairs::default();
-                while read.pairs.len() < PAIRS_MAX {
-                    let Some(name) = map.next_key()? else { return Ok(read) };
-                    read.pairs.push((name, map.next_value()?));
-                }
-                while map.next_key::<IgnoredAny>()?.is_some() {
-                    map.next_value::<IgnoredAny>()?;
-                    read.others += 1;
-                }
-                Ok(read)
-            }
-        }
-        deserializer.deserialize_map(Members(PhantomData))
-    }
 }
 
 #[cfg(test)]
@@ -231,14 +187,5 @@ mod tests {
         assert_eq!(of(r#"{"platform":{"architecture":"unknown","os":"unknown"}}"#), "");
         assert_eq!(of(r#"{"platform":{"architecture":7,"os":"linux"}}"#), "linux");
         assert_eq!(of(r#"{"platform":7}"#), "");
-    }
-
-    #[test]
-    fn many_pairs_are_counted_and_not_kept() {
-        let members: Vec<String> = (0..250).map(|n| format!(r#""{n}":"{n}""#)).collect();
-        let text = format!(r#"{{"annotations":{{{}}}}}"#, members.join(","));
-        let pairs = Parts::read(&text).annotations;
-        assert_eq!((pairs.pairs.len(), pairs.others), (PAIRS_MAX, 150));
-        assert_eq!((pairs.get("7").as_deref(), pairs.get("200")), (Some("7"), None));
     }
 }

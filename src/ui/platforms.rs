@@ -6,7 +6,7 @@ use super::frame::Site;
 use super::html::Html;
 use super::links::Link;
 use super::manifest::content_link;
-use super::parts::{Part, Parts, ROW_MAX};
+use super::parts::{Part, Parts, ROW_MAX, text_of};
 use super::summary::short;
 use super::units;
 use crate::repository::{Reference, Repository};
@@ -25,9 +25,9 @@ pub fn write<S: Storage>(
     repository: &Repository<S>,
     parts: &Parts,
     reference: &str,
-    page: usize,
+    page: u64,
 ) -> Result<()> {
-    let (name, page, mut seen) = (repository.name(), page.clamp(1, 10_000), BTreeSet::new());
+    let (name, page, mut seen) = (repository.name(), page.clamp(1, 10_000) as usize, BTreeSet::new());
     let (mut named, mut stored) = (0_u64, 0_u64);
     html.raw("<section><h2>Platforms and other entries</h2><div class=\"wide\"><table><thead><tr>");
     html.raw("<th scope=\"col\">Entry</th><th scope=\"col\" class=\"number\">To pull</th>");
@@ -45,7 +45,7 @@ pub fn write<S: Storage>(
         let own = content.as_deref().map(Parts::read);
         html.raw("<tr><th scope=\"row\">");
         let platform = entry.platform();
-        match (platform.is_empty(), &own, entry.annotations.get(ABOUT)) {
+        match (platform.is_empty(), &own, entry.annotations.get(ABOUT).map(|about| text_of(about))) {
             (false, ..) => _ = html.raw("<bdi>").cut(&platform, 60).raw("</bdi>"),
             (true, Some(own), Some(about)) => {
                 html.text(own.kind.name).raw(" of <code class=\"digest\">");

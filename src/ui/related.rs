@@ -4,7 +4,7 @@ use super::blob::small_json;
 use super::frame::Site;
 use super::html::Html;
 use super::manifest::content_link;
-use super::parts::{Part, Parts, ROW_MAX};
+use super::parts::{Part, Parts, ROW_MAX, text_of};
 use super::summary::short;
 use super::units;
 use crate::layout;
@@ -80,7 +80,7 @@ fn list<S: Storage>(
         html.raw(" ");
         units::size(html, parts.size());
         if let Some(created) = parts.annotations.get(CREATED) {
-            html.raw(" <bdi>").cut(&created, 40).raw("</bdi>");
+            html.raw(" <bdi>").cut(&text_of(created), 40).raw("</bdi>");
         }
         if !parts.artifact_type.is_empty() {
             html.raw(" <bdi>").cut(&parts.artifact_type, 100).raw("</bdi>");

@@ -34,7 +34,8 @@ pub fn show<S: Storage>(repository: &Repository<S>, call: &Call<S>) -> Result<Re
     let (site, name, query) = (Site::of(call), repository.name(), &call.request.query);
     let wanted = query.get("q").unwrap_or_default().trim();
     let from = query.get("from").filter(|from| is_tag(from));
-    let page = query.get("page").and_then(|page| page.parse::<usize>().ok()).unwrap_or(1).clamp(1, 1000);
+    let page =
+        query.get("page").and_then(|page| page.parse::<u64>().ok()).unwrap_or(1).clamp(1, 1000) as usize;
 
     let names = repository.storage().list(&layout::tags(name), from, NAMES)?;
     if names.is_empty() && !repository.exists()? {

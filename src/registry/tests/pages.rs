@@ -217,7 +217,7 @@ fn no_text_of_an_image_becomes_a_part_of_a_page() {
 fn a_text_of_a_megabyte_is_cut() {
     for attack in ["a", "<", "\u{202e}", "\""] {
         let bench = Bench::new();
-        for target in hostile(&bench, &attack.repeat(100_000 / attack.len())) {
+        for target in hostile(&bench, &attack.repeat(70_000 / attack.len())) {
             if !target.contains('=') {
                 let page = bench.page(&target);
                 assert!(page.len() < 1_000_000, "{target}: {}", page.len());
