@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod catalog;
 pub mod commands;
 pub mod manifests;
+pub mod pages;
 pub mod referrers;
 pub mod tags;
 pub mod token;
@@ -30,6 +31,13 @@ impl<S: Storage> Resource<S> {
         Self::CATALOG,
         Self::COMMANDS,
         Self::TOKEN,
+        Self::PAGES,
+        Self::STYLE,
+        Self::ICON,
+        Self::LOGIN,
+        Self::PAGE,
+        Self::CONTENT_PAGE,
+        Self::DELETE_PAGE,
     ];
 }
 
@@ -70,6 +78,12 @@ mod tests {
             ("/v2/a/manifests/v1", "/v2/<name>/manifests/<reference>", Some("a"), "v1"),
             ("/v2/a/tags/list", "/v2/<name>/tags/list", Some("a"), ""),
             ("/v2/a/referrers/sha256:ab", "/v2/<name>/referrers/<digest>", Some("a"), "sha256:ab"),
+            ("/ui/", "/ui/", None, ""),
+            ("/ui/_style.css", "/ui/_style.css", None, ""),
+            ("/ui/a/b", "/ui/<name>", Some("a/b"), ""),
+            ("/ui/a/b:v1", "/ui/<name>:<reference>", Some("a/b"), "v1"),
+            ("/ui/a@sha256:ab", "/ui/<name>:<reference>", Some("a"), "sha256:ab"),
+            ("/ui/a/b:v1/delete", "/ui/<name>:<reference>/delete", Some("a/b"), "v1"),
         ] {
             assert_eq!(find(path), Some((resource.to_owned(), name, last)), "{path}");
             if path != "/" && !path.ends_with('/') {
@@ -88,6 +102,11 @@ mod tests {
             ("/v2/manifests/manifests/v1", "/v2/<name>/manifests/<reference>", "manifests", "v1"),
             ("/v2/blobs/uploads/blobs/uploads/", "/v2/<name>/blobs/uploads/", "blobs/uploads", ""),
             ("/v2/a/blobs/uploads/blobs/d", "/v2/<name>/blobs/<digest>", "a/blobs/uploads", "d"),
+            ("/ui/ui", "/ui/<name>", "ui", ""),
+            ("/ui/a/delete", "/ui/<name>", "a/delete", ""),
+            ("/ui/delete:delete", "/ui/<name>:<reference>", "delete", "delete"),
+            ("/ui/delete:delete/delete", "/ui/<name>:<reference>/delete", "delete", "delete"),
+            ("/v2/ui/a/manifests/v1", "/v2/<name>/manifests/<reference>", "ui/a", "v1"),
         ] {
             assert_eq!(find(path), Some((resource.to_owned(), Some(name), last)), "{path}");
         }
@@ -111,6 +130,8 @@ mod tests {
             "/v2/_lighter/",
             "/v2/_lighter//",
             "/v2/_lighter/a/check",
+            "/ui/a:b/c",
+            "/uix",
         ] {
             assert_eq!(find(path), None, "{path}");
         }
@@ -124,8 +145,8 @@ mod tests {
                 let (name, last) = match resource.path {
                     Path::Whole(_) => (None, ""),
                     Path::Below(..) => (None, "sha256:ab"),
-                    Path::Of(_) => (Some(name), ""),
-                    Path::OneOf(..) => (Some(name), "sha256:ab"),
+                    Path::Of(_) | Path::Page => (Some(name), ""),
+                    Path::OneOf(..) | Path::PageOf(_) => (Some(name), "sha256:ab"),
                 };
                 assert_eq!(find(&path), Some((resource.path.to_string(), name, last)), "{path}");
             }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 pub use self::caller::{Caller, Requirement};
-pub use self::challenge::challenge;
+pub use self::challenge::{basic_challenge, challenge};
 pub use self::credentials::{Credentials, authorization, basic};
 pub use self::passwords::Passwords;
 pub use self::rules::{Action, Rules};

@@ -31,6 +31,8 @@ pub struct Config {
     pub purging: Option<Purging>,
     /// Which content of a manifest must exist when it is pushed.
     pub validation: Validation,
+    /// Whether there are pages for people.
+    pub pages: bool,
     /// The format of the access log, if there is one.
     pub access_log: Option<Format>,
     /// Which tags are neither moved nor deleted.
@@ -102,10 +104,11 @@ const PURGING_INTERVAL: &str = "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTER
 const RETENTION: &str = "REGISTRY_RETENTION";
 const RETENTION_PATH: &str = "REGISTRY_RETENTION_PATH";
 const TAGS_IMMUTABLE: &str = "REGISTRY_TAGS_IMMUTABLE";
+const UI_ENABLED: &str = "REGISTRY_UI_ENABLED";
 const VALIDATION_DISABLED: &str = "REGISTRY_VALIDATION_DISABLED";
 const VALIDATION_PLATFORMS: &str = "REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS";
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     HTTP_COMMANDS_ENABLED,
     HTTP_HOST,
     HTTP_PREFIX,
@@ -122,6 +125,7 @@ const NAMES: [&str; 18] = [
     RETENTION,
     RETENTION_PATH,
     TAGS_IMMUTABLE,
+    UI_ENABLED,
     VALIDATION_DISABLED,
     VALIDATION_PLATFORMS,
 ];
@@ -136,6 +140,7 @@ impl Default for Config {
             read_only: false,
             purging: Some(Purging::default()),
             validation: Validation::default(),
+            pages: true,
             access_log: Some(Format::Text),
             immutable_tags: ImmutableTags::default(),
             retention: None,
@@ -189,6 +194,7 @@ impl Config {
             read_only: flag(settings, READ_ONLY, false)?,
             purging: purging(settings)?,
             validation: validation(settings)?,
+            pages: flag(settings, UI_ENABLED, true)?,
             access_log: access_log(settings)?,
             // Where everybody may do everything, that does not go without saying.
             commands: flag(settings, HTTP_COMMANDS_ENABLED, auth.is_some())?,
@@ -376,6 +382,7 @@ mod tests {
             (VALIDATION_PLATFORMS, "some"),
             (HTTP_RELATIVE_URLS, "maybe"),
             (HTTP_COMMANDS_ENABLED, "perhaps"),
+            (UI_ENABLED, "0"),
         ] {
             assert!(config(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");
         }

@@ -230,6 +230,15 @@ impl Error {
         self.headers
     }
 
+    /// What went wrong, in words for a person.
+    pub fn explanation(&self) -> &str {
+        match self.details.first() {
+            Some(Detail::Text(text)) => text,
+            Some(Detail::Malformed(text)) => text,
+            _ => self.code.row().2,
+        }
+    }
+
     /// The JSON envelope of the OCI Distribution Spec, "Error codes".
     pub fn envelope(&self) -> Vec<u8> {
         let (code, _, message) = self.code.row();

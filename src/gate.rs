@@ -2,8 +2,8 @@
 
 use crate::api::{token, upload_session};
 use crate::auth::{
-    Action, Auth, Backend, Caller, Credentials, Requirement, challenge, may_finish, token::TokenError,
-    unauthorized,
+    Action, Auth, Backend, Caller, Credentials, Requirement, basic_challenge, challenge, may_finish,
+    token::TokenError, unauthorized,
 };
 use crate::config::Config;
 use crate::endpoint::Access;
@@ -22,6 +22,8 @@ pub struct Gate<'a, S> {
     pub storage: &'a S,
     /// The signers of tokens and of the state of uploads.
     pub signers: &'a LazySigners,
+    /// Whether a page is asked for. A browser cannot get a token, so it is asked for a password.
+    pub is_page: bool,
 }
 
 impl<'a, S: Storage> Gate<'a, S> {
@@ -99,6 +101,9 @@ impl<'a, S: Storage> Gate<'a, S> {
         request: &Request,
         reason: &str,
     ) -> Error {
+        if self.is_page && auth.has_token_service() {
+            return error.with_header("WWW-Authenticate", basic_challenge(auth));
+        }
         let own =
             || location::absolute(self.config, request).unwrap_or_default() + &token::PATH.write("", "");
         let realm = auth.realm.clone().unwrap_or_else(own);

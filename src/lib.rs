@@ -13,6 +13,13 @@
 //! | `/v2/_catalog` | GET HEAD | the repositories | [`api::catalog`] |
 //! | `/v2/_lighter/<command>` | POST | the commands of an operator, if they are on | [`api::commands`] |
 //! | `/token` | GET POST | the token service, if access control is on | [`api::token`] |
+//! | `/ui/` | GET HEAD | the list of repositories, as a page | [`api::pages`] |
+//! | `/ui/_style.css` | GET HEAD | the stylesheet of the pages | [`api::pages`] |
+//! | `/ui/_icon.svg` | GET HEAD | the icon of the pages | [`api::pages`] |
+//! | `/ui/_login` | GET HEAD | asks a browser for a password | [`api::pages`] |
+//! | `/ui/<name>` | GET HEAD | the page about a repository | [`api::pages`] |
+//! | `/ui/<name>:<reference>` | GET HEAD | the page about a tag, a manifest or a blob | [`api::pages`] |
+//! | `/ui/<name>:<reference>/delete` | GET HEAD POST | asks whether to delete a tag or a manifest, and does it | [`api::pages`] |
 //!
 //! A request passes from [`registry`] through [`api`] and [`repository`] or [`upload`] to a
 //! [`Storage`](lighter_storage::Storage). All of that is plain Rust that does not depend on a host or a storage driver.
@@ -52,6 +59,7 @@ pub mod repository;
 pub mod retention;
 pub mod route;
 pub mod signers;
+pub mod ui;
 pub mod upload;
 pub mod upload_proof;
 pub mod upload_state;

@@ -57,6 +57,11 @@ fn origin(request: &Request) -> Option<String> {
     valid.then(|| format!("{scheme}://{host}"))
 }
 
+/// The host of a URL, with its port.
+pub fn host_of(url: &str) -> Option<&str> {
+    url.split_once("://")?.1.split('/').next().filter(|host| !host.is_empty())
+}
+
 /// The beginning of the path that a proxy has removed.
 fn forwarded_prefix(request: &Request) -> String {
     let prefix = first(request, "x-forwarded-prefix").unwrap_or_default();

@@ -128,7 +128,7 @@ fn describe<S: Storage>(
 }
 
 /// Returns the digests in the index under the subject's fallback tag (OCI Distribution Spec, "Referrers Tag Schema").
-fn fallback<S: Storage>(repository: &Repository<S>, subject: &Digest) -> Result<Vec<Digest>> {
+pub fn fallback<S: Storage>(repository: &Repository<S>, subject: &Digest) -> Result<Vec<Digest>> {
     // The digest is cut off, because that of a SHA-512 would be longer than a tag may be.
     let tag = format!("{}-{:.64}", subject.algorithm().as_str(), subject.hex());
     match repository.manifest(&Reference::Tag(tag))? {

@@ -13,11 +13,13 @@ use crate::gate::Gate;
 use crate::http::Method;
 use crate::http::query::decode;
 use crate::http::{Request, Response};
+use crate::location;
 use crate::name::Name;
 use crate::purge::Purge;
 use crate::repository::Repository;
 use crate::route::{Path, Route};
 use crate::signers::LazySigners;
+use crate::ui::frame::refusal;
 use lighter_storage::{Environment, Open, Storage};
 
 /// A registry over a storage. Between requests it keeps only the signers and the time of the next purge.
@@ -65,8 +67,10 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
 
     /// Answers a request. Also returns the entry for the log.
     pub fn handle(&self, mut request: Request) -> (Response, LogEntry) {
-        let answer = self.answer(&mut request);
-        complete(answer, request)
+        let mut is_page = false;
+        let answer = self.answer(&mut request, &mut is_page);
+        let page = is_page.then(|| location::prefix(self.config, &request));
+        complete(answer, request, page.as_deref())
     }
 
     /// Looks for abandoned uploads. It is called after the answer to a request that started an upload. Returns lines
@@ -76,7 +80,8 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
         self.config.purging.as_ref().map(step).unwrap_or_default()
     }
 
-    fn answer(&self, request: &mut Request) -> Result<Response> {
+    /// Answers a request, and says whether a page was asked for.
+    fn answer(&self, request: &mut Request, is_page: &mut bool) -> Result<Response> {
         let path = decode(&request.path).ok_or_else(no_such_endpoint)?;
         // Load balancers ask for `/`, even if the registry has a prefix.
         let path = if path == "/" {
@@ -85,6 +90,10 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
             path.strip_prefix(&self.config.prefix).ok_or_else(no_such_endpoint)?
         };
         let (resource, Route { name, last }) = Resource::find(path).ok_or_else(no_such_endpoint)?;
+        if resource.path.is_page() && !self.config.pages {
+            return Err(no_such_endpoint());
+        }
+        *is_page = resource.path.is_page();
         // The first request of nearly every client, and few of all requests: some hosts make an instance for each.
         if resource.path == Path::Whole("/v2/") {
             self.noticed.call_once(|| self.config.notices.iter().cloned().for_each(log));
@@ -99,7 +108,12 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
         // A caller without access does not learn which methods exist.
         let access = endpoint.map_or_else(|| resource.least_access(), |endpoint| endpoint.access);
         let (storage, config, signers) = (&self.storage, self.config, &self.signers);
-        let caller = Gate { config, storage, signers }.admit(access, name.as_ref(), last, request)?;
+        let caller = Gate { config, storage, signers, is_page: *is_page }.admit(
+            access,
+            name.as_ref(),
+            last,
+            request,
+        )?;
         let call = &mut Call { request, caller, last, storage, config, signers };
         match (&endpoint.ok_or_else(not_allowed)?.answer, &name) {
             (Answer::Registry(answer), _) => answer(call),
@@ -112,16 +126,17 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
 /// Answers any request to a misconfigured registry. The reason is for the log.
 pub fn misconfigured(reason: &str, request: Request) -> (Response, LogEntry) {
     let error = Error::new(Code::Unavailable, "the registry is misconfigured; see its log");
-    complete(Err(error.with_source(reason)), request)
+    complete(Err(error.with_source(reason)), request, None)
 }
 
-/// Adds the headers that every answer has, and fills in the entry for the log.
-fn complete(answer: Result<Response>, request: Request) -> (Response, LogEntry) {
+/// Adds the headers that every answer has, and fills in the entry for the log. `page` is where the pages begin, if one
+/// was asked for.
+fn complete(answer: Result<Response>, request: Request, page: Option<&str>) -> (Response, LogEntry) {
     let mut entry = LogEntry::of(request.method.as_str(), request.path);
     let response = answer.unwrap_or_else(|error| {
         entry.code = Some(error.code().to_string());
         entry.error = error.source().map(str::to_owned);
-        refuse(error)
+        refuse(error, page)
     });
     let response = response.with_header("Docker-Distribution-API-Version", "registry/2.0");
     let is_head = request.method == Method::Head;
@@ -135,9 +150,12 @@ fn complete(answer: Result<Response>, request: Request) -> (Response, LogEntry) 
 }
 
 /// Turns an error into a response.
-fn refuse(error: Error) -> Response {
-    let (status, envelope) = (error.status(), error.envelope());
-    Response::new(status).with_bytes("application/json", envelope).with_headers(error.into_headers())
+fn refuse(error: Error, page: Option<&str>) -> Response {
+    let response = match page {
+        Some(prefix) => refusal(&error, prefix),
+        None => Response::new(error.status()).with_bytes("application/json", error.envelope()),
+    };
+    response.with_headers(error.into_headers())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod tag;
 
+use crate::immutable_tags::ImmutableTags;
 use crate::layout;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
@@ -16,6 +17,8 @@ pub struct Blob {
     pub canonical: Digest,
     /// The content's size in bytes.
     pub size: u64,
+    /// How many seconds ago the content was last pushed, to any repository, if the storage knows.
+    pub age: Option<u64>,
 }
 
 /// The reference by which a manifest is requested.
@@ -80,10 +83,10 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Finds content by its canonical digest.
     fn blob_by_digest(&self, canonical: &Digest) -> Result<Option<Blob>> {
-        let size = self.storage.stat(&layout::blob(canonical))?.map(|info| info.size);
+        let info = self.storage.stat(&layout::blob(canonical))?;
         // A crash may have left the content without its bytes.
-        let size = size.filter(|size| *size > 0 || *canonical == Digest::of(Algorithm::Sha256, &[]));
-        Ok(size.map(|size| Blob { canonical: canonical.clone(), size }))
+        let info = info.filter(|info| info.size > 0 || *canonical == Digest::of(Algorithm::Sha256, &[]));
+        Ok(info.map(|info| Blob { canonical: canonical.clone(), size: info.size, age: info.age }))
     }
 
     /// Links a stored blob to the repository.
@@ -171,6 +174,11 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(self.resolve(&layout::revision_link(self.name, digest))?.is_some())
     }
 
+    /// Whether the repository lists a manifest, whose content may be lost.
+    pub fn has_link(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.link(&layout::revision_link(self.name, digest))?.is_some())
+    }
+
     /// Makes `_layers` exist, which distribution's collector needs to recognise the repository. It is called when the first
     /// manifest names no content of the repository; otherwise a blob's link, or an earlier manifest, has made it.
     pub fn keep_layers(&self) -> Result<()> {
@@ -233,6 +241,18 @@ impl<'a, S: Storage> Repository<'a, S> {
             self.storage.delete(&layout::layer_link(self.name, &alias))?;
         }
         Ok(())
+    }
+
+    /// Removes a tag alone, or a manifest with all its tags, unless an immutable tag would go with it.
+    pub fn delete(&self, reference: &Reference, immutable: &ImmutableTags) -> Result<Deletion> {
+        let is_immutable = |tag: &str| immutable.include(self.name, tag);
+        match reference {
+            Reference::Tag(tag) if is_immutable(tag) && self.held_by_tag(tag)?.is_some() => {
+                Ok(Deletion::Refused(tag.clone()))
+            }
+            Reference::Tag(tag) => self.delete_tag(tag),
+            Reference::Digest(digest) => self.delete_manifest(digest, is_immutable),
+        }
     }
 
     /// Removes a manifest from the repository, under all its digests and tags, and returns whether the repository had it.
@@ -301,6 +321,11 @@ impl<'a, S: Storage> Repository<'a, S> {
             }
         }
         Ok(aliases)
+    }
+
+    /// Returns the digest that a tag names, whether or not there is such a manifest.
+    pub fn named_by(&self, tag: &str) -> Result<Option<Digest>> {
+        self.link(&layout::tag_link(self.name, tag))
     }
 
     /// Whether anything was ever pushed to the repository, and not only to one below it.

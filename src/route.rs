@@ -5,6 +5,12 @@ use core::fmt;
 /// The beginning of all paths that the OCI Distribution Spec defines.
 const API: &str = "/v2/";
 
+/// The beginning of the paths of all pages but `/` itself.
+pub const PAGES: &str = "/ui/";
+
+/// What stands between a repository's name and a tag or a digest, as in the references that clients take.
+const SIGNS: [char; 2] = [':', '@'];
+
 /// The path of an endpoint. Its `Display` shows the parts that vary in angle brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
@@ -17,6 +23,11 @@ pub enum Path {
     /// A resource of which a repository has many: `/v2/<name>`, then the first text, and last the part that varies, which
     /// the second text names: `("/blobs", "<digest>")`.
     OneOf(&'static str, &'static str),
+    /// The page about a repository: `/ui/<name>`.
+    Page,
+    /// A page about a tag or about content of a repository: `/ui/<name>:<tag>` or `/ui/<name>@<digest>`, and then this.
+    /// Neither sign can be in a name, so no repository is hidden by another's page.
+    PageOf(&'static str),
 }
 
 /// The parts of a path that vary, not yet checked.
@@ -35,6 +46,8 @@ pub struct Pieces<'a> {
     below: &'a str,
     /// The parts of `below` before and after its last slash.
     split: (&'a str, &'a str),
+    /// What follows [`PAGES`].
+    page: &'a str,
 }
 
 impl<'a> Pieces<'a> {
@@ -46,7 +59,8 @@ impl<'a> Pieces<'a> {
         let whole = without_slash(path.starts_with('/').then_some(path)?);
         let below = whole.strip_prefix(API).unwrap_or_default();
         let split = below.rsplit_once('/').unwrap_or_default();
-        Some(Self { whole, below, split })
+        let page = whole.strip_prefix(PAGES).unwrap_or_default();
+        Some(Self { whole, below, split, page })
     }
 }
 
@@ -68,6 +82,24 @@ impl Path {
                 let name = before.strip_suffix(what).filter(|_| !last.is_empty())?;
                 Some(Route { name: Some(name), last })
             }
+            Self::Page => {
+                let is_name = |page: &&str| !page.is_empty() && !page.ends_with('/') && !page.contains(SIGNS);
+                let name = Some(path.page).filter(is_name);
+                name.map(|name| Route { name: Some(name), last: "" })
+            }
+            Self::PageOf(what) => {
+                let (name, last) = path.page.strip_suffix(what)?.split_once(SIGNS)?;
+                (!last.contains('/')).then_some(Route { name: Some(name), last })
+            }
+        }
+    }
+
+    /// Whether people look at what is there, with a browser.
+    pub fn is_page(self) -> bool {
+        match self {
+            Self::Whole(whole) => whole.starts_with(PAGES),
+            Self::Below(..) | Self::Of(_) | Self::OneOf(..) => false,
+            Self::Page | Self::PageOf(_) => true,
         }
     }
 
@@ -78,13 +110,22 @@ impl Path {
             Self::Below(above, _) => [above, "/", last].concat(),
             Self::Of(what) => [API, name, what].concat(),
             Self::OneOf(what, _) => [API, name, what, "/", last].concat(),
+            Self::Page => [PAGES, name].concat(),
+            Self::PageOf(what) => {
+                let sign = if last.contains(':') { "@" } else { ":" };
+                [PAGES, name, sign, last, what].concat()
+            }
         }
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = if let Self::OneOf(_, place) | Self::Below(_, place) = self { place } else { "" };
+        let place = match self {
+            Self::OneOf(_, place) | Self::Below(_, place) => place,
+            Self::PageOf(_) => "<reference>",
+            _ => "",
+        };
         f.write_str(&self.write("<name>", place))
     }
 }

@@ -38,7 +38,7 @@ pub(crate) const RULES: &str = r#"{
 const SCOPE: &str = "repository:team/app:pull,push,delete";
 
 /// The password of a user.
-fn password(name: &str) -> String {
+pub(crate) fn password(name: &str) -> String {
     format!("the password: of {name}")
 }
 

@@ -42,6 +42,7 @@ fn every_wrong_value_is_named() {
         ("REGISTRY_LOG_FORMATTER", "logstash"),
         ("REGISTRY_STORAGE_DELETE_ENABLED", "tRUE"),
         ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "{}"),
+        ("REGISTRY_UI_ENABLED", "1"),
         ("REGISTRY_VALIDATION_DISABLED", "none"),
         ("REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS", "list"),
     ] {

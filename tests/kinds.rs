@@ -203,9 +203,11 @@ fn a_manifest_of_an_unknown_type_is_stored_as_it_is() {
     assert_snapshot!(server.get("/v2/a/b/manifests/v1").send(), @r#"
     200 OK
     content-length: 87
+    content-security-policy: default-src 'none'; sandbox
     content-type: application/vnd.example.v7+json
     docker-content-digest: sha256:7e23fe4ae187861ead032151f2befe5c051ebe9f31ef71f35ef45fdcea559218
     etag: "sha256:7e23fe4ae187861ead032151f2befe5c051ebe9f31ef71f35ef45fdcea559218"
+    x-content-type-options: nosniff
 
     { "mediaType":"application/vnd.example.v7+json",
     	"layers": ["x", 1e2], "layers": {} }

@@ -20,8 +20,10 @@
 #[macro_use]
 mod skip;
 
+mod chromium;
 mod client;
 mod content;
+mod gallery;
 mod images;
 mod process;
 mod server;
@@ -31,6 +33,7 @@ mod access_log;
 mod answers;
 mod base;
 mod blobs;
+mod browser;
 mod catalog;
 mod chunks;
 mod clients;
@@ -56,6 +59,7 @@ mod manifests;
 mod memory;
 mod mounts;
 mod names;
+mod pages;
 mod paging;
 mod purging;
 mod referrers;

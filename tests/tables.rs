@@ -105,6 +105,21 @@ fn every_endpoint_answers_its_methods() {
     POST /v2/_lighter/<command>: 200 OK
     GET /token: 200 OK
     POST /token: 200 OK
+    GET /ui/: 200 OK
+    HEAD /ui/: 200 OK
+    GET /ui/_style.css: 200 OK
+    HEAD /ui/_style.css: 200 OK
+    GET /ui/_icon.svg: 200 OK
+    HEAD /ui/_icon.svg: 200 OK
+    GET /ui/_login: 303 See Other
+    HEAD /ui/_login: 303 See Other
+    GET /ui/<name>: 200 OK
+    HEAD /ui/<name>: 200 OK
+    GET /ui/<name>:<reference>: 200 OK
+    HEAD /ui/<name>:<reference>: 200 OK
+    GET /ui/<name>:<reference>/delete: 200 OK
+    HEAD /ui/<name>:<reference>/delete: 200 OK
+    POST /ui/<name>:<reference>/delete: 303 See Other
     ");
 }
 
@@ -164,6 +179,9 @@ fn ask(server: &Server, method: &str, endpoint: &str) -> Request {
             })
         }
         ("POST", "/token") => server.post(&target).body(form("ann")),
+        ("POST", "/ui/<name>:<reference>/delete") => {
+            server.post(&target).body(crate::pages::form(&server.get(&target).send()))
+        }
         ("PUT", _) => server.put(&target).header("Content-Type", MANIFEST).body(image()),
         _ => server.request(method, &target),
     }

@@ -4,6 +4,7 @@ use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::Result;
 use crate::http::Response;
 use crate::route::Path;
+use crate::ui::frame::root;
 use lighter_storage::Storage;
 
 impl<S: Storage> Resource<S> {
@@ -20,8 +21,13 @@ impl<S: Storage> Resource<S> {
     };
 }
 
-/// `GET /`: confirms that the registry answers. Load balancers use it.
-fn health<S: Storage>(_: &mut Call<S>) -> Result<Response> {
+/// `GET /`: confirms that the registry answers. Load balancers use it. A browser finds the way to the pages here, with the
+/// same status, since some that watch a registry behave like browsers.
+fn health<S: Storage>(call: &mut Call<S>) -> Result<Response> {
+    let is_browser = call.request.header("accept").is_some_and(|accept| accept.contains("text/html"));
+    if call.config.pages && is_browser {
+        return Ok(root(&call.prefix()));
+    }
     Ok(Response::new(200).with_header("Cache-Control", "no-cache"))
 }
 

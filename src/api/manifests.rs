@@ -1,7 +1,6 @@
 //! `/v2/<name>/manifests/<reference>`.
 
 use super::parse_digest;
-use crate::config::Config;
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
 use crate::garbage::outside::System;
@@ -12,6 +11,7 @@ use crate::name::is_tag;
 use crate::push::{self, Pushed};
 use crate::repository::{Deletion, Reference, Repository};
 use crate::route::Path;
+use crate::ui::frame::harmless;
 use lighter_hash::{Algorithm, Digest};
 use lighter_storage::{Storage, Stream};
 
@@ -52,7 +52,8 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
         return Ok(headers(304));
     }
     let content = repository.read_manifest(&blob)?.ok_or_else(|| unknown(requested))?;
-    Ok(headers(200).with_bytes(&media_type_of(&content), content))
+    let media_type = media_type_of(&content);
+    Ok(headers(200).with_headers(harmless(&media_type)).with_bytes(&media_type, content))
 }
 
 /// `PUT`: stores a manifest whose blobs the repository has (OCI Distribution Spec, end-7a), under a tag, or by
@@ -72,7 +73,7 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
             return Err(Error::new(Code::DigestInvalid, "the manifest does not match the digest"));
         }
     };
-    let is_fixed = |tag: &str| is_immutable(repository, tag, call.config);
+    let is_fixed = |tag: &str| call.config.immutable_tags.include(repository.name(), tag);
     for tag in &tags {
         // Before anything is stored, and before an old client is told that its second attempt has the wrong type.
         if is_fixed(tag) && repository.held_by_tag(tag)?.is_some_and(|held| held != canonical) {
@@ -111,27 +112,11 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
 /// `DELETE`: removes only a tag, or a manifest with all its tags (OCI Distribution Spec, end-9). A manifest that is
 /// listed can be deleted even if its content is lost and a pull is answered with a 404.
 fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let deletion = match reference(call.last)? {
-        Reference::Tag(tag)
-            if is_immutable(repository, &tag, call.config) && repository.held_by_tag(&tag)?.is_some() =>
-        {
-            Deletion::Refused(tag)
-        }
-        Reference::Tag(tag) => repository.delete_tag(&tag)?,
-        Reference::Digest(digest) => {
-            repository.delete_manifest(&digest, |tag| is_immutable(repository, tag, call.config))?
-        }
-    };
-    match deletion {
+    match repository.delete(&reference(call.last)?, &call.config.immutable_tags)? {
         Deletion::Done => Ok(Response::new(202)),
         Deletion::Absent => Err(unknown(call.last)),
         Deletion::Refused(tag) => Err(immutable(&tag, "it cannot be deleted")),
     }
-}
-
-/// Whether a tag must not be moved or deleted, once it is there.
-fn is_immutable<S: Storage>(repository: &Repository<S>, tag: &str, config: &Config) -> bool {
-    config.immutable_tags.include(repository.name(), tag)
 }
 
 /// The error for a tag that exists and stays as it is.
@@ -148,7 +133,7 @@ fn unknown(requested: &str) -> Error {
 }
 
 /// Reads a reference from a path.
-fn reference(text: &str) -> Result<Reference> {
+pub(super) fn reference(text: &str) -> Result<Reference> {
     if text.contains(':') {
         parse_digest(text).map(Reference::Digest)
     } else {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::auth::token::{ResourceActions, TokenKey};
-use crate::auth::{Auth, Caller, LIFETIME, authorization, basic};
+use crate::auth::{Auth, Caller, LIFETIME, authorization, basic, basic_challenge};
 use crate::clock::rfc3339;
 use crate::endpoint::{Access, Answer, Call, Endpoint, Resource};
 use crate::error::{Code, Error, Result, no_such_endpoint};
@@ -141,7 +141,7 @@ fn form(request: &mut Request) -> Result<Query> {
 
 /// Adds the header that makes a client ask for a password.
 fn ask(auth: &Auth, error: Error) -> Error {
-    error.with_header("WWW-Authenticate", format!("Basic realm=\"{}\"", auth.basic_realm))
+    error.with_header("WWW-Authenticate", basic_challenge(auth))
 }
 
 fn malformed(detail: &str) -> Error {

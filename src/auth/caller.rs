@@ -65,6 +65,11 @@ impl<'a> Caller<'a> {
         !self.name.is_empty()
     }
 
+    /// The caller's name; empty for an anonymous caller.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the request had a token.
     pub fn has_token(&self) -> bool {
         matches!(self.rights, Rights::Token(..)) && self.is_known

@@ -1,5 +1,6 @@
 //! The challenge that asks a client for credentials: `WWW-Authenticate` (RFC 6750, 3).
 
+use super::Auth;
 use super::caller::Requirement;
 use super::rules::Action;
 use crate::name::Name;
@@ -21,6 +22,11 @@ pub fn challenge(
         }
     }
     challenge
+}
+
+/// Writes the challenge that asks for a name and a password (RFC 7617, 2).
+pub fn basic_challenge(auth: &Auth) -> String {
+    format!("Basic realm=\"{}\"", auth.basic_realm)
 }
 
 /// The scope that meets a requirement.

@@ -45,7 +45,9 @@ impl Place {
     ) -> Result<Option<Page>> {
         let mut is_first = false;
         if self.repository.is_empty() || self.is_end && (self.is_second || !has_second) {
-            let Some(next) = repositories::after(storage, &self.repository, &mut || {})? else { return Ok(None) };
+            let Some(next) = repositories::after(storage, &self.repository, &mut || {})? else {
+                return Ok(None);
+            };
             *self = Self { repository: next.to_string(), ..Self::default() };
             is_first = true;
         } else if self.is_end {

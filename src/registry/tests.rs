@@ -1,5 +1,6 @@
 //! What whole requests cost and answer, over storage in memory.
 
+mod pages;
 mod recorded;
 mod unproven;
 

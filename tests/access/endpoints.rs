@@ -11,6 +11,7 @@ use crate::client::Response;
 use crate::content::sha256;
 use crate::images::MANIFEST;
 use crate::manifests::image;
+use crate::pages::form;
 use crate::server::{SECRET, Server};
 use crate::tables::rows;
 
@@ -53,13 +54,23 @@ fn ask(
         "DELETE" => sha256(number.to_string().as_bytes()),
         _ => sha256(b"hello"),
     };
-    let tag = if method == "DELETE" { format!("v{number}") } else { "v1".to_owned() };
+    let tag = match method {
+        "DELETE" => format!("v{number}"),
+        "POST" => format!("page-{number}"),
+        _ => "v1".to_owned(),
+    };
     let target = target.replace("<digest>", &blob).replace("<reference>", &tag);
     match (method, row) {
         (_, "/v2/<name>/blobs/uploads/<uuid>") => {
             let started = owner.send("POST", &format!("/v2/{repository}/blobs/uploads/"));
             let request = caller.request(method, &started.completed_by(&sha256(b"abc")));
             request.body(if matches!(method, "PATCH" | "PUT") { "abc" } else { "" }).send()
+        }
+        // The form is bound to the caller, so one that was made for somebody else shows nothing.
+        ("POST", "/ui/<name>:<reference>/delete") => {
+            let page = caller.send("GET", &target);
+            let body = if page.status() == "200 OK" { form(&page) } else { String::new() };
+            caller.request(method, &target).body(body).send()
         }
         ("PUT", _) => caller.request(method, &target).header("Content-Type", MANIFEST).body(image()).send(),
         _ => caller.send(method, &target),
@@ -72,7 +83,8 @@ fn table(repository: &str, wanted: impl Fn(&str, &str) -> bool) -> String {
     let server = options().start();
     let owner = Caller::user(&server, "ann");
     let callers = callers(&server);
-    let tags: Vec<String> = (0..=callers.len()).map(|number| format!("v{number}")).collect();
+    let own = |number| [format!("v{number}"), format!("page-{number}")];
+    let tags: Vec<String> = (0..=callers.len()).flat_map(own).collect();
     owner.push_image(repository, &tags.iter().map(String::as_str).collect::<Vec<_>>());
     (0..callers.len()).for_each(|number| _ = owner.push_blob(repository, number.to_string().as_bytes()));
     let endpoints: Vec<(&str, &str)> = rows(include_str!("../../src/lib.rs"))
@@ -176,6 +188,21 @@ fn every_endpoint_asks_everybody_for_their_rights() {
     POST   /v2/_lighter/<command>            401c 401c 401d 200  403  403  401e 200  403  403  401e 401e 401d 401d registry:admin:*
     GET    /token                            200  200  401f 200  200  200  400f 400f 400f 400f 400f 400f 400f 400f
     POST   /token                            400  400  400  400  400  400  400  400  400  400  400  400  400  400
+    GET    /ui/                              401f 401f 401f 200  200  200  401f 200  200  200  401f 401f 401f 401f
+    HEAD   /ui/                              401f 401f 401f 200  200  200  401f 200  200  200  401f 401f 401f 401f
+    GET    /ui/_style.css                    200  200  200  200  200  200  200  200  200  200  200  200  200  200
+    HEAD   /ui/_style.css                    200  200  200  200  200  200  200  200  200  200  200  200  200  200
+    GET    /ui/_icon.svg                     200  200  200  200  200  200  200  200  200  200  200  200  200  200
+    HEAD   /ui/_icon.svg                     200  200  200  200  200  200  200  200  200  200  200  200  200  200
+    GET    /ui/_login                        401f 401f 401f 303  303  303  303  303  303  303  303  303  401f 401f
+    HEAD   /ui/_login                        401f 401f 401f 303  303  303  303  303  303  303  303  303  401f 401f
+    GET    /ui/<name>                        401f 401f 401f 200  200  403  401f 200  200  403  401f 401f 401f 401f
+    HEAD   /ui/<name>                        401f 401f 401f 200  200  403  401f 200  200  403  401f 401f 401f 401f
+    GET    /ui/<name>:<reference>            401f 401f 401f 200  200  403  401f 200  200  403  401f 401f 401f 401f
+    HEAD   /ui/<name>:<reference>            401f 401f 401f 200  200  403  401f 200  200  403  401f 401f 401f 401f
+    GET    /ui/<name>:<reference>/delete     401f 401f 401f 200  403  403  401f 200  403  403  401f 401f 401f 401f
+    HEAD   /ui/<name>:<reference>/delete     401f 401f 401f 200  403  403  401f 200  403  403  401f 401f 401f 401f
+    POST   /ui/<name>:<reference>/delete     401f 401f 401f 303  403  403  401f 303  403  403  401f 401f 401f 401f
     a: Bearer realm="http://<registry>/token",service="lighter"
     b: Bearer realm="http://<registry>/token",service="lighter",error="invalid_token"
     c: Bearer realm="http://<registry>/token",service="lighter",scope="<scope>"
@@ -212,9 +239,14 @@ fn what_is_public_is_read_by_everybody() {
     DELETE /v2/<name>/manifests/<reference>  401a 401a 401b 202  403  403  401c 202  403  403  401c 401c 401b 401b repository:public/app:delete
     GET    /v2/<name>/tags/list              200  200  401b 200  200  200  200  200  200  200  401c 401c 401b 401b repository:public/app:pull
     GET    /v2/<name>/referrers/<digest>     200  200  401b 200  200  200  200  200  200  200  401c 401c 401b 401b repository:public/app:pull
+    GET    /ui/<name>                        200  200  401d 200  200  200  200  200  200  200  401d 401d 401d 401d
+    GET    /ui/<name>:<reference>            200  200  401d 200  200  200  200  200  200  200  401d 401d 401d 401d
+    GET    /ui/<name>:<reference>/delete     401d 401d 401d 200  403  403  401d 200  403  403  401d 401d 401d 401d
+    POST   /ui/<name>:<reference>/delete     401d 401d 401d 303  403  403  401d 303  403  403  401d 401d 401d 401d
     a: Bearer realm="http://<registry>/token",service="lighter",scope="<scope>"
     b: Bearer realm="http://<registry>/token",service="lighter",scope="<scope>",error="invalid_token"
     c: Bearer realm="http://<registry>/token",service="lighter",scope="<scope>",error="insufficient_scope"
+    d: Basic realm="Lighter"
     "#);
 }
 
