@@ -9,6 +9,7 @@
 pub mod check;
 pub mod console;
 mod cursor;
+mod gc;
 mod help;
 pub mod options;
 pub mod output;
@@ -20,6 +21,7 @@ use std::time::Instant;
 use self::console::{Console, Lines};
 use self::options::{Choice, Kind, Options};
 use self::output::{Field, Output};
+use crate::config::Keeping;
 use lighter_storage::{Error, Storage, nearest};
 
 /// A command.
@@ -61,6 +63,8 @@ const JSON: Choice =
 pub struct Step<'a, S> {
     /// The store.
     pub storage: &'a S,
+    /// What is kept, whatever the command removes.
+    pub keeping: &'a Keeping,
     /// What the caller has asked for.
     pub options: &'a Options,
     /// Where to go on: empty, or what an earlier piece has returned.
@@ -130,7 +134,7 @@ pub enum Exit {
 
 impl<S: Storage> Command<S> {
     /// All commands, in the order of the alphabet.
-    pub const TABLE: &'static [Self] = &[Self::CHECK, Self::UPLOADS, Self::USAGE];
+    pub const TABLE: &'static [Self] = &[Self::CHECK, Self::GC, Self::UPLOADS, Self::USAGE];
 
     /// Finds a command by its name. Errs with the nearest one, for the caller.
     pub fn find(name: &str) -> Result<&'static Self, String> {
@@ -163,11 +167,11 @@ impl<S: Storage> Command<S> {
     }
 }
 
-/// Runs the command that the arguments of a program name, without the name of the program. `open` opens the store, or
-/// errs, for the operator, with the variable that is wrong.
+/// Runs the command that the arguments of a program name, without the name of the program. `open` opens the store and
+/// reads what is kept, or errs, for the operator, with the variable that is wrong.
 pub fn main<S: Storage + 'static>(
     arguments: &[String],
-    open: impl FnOnce() -> Result<S, String>,
+    open: impl FnOnce() -> Result<(S, Keeping), String>,
     now: u64,
     console: &mut dyn Console,
 ) -> Exit {
@@ -207,7 +211,7 @@ pub fn main<S: Storage + 'static>(
 fn invoke<S: Storage + 'static>(
     name: &str,
     words: &[String],
-    open: impl FnOnce() -> Result<S, String>,
+    open: impl FnOnce() -> Result<(S, Keeping), String>,
     now: u64,
     console: &mut dyn Console,
 ) -> Result<Exit, (String, Exit)> {
@@ -215,10 +219,11 @@ fn invoke<S: Storage + 'static>(
     let command = Command::<S>::find(name).map_err(wrong)?;
     let choices = [command.choices, COMMON, &[JSON]].concat();
     let options = Options::of_words(name, &choices, words).map_err(wrong)?;
-    let storage = open().map_err(wrong)?;
+    let (storage, keeping) = open().map_err(wrong)?;
     let mut out = Lines::new(console, options.has(JSON.name));
     let mut step = Step {
         storage: &storage,
+        keeping: &keeping,
         options: &options,
         from: options.text(FROM.name),
         until: options.until(None),

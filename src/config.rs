@@ -35,10 +35,8 @@ pub struct Config {
     pub pages: bool,
     /// The format of the access log, if there is one.
     pub access_log: Option<Format>,
-    /// Which tags are neither moved nor deleted.
-    pub immutable_tags: ImmutableTags,
-    /// What is kept of each repository. Without rules, that is everything.
-    pub retention: Option<Rules>,
+    /// What is kept.
+    pub keeping: Keeping,
     /// Access control. Without it, every caller may do everything.
     pub auth: Option<Auth>,
     /// Whether the commands of an operator are answered over HTTP.
@@ -46,6 +44,15 @@ pub struct Config {
     /// Notices for the operator, in the log: that access control is off, unless that is set explicitly, and each
     /// unknown variable that begins with `REGISTRY_`, with the one that was probably meant.
     pub notices: Vec<String>,
+}
+
+/// What an operator wants to be kept, whoever pushes or cleans up.
+#[derive(Clone, Debug, Default)]
+pub struct Keeping {
+    /// Which tags are neither moved nor deleted.
+    pub immutable_tags: ImmutableTags,
+    /// What is kept of each repository. Without rules, that is everything.
+    pub retention: Option<Rules>,
 }
 
 /// How a `Location` begins.
@@ -142,8 +149,7 @@ impl Default for Config {
             validation: Validation::default(),
             pages: true,
             access_log: Some(Format::Text),
-            immutable_tags: ImmutableTags::default(),
-            retention: None,
+            keeping: Keeping::default(),
             auth: None,
             commands: false,
             notices: Vec::new(),
@@ -198,8 +204,7 @@ impl Config {
             access_log: access_log(settings)?,
             // Where everybody may do everything, that does not go without saying.
             commands: flag(settings, HTTP_COMMANDS_ENABLED, auth.is_some())?,
-            immutable_tags: immutable_tags(settings)?,
-            retention: retention(settings)?,
+            keeping: Keeping::read(settings)?,
             auth,
             notices,
         })
@@ -237,6 +242,14 @@ fn purging(settings: &Settings) -> Result<Option<Purging>, String> {
 fn access_log(settings: &Settings) -> Result<Option<Format>, String> {
     let format = choice(settings, LOG_FORMATTER, [("text", Format::Text), ("json", Format::Json)])?;
     Ok(if flag(settings, LOG_ACCESS_LOG_DISABLED, false)? { None } else { Some(format) })
+}
+
+impl Keeping {
+    /// Reads this part of the configuration, which the commands need without the rest. Errs, for the log, with the variable
+    /// that is wrong.
+    pub fn read(settings: &Settings) -> Result<Self, String> {
+        Ok(Self { immutable_tags: immutable_tags(settings)?, retention: retention(settings)? })
+    }
 }
 
 fn immutable_tags(settings: &Settings) -> Result<ImmutableTags, String> {
@@ -395,7 +408,7 @@ mod tests {
         std::fs::write(file.path(), RULES).unwrap();
         let path = file.path().to_str().unwrap();
         let newest = |variables: &[_]| {
-            let rules = config(variables).unwrap().retention?;
+            let rules = config(variables).unwrap().keeping.retention?;
             rules.of(&Name::parse("a").unwrap()).unwrap().newest
         };
         assert_eq!(newest(&[]), None);

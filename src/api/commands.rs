@@ -44,6 +44,7 @@ fn post<S: Storage + 'static>(call: &mut Call<S>) -> Result<Response> {
     let mut out = Answered::default();
     let step = &mut Step {
         storage: call.storage,
+        keeping: &call.config.keeping,
         options: &options,
         from: options.text(FROM.name),
         until: options.until(Some(SECONDS)),

@@ -73,7 +73,7 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
             return Err(Error::new(Code::DigestInvalid, "the manifest does not match the digest"));
         }
     };
-    let is_fixed = |tag: &str| call.config.immutable_tags.include(repository.name(), tag);
+    let is_fixed = |tag: &str| call.config.keeping.immutable_tags.include(repository.name(), tag);
     for tag in &tags {
         // Before anything is stored, and before an old client is told that its second attempt has the wrong type.
         if is_fixed(tag) && repository.held_by_tag(tag)?.is_some_and(|held| held != canonical) {
@@ -112,7 +112,7 @@ fn put<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
 /// `DELETE`: removes only a tag, or a manifest with all its tags (OCI Distribution Spec, end-9). A manifest that is
 /// listed can be deleted even if its content is lost and a pull is answered with a 404.
 fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    match repository.delete(&reference(call.last)?, &call.config.immutable_tags)? {
+    match repository.delete(&reference(call.last)?, &call.config.keeping.immutable_tags)? {
         Deletion::Done => Ok(Response::new(202)),
         Deletion::Absent => Err(unknown(call.last)),
         Deletion::Refused(tag) => Err(immutable(&tag, "it cannot be deleted")),

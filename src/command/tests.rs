@@ -1,6 +1,7 @@
 //! The commands over storage in memory, as whole walks and in the smallest pieces.
 
 mod check;
+mod gc;
 mod line;
 mod usage;
 
@@ -44,8 +45,15 @@ fn walk(storage: &Memory, line: &str, whole: bool) -> (Vec<String>, Piece) {
     let (mut printed, mut from) = (Vec::new(), String::new());
     for _ in 0..10_000 {
         let mut out = Printed(Vec::new(), !whole);
-        let step =
-            &mut Step { storage, options: &options, from: &from, until: None, now: NOW, out: &mut out };
+        let step = &mut Step {
+            storage,
+            keeping: &Keeping::default(),
+            options: &options,
+            from: &from,
+            until: None,
+            now: NOW,
+            out: &mut out,
+        };
         let piece = command.run(step).unwrap();
         let end = out.0.pop().unwrap();
         assert!(end.contains(&format!("\"over\":{}", piece.next.is_none())), "{end}");
@@ -183,6 +191,7 @@ fn a_place_of_someone_else_is_refused() {
             let (options, mut out) = (Options::default(), Printed::default());
             let step = &mut Step {
                 storage: &storage,
+                keeping: &Keeping::default(),
                 options: &options,
                 from: &from,
                 until: None,

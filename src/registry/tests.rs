@@ -111,7 +111,7 @@ fn a_request_costs_so_many_storage_calls() {
 #[test]
 fn an_immutable_tag_costs_so_many_storage_calls() {
     let mut bench = with_image();
-    bench.config.immutable_tags = ImmutableTags::parse("*:*,!*:v2").unwrap();
+    bench.config.keeping.immutable_tags = ImmutableTags::parse("*:*,!*:v2").unwrap();
     let cost = |method: Method, target: &str| bench.cost(method, target, manifest().as_bytes());
     let first = cost(Put, "/v2/a/manifests/v3");
     assert_eq!(first, (201, "get get stat get stat put set list create set".to_owned()));

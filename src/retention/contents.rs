@@ -212,9 +212,11 @@ impl Contents {
         };
         let info = repository.storage().stat(&layout::blob(&digest))?;
         let content = match info {
-            Some(info) if info.size <= MANIFEST_MAX => {
-                repository.read_manifest(&Blob { canonical: digest.clone(), size: info.size, age: info.age })?
-            }
+            Some(info) if info.size <= MANIFEST_MAX => repository.read_manifest(&Blob {
+                canonical: digest.clone(),
+                size: info.size,
+                age: info.age,
+            })?,
             _ => None,
         };
         let is_readable = content.is_some();

@@ -125,7 +125,7 @@ pub fn delete<S: Storage>(
         let why = "this tag names something else by now; open its page again";
         return Err(refused(why).with_status(409));
     }
-    match repository.delete(reference, &call.config.immutable_tags)? {
+    match repository.delete(reference, &call.config.keeping.immutable_tags)? {
         Deletion::Done => {}
         Deletion::Absent => return Err(gone()),
         Deletion::Refused(tag) => {

@@ -10,7 +10,7 @@ use crate::environment::Source;
 use crate::response::send;
 use lighter::access_log::log;
 use lighter::auth::TokenServer;
-use lighter::config::{Format, settings};
+use lighter::config::{Format, Keeping, settings};
 use lighter::registry::{Registry, misconfigured};
 use lighter_storage::Open;
 
@@ -35,10 +35,11 @@ impl<S: Open> Handler<S> {
         self
     }
 
-    /// Opens the storage alone, as the registry would.
-    pub(crate) fn storage(&self) -> Result<S, String> {
+    /// Opens the storage as the registry would, and reads what is kept in it.
+    pub(crate) fn storage(&self) -> Result<(S, Keeping), String> {
         let of_server = self.token_server.as_ref().map_or(&[][..], |server| server.variables);
-        S::open(&settings((self.environment)()?, [S::VARIABLES, of_server])?)
+        let settings = settings((self.environment)()?, [S::VARIABLES, of_server])?;
+        Ok((S::open(&settings)?, Keeping::read(&settings)?))
     }
 
     /// Answers a request.

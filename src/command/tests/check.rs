@@ -243,8 +243,15 @@ fn check_chunks(memory: &Memory, line: &[&str], meanwhile: fn(&Memory)) -> (Vec<
     for pieces in 1..1000 {
         let until = Some(Instant::now());
         let mut out = Printed::default();
-        let step =
-            &mut Step { storage: &storage, options: &options, from: &from, until, now: NOW, out: &mut out };
+        let step = &mut Step {
+            storage: &storage,
+            keeping: &Keeping::default(),
+            options: &options,
+            from: &from,
+            until,
+            now: NOW,
+            out: &mut out,
+        };
         let piece = command.run(step).unwrap();
         out.0.pop();
         printed.extend(out.0);

@@ -28,7 +28,7 @@ impl Console for Streams {
 fn line(line: &str, open: impl FnOnce() -> Result<Memory, String>) -> (Exit, Streams) {
     let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     let mut streams = Streams::default();
-    let exit = main(&words, open, NOW, &mut streams);
+    let exit = main(&words, || Ok((open()?, Keeping::default())), NOW, &mut streams);
     (exit, streams)
 }
 
@@ -72,7 +72,7 @@ fn wrong_arguments_do_nothing() {
     let nothing = || -> Result<Memory, String> { panic!("the store was opened") };
     for (words, error) in [
         ("chekc", "there is no command \"chekc\"; did you mean check?"),
-        ("frobnicate", "there is no command \"frobnicate\"; there are `check` `uploads` `usage`"),
+        ("frobnicate", "there is no command \"frobnicate\"; there are `check` `gc` `uploads` `usage`"),
         ("help usag", "there is no command \"usag\"; did you mean usage?"),
         ("usag --help", "there is no command \"usag\"; did you mean usage?"),
         ("check --remov", "check has no option --remov; did you mean --remove?"),
@@ -122,7 +122,7 @@ fn a_command_prints_lines_or_json_and_ends_with_what_it_found() {
 
 #[test]
 fn a_store_that_fails_ends_the_command() {
-    let open = || Ok(Chunked::down());
+    let open = || Ok((Chunked::down(), Keeping::default()));
     let mut streams = Streams::default();
     let exit = main(&["check".to_owned()], open, NOW, &mut streams);
     assert_eq!((exit, streams.out.as_str()), (Exit::Failed, ""));

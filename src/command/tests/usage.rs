@@ -84,6 +84,7 @@ fn usage_is_the_same_in_pieces_and_in_little_memory() {
         let (options, mut out) = (Options::default(), Printed::default());
         let step = &mut Step {
             storage: &storage,
+            keeping: &Keeping::default(),
             options: &options,
             from: "",
             until: None,
@@ -102,7 +103,15 @@ fn too_little_time_for_usage_is_told() {
     let mut out = Printed::default();
     let until = Some(Instant::now());
     // The first repository takes all of it.
-    let step = &mut Step { storage: &storage, options: &options, from: "", until, now: NOW, out: &mut out };
+    let step = &mut Step {
+        storage: &storage,
+        keeping: &Keeping::default(),
+        options: &options,
+        from: "",
+        until,
+        now: NOW,
+        out: &mut out,
+    };
     let end = Command::<Memory>::find("usage").unwrap().run(step);
     assert!(matches!(end, Err(Failure::Time(_))), "{end:?}");
 }
