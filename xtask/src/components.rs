@@ -22,9 +22,9 @@ struct Product {
 }
 
 const PRODUCTS: [Product; 3] = [
-    Product { name: DEFAULT, part: FILESYSTEM, budget: 425_000 },
-    Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 460_000 },
-    Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 505_000 },
+    Product { name: DEFAULT, part: FILESYSTEM, budget: 565_000 },
+    Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 600_000 },
+    Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 645_000 },
 ];
 
 /// The notice about a component that was built without wasm-opt.
