@@ -5,7 +5,7 @@
 //! a summary.
 
 mod history;
-mod pusher;
+pub(crate) mod pusher;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -147,10 +147,10 @@ fn figures(clients: &[Pusher]) -> String {
 }
 
 /// Prints a line, even if the test passes.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     io::stderr().write_all(format!("{line}\n").as_bytes()).expect("a stderr");
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|value| value.parse().expect("a number"))
 }

@@ -37,6 +37,7 @@ mod browser;
 mod catalog;
 mod chunks;
 mod clients;
+mod collecting;
 mod commands;
 mod configuration;
 mod contract;

@@ -112,9 +112,13 @@ impl Server {
 
     /// Runs a command of an operator on the data of the server, beside it. `variables` are as `NAME=VALUE`.
     pub(crate) fn command(&self, words: &[&str], variables: &[&str]) -> Output {
+        Self::command_on(self.data(), words, variables).output().expect("a command that runs")
+    }
+
+    /// The same, on a directory, as a program that is yet to be started.
+    pub(crate) fn command_on(data: &Path, words: &[&str], variables: &[&str]) -> Command {
         let wasmtime = tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime");
-        let mut command = run(&wasmtime, &component(), (self.data(), DATA), variables, words);
-        command.output().expect("a command that runs")
+        run(&wasmtime, &component(), (data, DATA), variables, words)
     }
 
     /// The most memory that the server has held so far, in MiB.

@@ -84,7 +84,7 @@ impl<S: Storage, O: Outside> Collection<'_, S, O> {
         self.pending.extend(batch);
         mark.remove(self.storage)?;
         if self.late == PATIENCE {
-            let slow = "half a minute does not suffice to remove anything, several times: the storage is too slow to \
+            let slow = "ten seconds do not suffice to remove anything, several times: the storage is too slow to \
                         collect garbage safely";
             return Err(Error::Other(slow.to_owned()));
         }

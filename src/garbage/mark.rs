@@ -10,8 +10,8 @@ use lighter_storage::{Result, Storage};
 /// From which age a mark is that of a process that died, in seconds.
 const EXPIRY: u64 = 120;
 
-/// How long after the mark a removal may begin, in seconds. It takes effect before the mark expires, even if the call takes a
-/// nine minutes and the clocks differ by half a minute.
+/// How long after the mark a removal may begin, in seconds. It takes effect before the mark expires, even if the call takes
+/// a minute and the clocks differ by half a minute.
 const LATEST: u64 = 10;
 
 /// The SHA-256 of content, as bytes.

@@ -15,7 +15,10 @@ use crate::toolchain::{Toolchain, cargo};
 use crate::workspace;
 
 /// The test that kills the server.
-const CRASH: &str = "crash::what_was_acknowledged_outlives_the_server";
+const CRASH: [&str; 2] = [
+    "crash::what_was_acknowledged_outlives_the_server",
+    "collecting::what_manifests_refer_to_outlives_collections",
+];
 
 /// The integration tests that also run over a composed registry and driver. They call each function of the contract, and
 /// need the environment that a driver provides.
@@ -114,12 +117,15 @@ pub(crate) fn fuzz(seconds: u64) -> Result<()> {
     })
 }
 
-/// Runs the test that kills the server, with this many kills.
+/// Runs the tests that kill the server, with this many kills each: with clients alone, and with collections of garbage.
 pub(crate) fn crash(wasmtime: &Path, component: &Path, kills: u64, seed: u64) -> Result<()> {
     let mut tests = tests(wasmtime, component);
     tests.env("LIGHTER_KILLS", kills.to_string()).env("LIGHTER_SEED", seed.to_string());
-    tests.args(["--test", "integration", "--", "--exact", CRASH]);
-    step(&format!("killing the server {kills} times while clients push"), || counted(&mut tests, 1)).map(drop)
+    tests.args(["--test", "integration", "--", "--exact", "--test-threads=1"]).args(CRASH);
+    let what = format!(
+        "killing the server {kills} times while clients push, and again while garbage is collected, too"
+    );
+    step(&what, || counted(&mut tests, CRASH.len())).map(drop)
 }
 
 /// Measures the component beside other registries.
