@@ -12,7 +12,7 @@ mod walk;
 pub use self::content::Content;
 pub use self::memory::Memory;
 pub use self::settings::{Environment, ReadFile, Settings};
-pub use self::stream::{Stream, read_exactly};
+pub use self::stream::{Sink, Stream, forward_exactly, read_exactly};
 pub use self::walk::{Tree, walk};
 
 /// Why a storage operation failed. The texts are for the log.
