@@ -119,6 +119,11 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(true)
     }
 
+    /// Returns a URL that a client can get content from that was found, if the storage has one.
+    pub fn location(&self, blob: &Blob) -> Result<Option<String>> {
+        self.storage.location(&layout::blob(&blob.canonical))
+    }
+
     /// Opens content that was found, from `offset` on. No more than `length` bytes may be taken.
     pub fn open(&self, blob: &Blob, offset: u64, length: u64) -> Result<Content> {
         self.storage.read(&layout::blob(&blob.canonical), offset, length)

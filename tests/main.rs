@@ -54,6 +54,7 @@ mod manifests;
 mod memory;
 mod mounts;
 mod names;
+mod objects;
 mod paging;
 mod purging;
 mod referrers;

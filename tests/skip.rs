@@ -16,6 +16,15 @@ macro_rules! over_files {
     };
 }
 
+/// Skips a test that looks at an object store, if another driver is tested.
+macro_rules! over_objects {
+    () => {
+        if crate::server::driver() != crate::server::Driver::S3 {
+            return crate::skip::skip("it looks at an object store, and this driver has none");
+        }
+    };
+}
+
 /// Records that the test is skipped.
 pub(crate) fn skip(why: &str) {
     if let Some(path) = env::var_os("LIGHTER_SKIPPED") {

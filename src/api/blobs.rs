@@ -72,6 +72,12 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     if request.method == Method::Head || length == 0 {
         return Ok(response.with_header("Content-Length", length.to_string()));
     }
+    // The client asks there again with its range. The URL expires, so nobody may keep this answer.
+    if let Some(url) = repository.location(&blob)? {
+        return Ok(Response::new(307)
+            .with_header("Location", url)
+            .with_header("Docker-Content-Digest", requested.as_str()));
+    }
     let content = repository.open(&blob, offset, length)?;
     response.body = Body::Content(content, length);
     Ok(response)

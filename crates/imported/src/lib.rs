@@ -96,6 +96,10 @@ impl Storage for Imported {
         Ok(blobs::received(id)?)
     }
 
+    fn proves_uploads(&self) -> bool {
+        blobs::proves_uploads()
+    }
+
     fn create_upload(&self, id: &str) -> Result<blobs::Upload> {
         Ok(blobs::Upload::create(id)?)
     }
@@ -110,6 +114,10 @@ impl Upload for blobs::Upload {
         blobs::Upload::offset(self)
     }
 
+    fn note(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(blobs::Upload::note(self, key)?)
+    }
+
     fn aim(&mut self, key: &str) -> Result<()> {
         Ok(blobs::Upload::aim(self, key)?)
     }
@@ -122,7 +130,7 @@ impl Upload for blobs::Upload {
         Ok(blobs::Upload::cut(self, offset)?)
     }
 
-    fn read(&self) -> Result<Content> {
+    fn read(&mut self) -> Result<Content> {
         Ok(blobs::Upload::read(self)?.into())
     }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use lighter_storage::{BlobInfo, BlobPage, Content, Error, Note, Result, Storage, Upload};
+use lighter_storage::{BlobInfo, BlobPage, Content, Error, Note, Put, Result, Storage, Stream, Upload};
 
 /// Another storage, and the calls that were made to it since [`take_calls`](Self::take_calls) was last called.
 #[derive(Clone, Default)]
@@ -74,8 +74,9 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("enumerate").enumerate(prefix, after, limit)
     }
 
+    /// Not recorded: a driver makes a URL, or says that it has none, without its store.
     fn location(&self, key: &str) -> Result<Option<String>> {
-        self.called("location").location(key)
+        self.storage.location(key)
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
@@ -92,6 +93,15 @@ impl<S: Storage> Storage for Recorded<S> {
 
     fn received(&self, id: &str) -> Result<Option<u64>> {
         self.called("received").received(id)
+    }
+
+    /// Not recorded: a driver declines it without its store.
+    fn put_stream(&self, key: &str, sha256: &str, body: &mut dyn Stream, length: u64) -> Result<Put> {
+        self.storage.put_stream(key, sha256, body, length)
+    }
+
+    fn proves_uploads(&self) -> bool {
+        self.storage.proves_uploads()
     }
 
     fn create_upload(&self, id: &str) -> Result<Self::Upload> {
@@ -128,6 +138,11 @@ impl<U: Upload> Upload for RecordedUpload<U> {
         self.upload.offset()
     }
 
+    fn note(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.called("note")?;
+        self.upload.note(key)
+    }
+
     fn aim(&mut self, key: &str) -> Result<()> {
         self.called("aim")?;
         self.upload.aim(key)
@@ -146,7 +161,7 @@ impl<U: Upload> Upload for RecordedUpload<U> {
         self.upload.cut(offset)
     }
 
-    fn read(&self) -> Result<Content> {
+    fn read(&mut self) -> Result<Content> {
         self.called("read-upload")?;
         self.upload.read()
     }

@@ -9,7 +9,7 @@ mod values;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lighter_storage::{Content, Result, Storage, Stream};
+use lighter_storage::{Content, Result, Storage, Stream, Upload};
 
 /// Only ends what would otherwise hang for ever.
 const HANG: Duration = Duration::from_secs(60);
@@ -91,6 +91,11 @@ impl<'a, S: Storage> Party<'a, S> {
     /// The size of a blob, or none.
     fn size(&self, key: &str) -> Result<Option<u64>> {
         Ok(self.storage.stat(key)?.map(|info| info.size))
+    }
+
+    /// A note of an upload, from where the registry reads it.
+    fn note(&self, upload: &S::Upload, key: &str) -> Result<Option<Vec<u8>>> {
+        if self.storage.proves_uploads() { upload.note(key) } else { self.storage.get(key) }
     }
 
     /// All bytes of a blob from an offset on, at most so many.

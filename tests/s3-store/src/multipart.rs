@@ -150,7 +150,7 @@ impl Bucket {
         if others.iter().any(|part| part.bytes.len() != size) || end.bytes.len() > size {
             return refuse(400, "InvalidPart", "All non-trailing parts must have the same length.");
         }
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
+        let bytes: Vec<u8> = parts.iter().map(|part| part.bytes.as_slice()).collect::<Vec<_>>().concat();
         let tags: String = parts.iter().map(|part| part.etag.as_str()).collect();
         let etag = format!("\"{}-{}\"", sha256(tags.as_bytes()).get(..32).unwrap_or_default(), parts.len());
         let headers = upload.headers.clone();
