@@ -326,10 +326,14 @@ pub(crate) fn is_over_files() -> bool {
     driver() == Driver::Filesystem
 }
 
+/// Whether the store of the tested registry can tell who was first.
+pub(crate) fn is_exclusive() -> bool {
+    driver() != Driver::S3 || !env::var_os("LIGHTER_S3").is_some_and(|kind| kind == "unconditional")
+}
+
 /// An object store, which has no conditional writes if `LIGHTER_S3` is `unconditional`.
 fn object_store() -> ObjectStore {
-    let is_unconditional = env::var_os("LIGHTER_S3").is_some_and(|kind| kind == "unconditional");
-    let options = StoreOptions { conditional_writes: !is_unconditional, ..StoreOptions::default() };
+    let options = StoreOptions { conditional_writes: is_exclusive(), ..StoreOptions::default() };
     Store::new(options).serve().expect("a free port")
 }
 

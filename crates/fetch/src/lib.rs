@@ -66,7 +66,8 @@ impl Scheme {
 pub struct Timeouts {
     /// For the connection.
     pub connect: Duration,
-    /// For the head of the answer, from when the connection is there. A request's body goes out within this time, too.
+    /// For the head of the answer. A body that is in memory goes out within this time, too; for one that is a stream, it
+    /// begins when all of that was sent.
     pub first_byte: Duration,
     /// For the next bytes of the answer's body, and for the server to take the next bytes of a request's.
     pub between_bytes: Duration,

@@ -16,6 +16,10 @@ use crate::body::describe;
 use lighter_fetch::{Error, Fetch, Flight, Request, Response, Scheme, Timeouts};
 use lighter_storage::{Content, Sink, Stream, forward_exactly};
 
+/// How long a stream may take to be sent. Hosts count the time for an answer from when they have the request, so that for a
+/// stream is counted here.
+const STREAM_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The most that is read of an answer that came before its request was sent, in bytes. It is an error, with a text.
 const EARLY_ANSWER: usize = 64 * 1024;
 
@@ -36,13 +40,20 @@ impl Fetch for Outgoing {
     }
 
     fn send(&self, request: &Request, body: &mut dyn Stream, length: u64) -> Result<Response, Error> {
-        let (future, out) = hand_over(request, Some(length))?;
+        let timeouts = request.timeouts;
+        let unhurried =
+            Request { timeouts: Timeouts { first_byte: STREAM_TIME, ..timeouts }, ..request.clone() };
+        let (future, out) = hand_over(&unhurried, Some(length))?;
         let Some(out) = out else { return Err(refused("body")) };
-        let mut sink = Outbound { out: &out, future: &future, timeouts: request.timeouts, end: None };
+        let mut sink = Outbound { out: &out, future: &future, timeouts, end: None };
         let sent = forward_exactly(body, &mut sink, length, "it is shorter than announced");
         match (sent, sink.end) {
             (Ok(()), _) => {
                 out.finish()?;
+                let late = monotonic_clock::subscribe_duration(nanoseconds(timeouts.first_byte));
+                if !poll(&[&future.subscribe(), &late]).contains(&0) {
+                    return Err(Error::TimedOut("the server does not answer".to_owned()));
+                }
                 answer(&future)
             }
             (Err(_), Some(End::Answered)) => early(&future, Some(out)),

@@ -22,8 +22,11 @@ pub(crate) type Result<T> = core::result::Result<T, Failure>;
 /// those who failed together do not come back together.
 const PAUSES: [u64; 3] = [100, 400, 1600];
 
-/// The longest body of an answer that is read as a whole, in bytes: a list has a thousand keys of up to 1 KiB.
-const ANSWER_MAX: usize = 8 << 20;
+/// The longest body of an answer that is read as a whole, in bytes. The longest one is a tail, which is shorter than a part.
+const ANSWER_MAX: usize = 64 << 20;
+
+/// How fast a request's body goes out at least, in bytes a second.
+const SLOWEST: u64 = 100_000;
 
 /// How long a URL for a client is good, in seconds: as long as distribution's.
 const URL_EXPIRY: u32 = 20 * 60;
@@ -94,9 +97,10 @@ impl Call {
         }
     }
 
-    /// Whether an answer of 200 may have an error inside.
+    /// Whether an answer of 200 may have an error inside: a store that copies or completes may begin its answer before it
+    /// knows. What is read may have anything inside.
     fn may_hide_error(&self) -> bool {
-        self.method == "POST" || self.headers.iter().any(|(name, _)| *name == "x-amz-copy-source")
+        matches!(self.method, "PUT" | "POST")
     }
 
     /// What it is, for the log.
@@ -218,6 +222,10 @@ impl<H: Host> Client<H> {
             Signed { method: call.method, authority: &endpoint.authority, path: &path, query: &query };
         self.config.signer.sign(&signed, &mut headers, &payload, self.now());
         let mark = if query.is_empty() { "" } else { "?" };
+        let mut timeouts = self.config.timeouts;
+        // The time for the answer begins with the request.
+        let length = call.body.as_ref().map_or(0, |body| body.len() as u64);
+        timeouts.first_byte += Duration::from_secs(length / SLOWEST);
         Request {
             method: call.method,
             scheme: endpoint.scheme,
@@ -225,7 +233,7 @@ impl<H: Host> Client<H> {
             target: format!("{path}{mark}{query}"),
             headers,
             body: call.body.clone(),
-            timeouts: self.config.timeouts,
+            timeouts,
         }
     }
 

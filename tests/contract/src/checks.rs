@@ -24,6 +24,15 @@ pub struct Check<S> {
     pub run: fn(&Party<S>),
 }
 
+/// The checks of what a store without compare-and-swap cannot promise: that of several callers at once, one creates a value or
+/// holds an upload.
+pub const OF_EXCLUSION: [&str; 4] = [
+    "of-many-that-create-one-does",
+    "of-many-that-open-one-does",
+    "of-many-that-commit-one-does",
+    "who-opens-an-upload-finds-its-notes",
+];
+
 /// All checks.
 pub fn checks<S: Storage>() -> Vec<Check<S>> {
     let mut checks = values::checks();

@@ -10,7 +10,7 @@ use crate::{Fault, Outcome, Request, Response, Store};
 /// How long an answer that stalls takes: longer than any client of a test waits.
 const STALL: Duration = Duration::from_secs(20);
 
-/// A store that listens, for as long as the process lives.
+/// A store that listens, for as long as anyone has it.
 #[derive(Clone)]
 pub struct Server {
     /// The store.
@@ -35,10 +35,10 @@ impl Store {
     pub fn serve(self) -> io::Result<Server> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let server = Server { address: listener.local_addr()?, store: self };
-        let store = server.store.clone();
+        let store = server.store.downgrade();
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let store = store.clone();
+                let Some(store) = store.upgrade().map(Store::of) else { return };
                 // A client that is gone needs no answer.
                 thread::spawn(move || drop(store.converse(&connection)));
             }

@@ -1,7 +1,7 @@
 //! The store: takes a request, checks it, and has the bucket do what it asks for.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
 use crate::bucket::{Bucket, Object, etag};
@@ -49,7 +49,7 @@ impl Default for Options {
 pub struct Store(Arc<Shared>);
 
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     options: Options,
     bucket: Mutex<Bucket>,
     /// The requests that came: method, path and query, decoded.
@@ -69,6 +69,15 @@ impl Store {
     /// Makes an empty store.
     pub fn new(options: Options) -> Self {
         Self(Arc::new(Shared { options, ..Shared::default() }))
+    }
+
+    /// The store, for one who does not keep it.
+    pub(crate) fn downgrade(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self(shared)
     }
 
     /// What it was made with.

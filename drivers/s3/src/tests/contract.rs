@@ -4,18 +4,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use lighter_contract::checks::{Check, Party, checks};
+use lighter_contract::checks::{Check, OF_EXCLUSION, Party, checks};
 
 use super::bench::Bench;
 use crate::storage::S3;
-
-/// What a store without conditional writes cannot exclude: that two create a value, or hold an upload, at once.
-const NEED_CONDITIONS: [&str; 4] = [
-    "of-many-that-create-one-does",
-    "of-many-that-open-one-does",
-    "of-many-that-commit-one-does",
-    "who-opens-an-upload-finds-its-notes",
-];
 
 /// What takes as long as a hold lasts, and so has time run faster.
 const TAKES_A_HOLD: &str = "a-writer-that-stands-still-loses-its-hold";
@@ -31,7 +23,7 @@ fn run(bench: &Bench, check: &Check<S3<Bench>>) {
 }
 
 fn keeps_the_contract(conditional: bool) {
-    let left_out = if conditional { &[][..] } else { &NEED_CONDITIONS };
+    let left_out = if conditional { &[][..] } else { &OF_EXCLUSION };
     let all = checks::<S3<Bench>>();
     thread::scope(|scope| {
         for check in all.iter().filter(|check| !left_out.contains(&check.name)) {

@@ -31,11 +31,11 @@ fn stored(bench: &Bench, key: &str) -> Option<Vec<u8>> {
     bench.store.object(&format!("some/root/{key}"))
 }
 
-/// The number of requests of a push.
-fn requests(conditional: bool) -> usize {
+/// The requests of a push.
+fn requests(conditional: bool) -> Vec<String> {
     let bench = Bench::with_conditions(conditional);
     push(&bench, &content()).unwrap();
-    bench.store.take_log().len()
+    bench.store.take_log()
 }
 
 /// What passes is not seen.
@@ -44,7 +44,12 @@ fn one_fault_changes_nothing() {
     let passing = Fault::ALL.into_iter().filter(|fault| *fault != Fault::Full);
     for conditional in [true, false] {
         for fault in passing.clone() {
-            for after in 0..requests(conditional) {
+            for (after, request) in requests(conditional).iter().enumerate() {
+                // What a store begins to answer before it knows changes something.
+                let is_change = request.starts_with("PUT") || request.starts_with("POST");
+                if fault == Fault::ErrorInside && !is_change {
+                    continue;
+                }
                 let bench = Bench::with_conditions(conditional);
                 let content = content();
                 bench.store.fail(after, fault);
@@ -68,7 +73,7 @@ fn a_store_that_goes_on_failing_is_told() {
         (Fault::Stalled, "no answer in time"),
         (Fault::Full, "507"),
     ] {
-        for after in 0..requests(true) {
+        for after in 0..requests(true).len() {
             let bench = Bench::with_conditions(true);
             let content = content();
             for further in 0..100 {
