@@ -113,10 +113,12 @@ pub(crate) fn names<H: Host>(
     }
     let below = format!("{prefix}/");
     let limit_of_names = limit as usize;
+    // It may be any text. What comes between this and that is passed over.
+    let marker = after.map(|after| after.trim_end_matches('/')).filter(|after| !after.is_empty());
     let mut page = Page {
         prefix: &below,
         is_cut: true,
-        after: after.map(|after| format!("{below}{after}")),
+        after: marker.map(|marker| format!("{below}{marker}")),
         most: limit.saturating_add(1).clamp(LISTED_MIN, LISTED_MAX),
         token: None,
     };

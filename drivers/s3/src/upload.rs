@@ -422,7 +422,7 @@ impl<H: Host> Upload for Writer<H> {
                 return Ok(());
             }
             self.settle()?;
-            if offset % self.parts.chunk() > 0 {
+            if !offset.is_multiple_of(self.parts.chunk()) {
                 // A store does not give back a part.
                 self.parts.truncate(offset.div_ceil(self.parts.chunk()));
                 self.complete(None, self.parts.size()).map_err(|failure| self.failed(failure))?;

@@ -45,6 +45,10 @@ fn a_list_is_what_sorting_gives() {
             if chance.once_in(3) {
                 after = prefixes.iter().nth(chance.below(prefixes.len())).map(|name| (*name).clone());
             }
+            if chance.once_in(5) {
+                // A client may ask for what is after anything.
+                after = Some(["", "/", "1/", "1-/", "a/b", "~", "1//"][chance.below(7)].to_owned());
+            }
             let expected = |names: &BTreeSet<&String>| -> Vec<String> {
                 let later = names.iter().filter(|name| after.as_ref().is_none_or(|after| **name > after));
                 later.take(limit as usize).map(|name| (*name).clone()).collect()
