@@ -25,6 +25,15 @@ macro_rules! over_objects {
     };
 }
 
+/// Skips a test of who is first, over a store that cannot tell.
+macro_rules! exclusive {
+    () => {
+        if !crate::server::is_exclusive() {
+            return crate::skip::skip("a store without conditional writes cannot tell who is first");
+        }
+    };
+}
+
 /// Records that the test is skipped.
 pub(crate) fn skip(why: &str) {
     if let Some(path) = env::var_os("LIGHTER_SKIPPED") {

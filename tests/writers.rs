@@ -18,6 +18,7 @@ use crate::server::{Driver, SECRET, Server, driver};
 
 #[test]
 fn of_two_writers_at_once_one_wins() {
+    exclusive!();
     let server = Server::start();
     for round in 0..10 {
         let started = server.post("/v2/a/b/blobs/uploads/").send();

@@ -33,8 +33,9 @@ mod storage;
 mod tests;
 mod upload;
 mod value;
+mod writer;
 mod xml;
 
 pub use self::host::{Host, System};
 pub use self::storage::S3;
-pub use self::upload::Writer;
+pub use self::writer::Writer;

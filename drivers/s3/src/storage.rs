@@ -12,8 +12,8 @@ use crate::host::{Host, System};
 use crate::lease;
 use crate::list::{self, Kind};
 use crate::settings::{Config, VARIABLES};
-use crate::upload::Writer;
 use crate::value;
+use crate::writer::Writer;
 
 /// The most bytes that a store takes in one request.
 const PUT_MAX: u64 = 5 << 30;
