@@ -1,8 +1,8 @@
 //! Uploads, as the contract has them.
 //!
-//! Its bytes are parts of one size, sent while the next one fills; what is left of them, the tail, is stored once it lets
-//! go. All of that is in one [`Record`], with the notes about these bytes. To complete the parts takes their tags, so what
-//! becomes a blob is what the record says, whoever else may have written to the same upload.
+//! The bytes of an upload are parts of one size, sent while the next one fills. What is left of them, the tail, is stored once
+//! the writer lets go. All of that is in one [`Record`], with the notes about these bytes. To complete the parts takes their
+//! tags, so what becomes a blob is what the record says, whoever else may have written to the same upload.
 
 use std::sync::Arc;
 
