@@ -131,10 +131,12 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// content itself, of which no more than `length` bytes may be taken.
     pub fn serve(&self, blob: &Blob, offset: u64, length: u64) -> Result<Served> {
         let key = layout::blob(&blob.canonical);
-        match self.storage.location(&key)? {
-            Some(url) => Ok(Served::At(url)),
-            None => self.storage.read(&key, offset, length).map(Served::Content),
+        if S::HAS_LOCATIONS
+            && let Some(url) = self.storage.location(&key)?
+        {
+            return Ok(Served::At(url));
         }
+        self.storage.read(&key, offset, length).map(Served::Content)
     }
 
     /// Opens content that was found, from `offset` on. No more than `length` bytes may be taken.

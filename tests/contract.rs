@@ -3,14 +3,20 @@
 
 use std::thread;
 
-use lighter_contract::checks::{OF_EXCLUSION, checks};
+use lighter_contract::checks::checks;
 use lighter_storage::Memory;
 
 use crate::server::{Server, is_exclusive};
+use crate::skip::skip;
 
 /// Runs every check. A check with several parties runs as several concurrent requests.
 #[test]
 fn the_driver_keeps_the_contract() {
+    if !is_exclusive() {
+        return skip(
+            "without conditional writes each value takes a second to create, and the driver's own tests do it",
+        );
+    }
     let server = Server::without_secret().contract().start();
     let listed = server.get("/").try_send().unwrap().text();
     let all = checks::<Memory>()
@@ -20,9 +26,6 @@ fn the_driver_keeps_the_contract() {
     assert_eq!(listed, all);
     for check in listed.lines() {
         let (name, parties) = check.split_once(' ').unwrap();
-        if !is_exclusive() && OF_EXCLUSION.contains(&name) {
-            continue;
-        }
         let run = |party: u32| {
             let answer = server.get(&format!("/{name}/{party}")).try_send().unwrap();
             assert_eq!(answer.text(), "kept\n", "{name}: {}", answer.status());

@@ -38,6 +38,8 @@ impl Open for Imported {
 impl Storage for Imported {
     type Upload = blobs::Upload;
 
+    const HAS_LOCATIONS: bool = true;
+
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         Ok(key_value::get(key)?)
     }

@@ -106,6 +106,9 @@ pub trait Storage {
     /// The writer of an upload.
     type Upload: Upload;
 
+    /// Whether [`location`](Self::location) may return a URL.
+    const HAS_LOCATIONS: bool = false;
+
     /// Returns a value, or none.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
     /// Stores a value in place of what was there.

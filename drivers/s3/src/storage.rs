@@ -44,6 +44,8 @@ impl<F: Fetch + Default> Open for S3<System<F>> {
 impl<H: Host> Storage for S3<H> {
     type Upload = Writer<H>;
 
+    const HAS_LOCATIONS: bool = true;
+
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         Ok(value::get(self.at(key)?, key)?)
     }

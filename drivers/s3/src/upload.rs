@@ -14,7 +14,7 @@ use crate::copy::{self, Source};
 use crate::host::Host;
 use crate::lease::{self, Lease};
 use crate::multipart;
-use crate::record::{Base, Record, Tail};
+use crate::record::{Base, Record};
 use crate::value;
 use crate::writer::Writer;
 

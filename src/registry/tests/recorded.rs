@@ -38,6 +38,8 @@ impl<S: Storage> Recorded<S> {
 impl<S: Storage> Storage for Recorded<S> {
     type Upload = RecordedUpload<S::Upload>;
 
+    const HAS_LOCATIONS: bool = S::HAS_LOCATIONS;
+
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         self.called("get").get(key)
     }
