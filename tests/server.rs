@@ -328,7 +328,7 @@ pub(crate) fn is_over_files() -> bool {
 
 /// Whether the store of the tested registry can tell who was first.
 pub(crate) fn is_exclusive() -> bool {
-    driver() != Driver::S3 || !env::var_os("LIGHTER_S3").is_some_and(|kind| kind == "unconditional")
+    driver() != Driver::S3 || env::var_os("LIGHTER_S3").is_none_or(|kind| kind != "unconditional")
 }
 
 /// An object store, which has no conditional writes if `LIGHTER_S3` is `unconditional`.
