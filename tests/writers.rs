@@ -51,6 +51,7 @@ fn of_two_writers_at_once_one_wins() {
 
 #[test]
 fn of_two_completions_at_once_one_wins() {
+    exclusive!();
     let server = Server::start();
     for round in 0..10 {
         let started = server.post("/v2/a/b/blobs/uploads/").send();
