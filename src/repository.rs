@@ -21,6 +21,14 @@ pub struct Blob {
     pub age: Option<u64>,
 }
 
+/// How a client gets content.
+pub enum Served {
+    /// From a URL.
+    At(String),
+    /// From the registry.
+    Content(Content),
+}
+
 /// The reference by which a manifest is requested.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reference {
@@ -154,8 +162,20 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(true)
     }
 
+    /// Finds how a client gets content that was found, from `offset` on: by a URL of the storage's, if it has one, or the
+    /// content itself, of which no more than `length` bytes may be taken.
+    pub fn serve(&self, blob: &Blob, offset: u64, length: u64) -> Result<Served> {
+        let key = layout::blob(&blob.canonical);
+        if S::HAS_LOCATIONS
+            && let Some(url) = self.storage.location(&key)?
+        {
+            return Ok(Served::At(url));
+        }
+        self.storage.read(&key, offset, length).map(Served::Content)
+    }
+
     /// Opens content that was found, from `offset` on. No more than `length` bytes may be taken.
-    pub fn open(&self, blob: &Blob, offset: u64, length: u64) -> Result<Content> {
+    fn open(&self, blob: &Blob, offset: u64, length: u64) -> Result<Content> {
         self.storage.read(&layout::blob(&blob.canonical), offset, length)
     }
 

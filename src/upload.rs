@@ -9,7 +9,7 @@ use crate::push;
 use crate::repository::Repository;
 use crate::upload_proof::{self as proof, Proof};
 use lighter_hash::{Algorithm, Digest, Hasher};
-use lighter_storage::{self as storage, Note, Storage, Stream, Upload as _, read_exactly};
+use lighter_storage::{self as storage, Note, Put, Storage, Stream, Upload as _, read_exactly};
 
 /// The reason why an operation on an upload failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl<'a, S: Storage> Upload<'a, S> {
     /// offset that the client's `_state` names.
     pub fn resume(repository: &'a Repository<'a, S>, id: &str, signed: u64) -> Result<Self> {
         let mut writer = repository.storage().open_upload(&layout::upload_data(repository.name(), id))?;
-        let Proof { offset, sha256 } = proof::find(repository, id, writer.offset(), Some(signed))?;
+        let Proof { offset, sha256 } = proof::find_open(repository, id, &writer, signed)?;
         let is_cut = offset < writer.offset();
         if is_cut {
             proof::remove_beyond(repository, id, offset)?;
@@ -129,7 +129,7 @@ impl<'a, S: Storage> Upload<'a, S> {
             }
             let kept = match algorithm {
                 Algorithm::Sha256 => self.kept.take(),
-                Algorithm::Sha512 => proof::kept_hash(self.repository, &self.id, algorithm, self.offset())?,
+                Algorithm::Sha512 => proof::open_hash(self.repository, &self.id, &self.writer, algorithm)?,
             };
             match kept {
                 Some(hasher) => self.hashers.push(hasher),
@@ -165,6 +165,38 @@ impl<'a, S: Storage> Upload<'a, S> {
         }
     }
 
+    /// Publishes a whole body that belongs at an offset, if its digest and its length are known and storage can check them
+    /// itself: then no byte passes through here. Returns the upload if not, before anything of the body was read. If the
+    /// body breaks off, nothing of it is kept.
+    pub fn put_at(
+        self,
+        first: u64,
+        digest: &Digest,
+        length: Option<u64>,
+        body: &mut dyn Stream,
+    ) -> Result<Option<Self>> {
+        let is_whole = first == 0 && self.offset() == 0 && digest.algorithm() == Algorithm::Sha256;
+        let Some(length) = length.filter(|length| *length > 0 && is_whole) else { return Ok(Some(self)) };
+        let (storage, name) = (self.repository.storage(), self.repository.name());
+        match storage.put_stream(&layout::blob(digest), digest.hex(), body, length)? {
+            Put::Declined => return Ok(Some(self)),
+            Put::Stored => {}
+            Put::OtherContent => {
+                self.abort()?;
+                return Err(Error::WrongDigest);
+            }
+            Put::Broken(why) => {
+                self.suspend()?;
+                return Err(Error::Broken(why));
+            }
+        }
+        self.writer.abort()?;
+        // Last, because it makes the blob visible.
+        self.repository.link_blob(digest, digest)?;
+        storage.delete_prefix(&layout::upload(name, &self.id))?;
+        Ok(None)
+    }
+
     /// Receives bytes to the end of a stream, and returns how many. What arrived before an error is
     /// kept.
     pub fn receive(&mut self, body: &mut dyn Stream) -> Result<u64> {
@@ -194,7 +226,10 @@ impl<'a, S: Storage> Upload<'a, S> {
         let notes: Vec<Note> = self.hashers.iter().filter(|_| offset > 0).map(note).collect();
         self.writer.suspend(&notes)?;
         // Another request may have ended the upload meanwhile, and would not remove notes that came later.
-        if !notes.is_empty() && storage.received(&layout::upload_data(name, &self.id))?.is_none() {
+        if !notes.is_empty()
+            && !storage.proves_uploads()
+            && storage.received(&layout::upload_data(name, &self.id))?.is_none()
+        {
             storage.delete_prefix(&layout::upload(name, &self.id))?;
         }
         Ok(offset)
@@ -234,7 +269,7 @@ impl<'a, S: Storage> Upload<'a, S> {
     }
 
     /// Hashes the bytes that were received earlier.
-    fn read_again(&self, hashers: &mut [Hasher]) -> Result<()> {
+    fn read_again(&mut self, hashers: &mut [Hasher]) -> Result<()> {
         let mut content = self.writer.read()?;
         let read = read_exactly(&mut content, self.offset(), "the upload's bytes end early", |bytes| {
             hashers.iter_mut().for_each(|hasher| hasher.update(bytes));

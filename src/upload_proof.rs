@@ -9,6 +9,9 @@
 //!   stored after the bytes are durable, and before the upload is released;
 //! - the `_state` that a client sends, which was signed at that time.
 //!
+//! Some drivers prove uploads themselves: they keep the number of bytes and the hash in one record. Then nothing has to be
+//! found out.
+//!
 //! The largest of these offsets that is not beyond the stored size counts. The next writer drops any bytes beyond it
 //! before it appends. No answer reports or signs a larger offset, not even while another request is writing, because that
 //! request's bytes may still be lost.
@@ -29,7 +32,7 @@ use std::collections::BinaryHeap;
 use crate::layout;
 use crate::repository::Repository;
 use lighter_hash::{Algorithm, Hasher};
-use lighter_storage::{Result, Storage};
+use lighter_storage::{Result, Storage, Upload as _};
 
 /// The number of hash states that are listed at a time.
 const LISTED: u32 = 1000;
@@ -45,12 +48,7 @@ pub struct Proof {
 /// Finds how many of the `size` stored bytes of an upload are proven. `signed` is the offset that the client's `_state`
 /// names. It takes a single read if a hash of `size` bytes is stored; all hash states are listed only if neither that nor
 /// the `_state` proves the size.
-pub fn find<S: Storage>(
-    repository: &Repository<S>,
-    id: &str,
-    size: u64,
-    signed: Option<u64>,
-) -> Result<Proof> {
+fn find<S: Storage>(repository: &Repository<S>, id: &str, size: u64, signed: Option<u64>) -> Result<Proof> {
     if let Some(sha256) = kept_hash(repository, id, Algorithm::Sha256, size)? {
         return Ok(Proof { offset: size, sha256: Some(sha256) });
     }
@@ -69,6 +67,36 @@ pub fn find<S: Storage>(
     Ok(Proof { offset: signed, sha256 })
 }
 
+/// Finds how many of the bytes of an upload that a writer has opened are proven.
+pub fn find_open<S: Storage>(
+    repository: &Repository<S>,
+    id: &str,
+    writer: &S::Upload,
+    signed: u64,
+) -> Result<Proof> {
+    let offset = writer.offset();
+    if repository.storage().proves_uploads() {
+        let sha256 = open_hash(repository, id, writer, Algorithm::Sha256)?;
+        return Ok(Proof { offset, sha256 });
+    }
+    find(repository, id, offset, Some(signed))
+}
+
+/// Returns the stored hash of all bytes of an upload that a writer has opened, if there is one.
+pub fn open_hash<S: Storage>(
+    repository: &Repository<S>,
+    id: &str,
+    writer: &S::Upload,
+    algorithm: Algorithm,
+) -> Result<Option<Hasher>> {
+    let offset = writer.offset();
+    if offset == 0 || !repository.storage().proves_uploads() {
+        return kept_hash(repository, id, algorithm, offset);
+    }
+    let state = writer.note(&layout::upload_hash_state(repository.name(), id, algorithm, offset))?;
+    Ok(state.and_then(|state| Hasher::from_state(algorithm, &state, offset)))
+}
+
 /// Returns how many bytes of an upload are proven, as [`find`] does, or `None` if there is no such upload.
 /// A client with the newest `_state` costs no further read.
 pub fn received<S: Storage>(
@@ -76,15 +104,16 @@ pub fn received<S: Storage>(
     id: &str,
     signed: Option<u64>,
 ) -> Result<Option<u64>> {
-    match repository.storage().received(&layout::upload_data(repository.name(), id))? {
-        Some(size) if signed == Some(size) => Ok(Some(size)),
+    let storage = repository.storage();
+    match storage.received(&layout::upload_data(repository.name(), id))? {
+        Some(size) if signed == Some(size) || storage.proves_uploads() => Ok(Some(size)),
         Some(size) => Ok(Some(find(repository, id, size, signed)?.offset)),
         None => Ok(None),
     }
 }
 
 /// Returns the stored hash of an upload's first `offset` bytes, if there is one.
-pub fn kept_hash<S: Storage>(
+fn kept_hash<S: Storage>(
     repository: &Repository<S>,
     id: &str,
     algorithm: Algorithm,

@@ -308,6 +308,10 @@ impl Client {
                     self.send_blob(address, blob, figures)?;
                 }
             }
+            // Some are so slow that what they have found, and was not sent by themselves, may be gone by now.
+            if self.chance.below(8) == 0 {
+                thread::sleep(Duration::from_millis(self.chance.below(GRACE * 1500)));
+            }
             let put = Request::new(address, "PUT", &target).header("Content-Type", MANIFEST);
             let answer = put.body(image.clone()).try_send()?;
             if answer.status() == "201 Created" {

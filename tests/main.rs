@@ -60,6 +60,7 @@ mod manifests;
 mod memory;
 mod mounts;
 mod names;
+mod objects;
 mod pages;
 mod paging;
 mod purging;

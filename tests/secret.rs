@@ -23,6 +23,7 @@ fn first_requests(server: &Server) -> Vec<Response> {
 
 #[test]
 fn the_first_requests_agree_on_one_secret() {
+    exclusive!();
     // Each round is the first of a new registry.
     for _ in 0..5 {
         let server = Server::without_secret().with_fresh_instances().start();

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use lighter_s3_store::{Options as StoreOptions, Server as ObjectStore, Store};
 use lighter_test_host::wasmtime::{DATA, Serve, address_in, run};
 use tempfile::TempDir;
 
@@ -24,10 +25,13 @@ pub(crate) struct Server {
     process: Process,
     address: SocketAddr,
     data: Arc<TempDir>,
+    objects: Option<ObjectStore>,
 }
 
 pub(crate) struct Options {
     data: Arc<TempDir>,
+    /// The object store, for the driver that has one.
+    objects: Option<ObjectStore>,
     environment: Vec<(String, String)>,
     variables: Vec<(String, String)>,
     requests_per_instance: u32,
@@ -52,8 +56,10 @@ impl Server {
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
         // The count is what the README recommends.
         let (data, environment, variables) = (Arc::new(data), Vec::new(), Vec::new());
+        let objects = (driver() == Driver::S3).then(object_store);
         let options = Options {
             data,
+            objects: objects.clone(),
             environment,
             variables,
             requests_per_instance: 128,
@@ -64,7 +70,11 @@ impl Server {
             // The tests wait for a streamed upload's bytes to be stored, and a chunk is stored when it is full.
             return options.env("REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE", "100000");
         }
-        options
+        match &objects {
+            // Most tests look at what a blob is served with, and so it is served.
+            Some(store) => options.over(store).env("REGISTRY_STORAGE_REDIRECT_DISABLE", "true"),
+            None => options,
+        }
     }
 
     pub(crate) fn get(&self, target: &str) -> Request {
@@ -103,6 +113,11 @@ impl Server {
     /// The directory that is the registry's `/var/lib/registry`.
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
+    }
+
+    /// The object store, for the driver that has one.
+    pub(crate) fn objects(&self) -> &Store {
+        &self.objects.as_ref().expect("the S3 driver").store
     }
 
     /// The directory below which everything is stored.
@@ -150,7 +165,19 @@ impl Options {
 
     /// Whether the component reads its host's variables besides the environment.
     pub(crate) fn takes_variables(&self) -> bool {
-        !is_over_files()
+        driver() == Driver::KeyValue
+    }
+
+    /// Sets the variables that lead to an object store.
+    fn over(self, objects: &ObjectStore) -> Self {
+        let StoreOptions { bucket, region, access_key, secret_key, .. } = objects.store.options().clone();
+        // The smallest parts that stores take.
+        self.env("REGISTRY_STORAGE_S3_REGIONENDPOINT", &objects.endpoint())
+            .env("REGISTRY_STORAGE_S3_BUCKET", &bucket)
+            .env("REGISTRY_STORAGE_S3_REGION", &region)
+            .env("REGISTRY_STORAGE_S3_ACCESSKEY", &access_key)
+            .env("REGISTRY_STORAGE_S3_SECRETKEY", &secret_key)
+            .env("REGISTRY_STORAGE_S3_CHUNKSIZE", "5242880")
     }
 
     /// Sets one of the host's variables.
@@ -162,7 +189,12 @@ impl Options {
     /// Starts on the data of another server, which may still run.
     pub(crate) fn on_data_of(mut self, other: &Server) -> Self {
         self.data = Arc::clone(&other.data);
-        self
+        self.objects.clone_from(&other.objects);
+        match &other.objects {
+            // What is set last counts.
+            Some(objects) => self.over(objects),
+            None => self,
+        }
     }
 
     /// Keeps the data in memory, where the machine has a directory for that. A disk may take a minute
@@ -215,7 +247,7 @@ impl Options {
         });
         let line = process.wait_for("http://127.0.0.1:");
         let address = address_in(&line).expect("a URL");
-        Server { process, address, data: self.data }
+        Server { process, address, data: self.data, objects: self.objects }
     }
 
     fn wasmtime(&self) -> Command {
@@ -277,9 +309,43 @@ fn component() -> PathBuf {
     tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm")
 }
 
-/// Whether the tested registry keeps its data as files in a directory. The key-value driver does not.
+/// The storage drivers that a registry may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// It keeps its data as files in a directory.
+    Filesystem,
+    /// It keeps its data in the store of the host.
+    KeyValue,
+    /// It keeps its data in the bucket of an object store.
+    S3,
+}
+
+/// The driver of the registry that is tested.
+pub(crate) fn driver() -> Driver {
+    let component = component();
+    if component.ends_with("lighter-keyvalue.wasm") {
+        Driver::KeyValue
+    } else if component.ends_with("lighter-s3.wasm") {
+        Driver::S3
+    } else {
+        Driver::Filesystem
+    }
+}
+
+/// Whether the tested registry keeps its data as files in a directory.
 pub(crate) fn is_over_files() -> bool {
-    !component().ends_with("lighter-keyvalue.wasm")
+    driver() == Driver::Filesystem
+}
+
+/// Whether the store of the tested registry can tell who was first.
+pub(crate) fn is_exclusive() -> bool {
+    driver() != Driver::S3 || env::var_os("LIGHTER_S3").is_none_or(|kind| kind != "unconditional")
+}
+
+/// An object store, which has no conditional writes if `LIGHTER_S3` is `unconditional`.
+fn object_store() -> ObjectStore {
+    let options = StoreOptions { conditional_writes: is_exclusive(), ..StoreOptions::default() };
+    Store::new(options).serve().expect("a free port")
 }
 
 fn tool(variable: &str, default: &str) -> PathBuf {

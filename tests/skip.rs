@@ -16,6 +16,24 @@ macro_rules! over_files {
     };
 }
 
+/// Skips a test that looks at an object store, if another driver is tested.
+macro_rules! over_objects {
+    () => {
+        if crate::server::driver() != crate::server::Driver::S3 {
+            return crate::skip::skip("it looks at an object store, and this driver has none");
+        }
+    };
+}
+
+/// Skips a test of who is first, over a store that cannot tell.
+macro_rules! exclusive {
+    () => {
+        if !crate::server::is_exclusive() {
+            return crate::skip::skip("a store without conditional writes cannot tell who is first");
+        }
+    };
+}
+
 /// Records that the test is skipped.
 pub(crate) fn skip(why: &str) {
     if let Some(path) = env::var_os("LIGHTER_SKIPPED") {

@@ -14,10 +14,11 @@ use insta::assert_snapshot;
 use crate::client::{Response, write_chunk};
 use crate::content::{noise, push_blob, sha256};
 use crate::disk::files;
-use crate::server::{SECRET, Server};
+use crate::server::{Driver, SECRET, Server, driver};
 
 #[test]
 fn of_two_writers_at_once_one_wins() {
+    exclusive!();
     let server = Server::start();
     for round in 0..10 {
         let started = server.post("/v2/a/b/blobs/uploads/").send();
@@ -50,6 +51,7 @@ fn of_two_writers_at_once_one_wins() {
 
 #[test]
 fn of_two_completions_at_once_one_wins() {
+    exclusive!();
     let server = Server::start();
     for round in 0..10 {
         let started = server.post("/v2/a/b/blobs/uploads/").send();
@@ -294,12 +296,20 @@ fn end(mut stream: TcpStream, bytes: &[u8]) -> Response {
 }
 
 /// Waits until this many bytes of a body that is being sent are on the disk. No answer reports them, because they are not
-/// durable yet. If an upload is not a file of its own, the size of the store counts.
+/// durable yet. If an upload is not a file of its own, the size of the store counts; an object store has them once its writer
+/// lets go, so there it is that a writer holds the upload.
 fn bytes_arrived(server: &Server, upload: &Response, stored: usize) {
     let data = directory(server, upload).join("data");
     let started = Instant::now();
     loop {
         let arrived = match fs::metadata(&data) {
+            _ if driver() == Driver::S3 => {
+                if is_held(server, upload) {
+                    stored
+                } else {
+                    0
+                }
+            }
             Ok(data) => data.len() as usize,
             Err(_) => files(server.data()).values().map(Vec::len).sum(),
         };
@@ -309,6 +319,14 @@ fn bytes_arrived(server: &Server, upload: &Response, stored: usize) {
         assert!(started.elapsed() < Duration::from_secs(60), "{arrived} of {stored} bytes are stored");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Whether the record of an upload in an object store says that a writer holds it.
+fn is_held(server: &Server, upload: &Response) -> bool {
+    let id = upload.header("docker-upload-uuid");
+    let key = format!("docker/registry/v2/repositories/a/b/_uploads/{id}/data.state");
+    let record = server.objects().object(&key).unwrap_or_default();
+    record.split(|byte| *byte == b'\n').any(|line| line == b"held")
 }
 
 /// Completes the upload of this content, from the offset that the registry reports. A writer

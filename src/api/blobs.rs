@@ -5,7 +5,7 @@ use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
 use crate::http::range::ByteRange;
 use crate::http::{Body, Method, Response};
-use crate::repository::Repository;
+use crate::repository::{Repository, Served};
 use crate::route::Path;
 use lighter_storage::Storage;
 
@@ -72,7 +72,14 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     if request.method == Method::Head || length == 0 {
         return Ok(response.with_header("Content-Length", length.to_string()));
     }
-    let content = repository.open(&blob, offset, length)?;
-    response.body = Body::Content(content, length);
-    Ok(response)
+    match repository.serve(&blob, offset, length)? {
+        // The client asks there again with its range. The URL expires, so nobody may keep this answer.
+        Served::At(url) => Ok(Response::new(307)
+            .with_header("Location", url)
+            .with_header("Docker-Content-Digest", requested.as_str())),
+        Served::Content(content) => {
+            response.body = Body::Content(content, length);
+            Ok(response)
+        }
+    }
 }

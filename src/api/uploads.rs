@@ -75,10 +75,12 @@ fn start<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<R
 /// Receives a whole blob. Returns the upload if the request has no body: some clients name the digest here and send
 /// the bytes later.
 fn receive_whole<'a, S: Storage>(
-    mut upload: Upload<'a, S>,
+    upload: Upload<'a, S>,
     digest: &Digest,
     request: &mut Request,
 ) -> upload::Result<Option<Upload<'a, S>>> {
+    let length = request.content_length();
+    let Some(mut upload) = upload.put_at(0, digest, length, &mut request.body)? else { return Ok(None) };
     upload.hash_with(digest.algorithm())?;
     if let Err(error) = upload.receive(&mut request.body) {
         upload.abort()?;
@@ -134,10 +136,16 @@ fn complete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Resul
     let request = &mut *call.request;
     let digest = parse_digest(request.query.get("digest").ok_or_else(missing)?)?;
     let first = chunk(&session, request)?.map_or(session.signed(), |chunk| chunk.first);
-    let held = session.hold();
-    held.and_then(|upload| upload.receive_at(first, digest.algorithm(), &mut request.body))
-        .and_then(|(upload, received)| upload.complete(received, &digest))
-        .map_err(|error| session.refuse(error))?;
+    let (length, body) = (request.content_length(), &mut request.body);
+    let put = session.hold().and_then(|upload| upload.put_at(first, &digest, length, body));
+    let completed = put.and_then(|upload| match upload {
+        Some(upload) => {
+            let (upload, received) = upload.receive_at(first, digest.algorithm(), body)?;
+            upload.complete(received, &digest)
+        }
+        None => Ok(()),
+    });
+    completed.map_err(|error| session.refuse(error))?;
     Ok(created(repository, call, &digest))
 }
 

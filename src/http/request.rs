@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::Query;
-use lighter_storage::Stream;
+use lighter_storage::{Sink, Stream};
 
 /// A request's method.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,12 @@ impl Stream for Incoming<'_> {
         let next = self.stream.next()?;
         self.received += next.as_ref().map_or(0, |bytes| bytes.len() as u64);
         Ok(next)
+    }
+
+    fn forward(&mut self, into: &mut dyn Sink, most: u64) -> Result<Option<u64>, String> {
+        let moved = self.stream.forward(into, most)?;
+        self.received += moved.unwrap_or(0);
+        Ok(moved)
     }
 }
 

@@ -24,8 +24,8 @@ const CRASH: [&str; 2] = [
 /// need the environment that a driver provides.
 const OF_COMPOSITION: [&str; 4] = ["blobs::", "deletes::", "uploads::", "variables::"];
 
-/// Runs every test. The tests over HTTP run on wasmtime with the component, then with that of the key-value driver, and
-/// on Spin with the latter if `spin` is installed.
+/// Runs every test. The tests over HTTP run on wasmtime with the component, then with those of the key-value and the S3
+/// driver, and on Spin with the key-value driver if `spin` is installed.
 pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[String]) -> Result<()> {
     const INTEGRATION: &[&str] = &["--package", "lighter", "--test", "integration"];
     let run = |driver: &WithDriver, selection: &[&str], variables: &[(&str, &str)]| {
@@ -41,6 +41,10 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
     step("running the tests", || run(&tested.default, &["--workspace", "--all-features"], &[]))?;
     step("running the integration tests over the key-value driver", || {
         run(&tested.over_files, INTEGRATION, &[])
+    })?;
+    step("running the integration tests over the S3 driver", || run(&tested.s3, INTEGRATION, &[]))?;
+    step("running them over a store without conditional writes", || {
+        run(&tested.s3, INTEGRATION, &[("LIGHTER_S3", "unconditional")])
     })?;
     if arguments.is_empty() {
         step("running some of them over the registry composed with that driver", || {
@@ -125,7 +129,7 @@ pub(crate) fn crash(wasmtime: &Path, component: &Path, kills: u64, seed: u64) ->
     let what = format!(
         "killing the server {kills} times while clients push, and again while garbage is collected, too"
     );
-    step(&what, || counted(&mut tests, CRASH.len())).map(drop)
+    step(&what, || counted(&mut tests, 2)).map(drop)
 }
 
 /// Measures the component beside other registries.

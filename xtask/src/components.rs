@@ -21,9 +21,10 @@ struct Product {
     budget: usize,
 }
 
-const PRODUCTS: [Product; 3] = [
+const PRODUCTS: [Product; 4] = [
     Product { name: DEFAULT, part: FILESYSTEM, budget: 565_000 },
     Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 600_000 },
+    Product { name: S3_PRODUCT, part: S3, budget: 650_000 },
     Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 645_000 },
 ];
 
@@ -34,18 +35,21 @@ const UNOPTIMISED: &str = "this component was built without wasm-opt: it is abou
 /// The component that is served.
 const DEFAULT: &str = "lighter-filesystem";
 const KEY_VALUE_PRODUCT: &str = "lighter-keyvalue";
+const S3_PRODUCT: &str = "lighter-s3";
 
 // The packages in `components/` that they are compiled from.
 
 const FILESYSTEM: &str = "component-filesystem";
 const FILESYSTEM_WITH_TOKEN_SERVER: &str = "component-filesystem-token-server";
 const KEY_VALUE: &str = "component-keyvalue";
+const S3: &str = "component-s3";
 
 /// The parts for composition: the registry alone, and the storage drivers.
-const COMPOSABLE: [&str; 3] = [REGISTRY, FILESYSTEM_DRIVER, KEY_VALUE_DRIVER];
+const COMPOSABLE: [&str; 4] = [REGISTRY, FILESYSTEM_DRIVER, KEY_VALUE_DRIVER, S3_DRIVER];
 const REGISTRY: &str = "component-registry";
 const FILESYSTEM_DRIVER: &str = "component-driver-filesystem";
 const KEY_VALUE_DRIVER: &str = "component-driver-keyvalue";
+const S3_DRIVER: &str = "component-driver-s3";
 
 /// The component that checks a driver in the registry's place.
 const CONTRACT: &str = "lighter-contract";
@@ -61,7 +65,9 @@ pub(crate) struct Tested {
     pub(crate) key_value: WithDriver,
     /// The key-value driver over files, for hosts that have no store.
     pub(crate) over_files: WithDriver,
-    /// The registry over the same, composed with the driver.
+    /// The S3 driver.
+    pub(crate) s3: WithDriver,
+    /// The registry over the key-value driver over files, composed with the driver.
     pub(crate) composed: PathBuf,
 }
 
@@ -135,6 +141,10 @@ pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Re
         registry: product(KEY_VALUE_PRODUCT),
         contract: with(CONTRACT, KEY_VALUE_DRIVER, in_components("contract", KEY_VALUE_PRODUCT))?,
     };
+    let s3 = WithDriver {
+        registry: product(S3_PRODUCT),
+        contract: with(CONTRACT, S3_DRIVER, in_components("contract", S3_PRODUCT))?,
+    };
     let composed = with(REGISTRY, KEY_VALUE_DRIVER, in_components("composed", KEY_VALUE_PRODUCT))?;
     let store = read(KEY_VALUE_HOST)?;
     let over_files = |component: &Path, directory: &str| {
@@ -151,6 +161,7 @@ pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Re
         composed: over_files(&composed, "composed/over-files")?,
         default,
         key_value,
+        s3,
     })
 }
 

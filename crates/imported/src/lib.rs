@@ -38,6 +38,8 @@ impl Open for Imported {
 impl Storage for Imported {
     type Upload = blobs::Upload;
 
+    const HAS_LOCATIONS: bool = true;
+
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         Ok(key_value::get(key)?)
     }
@@ -96,6 +98,10 @@ impl Storage for Imported {
         Ok(blobs::received(id)?)
     }
 
+    fn proves_uploads(&self) -> bool {
+        blobs::proves_uploads()
+    }
+
     fn create_upload(&self, id: &str) -> Result<blobs::Upload> {
         Ok(blobs::Upload::create(id)?)
     }
@@ -115,6 +121,10 @@ impl Upload for blobs::Upload {
         blobs::Upload::offset(self)
     }
 
+    fn note(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(blobs::Upload::note(self, key)?)
+    }
+
     fn aim(&mut self, key: &str) -> Result<()> {
         Ok(blobs::Upload::aim(self, key)?)
     }
@@ -127,7 +137,7 @@ impl Upload for blobs::Upload {
         Ok(blobs::Upload::cut(self, offset)?)
     }
 
-    fn read(&self) -> Result<Content> {
+    fn read(&mut self) -> Result<Content> {
         Ok(blobs::Upload::read(self)?.into())
     }
 

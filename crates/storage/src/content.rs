@@ -3,7 +3,7 @@
 #[cfg(target_family = "wasm")]
 use wasi::io::streams::InputStream;
 
-use crate::Stream;
+use crate::{Sink, Stream};
 
 /// Stored bytes on their way out: `variant content` of `wit/blobs.wit`, and a third way inside a component.
 pub enum Content {
@@ -12,7 +12,7 @@ pub enum Content {
     /// A stream of the host's. What sends it has the host carry the bytes, so that none enters the component.
     #[cfg(target_family = "wasm")]
     Host(InputStream),
-    /// They pass through the component, a chunk at a time.
+    /// Any other stream. The bytes pass through the component, a chunk at a time, unless its `forward` is better.
     Chunks(Box<dyn Stream>),
 }
 
@@ -23,6 +23,15 @@ impl Stream for Content {
             #[cfg(target_family = "wasm")]
             Self::Host(stream) => stream.next(),
             Self::Chunks(chunks) => chunks.next(),
+        }
+    }
+
+    fn forward(&mut self, into: &mut dyn Sink, most: u64) -> Result<Option<u64>, String> {
+        match self {
+            Self::Bytes(bytes) => bytes.forward(into, most),
+            #[cfg(target_family = "wasm")]
+            Self::Host(stream) => stream.forward(into, most),
+            Self::Chunks(chunks) => chunks.forward(into, most),
         }
     }
 }

@@ -12,7 +12,7 @@ mod walk;
 pub use self::content::Content;
 pub use self::memory::Memory;
 pub use self::settings::{Environment, ReadFile, Settings, nearest};
-pub use self::stream::{Stream, read_exactly};
+pub use self::stream::{Sink, Stream, forward_exactly, read_exactly};
 pub use self::walk::{AFTER_ALL, Tree, comes_after, walk};
 
 /// Why a storage operation failed. The texts are for the log.
@@ -112,10 +112,26 @@ pub struct Tidied {
     pub next: Option<String>,
 }
 
+/// What became of a stream, for [`Storage::put_stream`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is the blob now.
+    Stored,
+    /// It is not what the digest says, and nothing is stored.
+    OtherContent,
+    /// It broke off, with a text for the log, and nothing is stored.
+    Broken(String),
+    /// The store cannot do this. Nothing was read of the stream.
+    Declined,
+}
+
 /// A store of values, blobs and uploads.
 pub trait Storage {
     /// The writer of an upload.
     type Upload: Upload;
+
+    /// Whether [`location`](Self::location) may return a URL.
+    const HAS_LOCATIONS: bool = false;
 
     /// Returns a value, or none.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
@@ -144,11 +160,23 @@ pub trait Storage {
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content>;
     /// Publishes small content.
     fn put(&self, key: &str, content: &[u8]) -> Result<()>;
+    /// Publishes the first `length` bytes of a stream, if they have this SHA-256, given as 64 hexadecimal digits, and the
+    /// store itself can tell. Only a linked driver may have this: one that is composed gets no stream.
+    fn put_stream(&self, key: &str, sha256: &str, body: &mut dyn Stream, length: u64) -> Result<Put> {
+        let _ = (sha256, body, length);
+        check_key(key).map(|()| Put::Declined)
+    }
     /// Removes a blob, if it is there.
     fn delete_blob(&self, key: &str) -> Result<()>;
 
     /// Returns how many bytes of an upload are stored, or none.
     fn received(&self, id: &str) -> Result<Option<u64>>;
+    /// Whether an upload itself proves how many bytes it has: it keeps that number in one place with the notes about these
+    /// bytes. Then what `received` returns, and the offset of a writer that was just opened, are of durable bytes, a note is
+    /// read by [`Upload::note`] and is no value, and notes end with the upload.
+    fn proves_uploads(&self) -> bool {
+        false
+    }
     /// Begins an upload under an id that nobody else knows.
     fn create_upload(&self, id: &str) -> Result<Self::Upload>;
     /// Holds an existing upload.
@@ -179,6 +207,11 @@ pub type Note = (String, Vec<u8>);
 pub trait Upload {
     /// Returns how many bytes the upload has.
     fn offset(&self) -> u64;
+    /// Returns a note about exactly the bytes that the upload has, where the storage
+    /// [proves its uploads](Storage::proves_uploads). None elsewhere.
+    fn note(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        check_key(key).map(|()| None)
+    }
     /// Says under which key the upload will probably be committed. A driver may ignore the hint.
     fn aim(&mut self, key: &str) -> Result<()> {
         check_key(key)
@@ -188,7 +221,7 @@ pub trait Upload {
     /// Drops the bytes after the first `offset` ones.
     fn cut(&mut self, offset: u64) -> Result<()>;
     /// Opens the bytes from the first one on.
-    fn read(&self) -> Result<Content>;
+    fn read(&mut self) -> Result<Content>;
     /// Makes the upload's bytes durable, then stores the notes, and lets go of it.
     fn suspend(self, notes: &[Note]) -> Result<()>;
     /// Publishes the upload as a blob.

@@ -227,7 +227,7 @@ impl Upload for MemoryUpload {
         Ok(())
     }
 
-    fn read(&self) -> Result<Content> {
+    fn read(&mut self) -> Result<Content> {
         let state = self.store.state();
         state.uploads.get(&self.id).cloned().map(Content::Bytes).ok_or(Error::NotFound)
     }

@@ -7,7 +7,7 @@ use wasi::io::streams::{InputStream, StreamError};
 
 use lighter::http::{Method, Request};
 use lighter::manifest::MANIFEST_MAX;
-use lighter_storage::Stream;
+use lighter_storage::{Sink, Stream};
 
 /// The most bytes of a body that are gathered before they are passed on.
 const GATHER_SIZE: usize = 256 * 1024;
@@ -65,6 +65,18 @@ impl Stream for Incoming {
             self.stream = None;
         }
         Ok(Some(gathered))
+    }
+
+    fn forward(&mut self, into: &mut dyn Sink, most: u64) -> Result<Option<u64>, String> {
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
+        let Some(stream) = &mut self.stream else { return Ok(None) };
+        let moved = stream.forward(into, most);
+        if !matches!(moved, Ok(Some(_))) {
+            self.stream = None;
+        }
+        moved
     }
 }
 

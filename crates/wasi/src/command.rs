@@ -6,10 +6,11 @@ use wasi::cli::stderr::get_stderr;
 use wasi::cli::stdout::get_stdout;
 use wasi::cli::terminal_stderr::get_terminal_stderr;
 use wasi::cli::terminal_stdout::get_terminal_stdout;
-use wasi::io::streams::{OutputStream, StreamError};
+use wasi::io::streams::OutputStream;
 
+use crate::body::describe;
 use crate::handler::Handler;
-use crate::response::write;
+use crate::response::Out;
 use lighter::clock;
 use lighter::command::console::Console;
 use lighter::command::{Exit, main};
@@ -53,9 +54,9 @@ impl Console for Streams {
     }
 }
 
-fn put(stream: &OutputStream, text: &str) -> Result<(), StreamError> {
-    write(stream, text.as_bytes())?;
-    stream.blocking_flush()
+fn put(stream: &OutputStream, text: &str) -> Result<(), String> {
+    Out(stream).write(text.as_bytes())?;
+    stream.blocking_flush().map_err(describe)
 }
 
 /// Exports the commands of a [`Handler`], by the name of its `static`.

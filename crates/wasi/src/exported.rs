@@ -147,6 +147,10 @@ impl<E: Exported> blobs::Guest for E {
     fn received(id: String) -> Result<Option<u64>> {
         Ok(storage::<E>()?.received(&id)?)
     }
+
+    fn proves_uploads() -> bool {
+        storage::<E>().is_ok_and(Storage::proves_uploads)
+    }
 }
 
 impl<E: Exported> maintenance::Guest for E {
@@ -200,6 +204,10 @@ impl<E: Exported> GuestUpload for Writer<E> {
         self.0.borrow().offset()
     }
 
+    fn note(&self, key: String) -> Result<Option<Vec<u8>>> {
+        Ok(self.0.borrow().note(&key)?)
+    }
+
     fn aim(&self, key: String) -> Result<()> {
         Ok(self.0.borrow_mut().aim(&key)?)
     }
@@ -213,7 +221,7 @@ impl<E: Exported> GuestUpload for Writer<E> {
     }
 
     fn read(&self) -> Result<blobs::Content> {
-        Ok(export(self.0.borrow().read()?))
+        Ok(export(self.0.borrow_mut().read()?))
     }
 
     fn suspend(writer: blobs::Upload, notes: Vec<(String, Vec<u8>)>) -> Result<()> {

@@ -12,12 +12,14 @@ mod body;
 mod command;
 mod environment;
 pub mod exported;
+mod fetch;
 mod files;
 mod handler;
 mod response;
 
 pub use self::environment::{Source, environment, environment_with_variables};
 pub use self::exported::Driver;
+pub use self::fetch::Outgoing;
 pub use self::handler::Handler;
 #[doc(hidden)]
 pub use wasi;

@@ -5,7 +5,7 @@ use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::body::describe;
 use lighter::http::{Body, Response};
-use lighter_storage::{Content, read_exactly};
+use lighter_storage::{Sink, forward_exactly};
 
 /// Sends a response. Errs, for the log, if the client does not get all of it.
 pub(crate) fn send(response: Response, out: ResponseOutparam) -> Result<(), String> {
@@ -30,42 +30,43 @@ pub(crate) fn send(response: Response, out: ResponseOutparam) -> Result<(), Stri
     ResponseOutparam::set(out, Ok(outgoing));
     {
         let stream = body.write().map_err(|()| "the host gives no stream")?;
+        let mut out = Out(&stream);
         match response.body {
             Body::Empty => {}
-            Body::Bytes(bytes) => write(&stream, &bytes).map_err(describe)?,
-            Body::Content(Content::Host(content), length) => {
-                splice(&stream, &content, length).map_err(describe)?;
-            }
+            Body::Bytes(bytes) => out.write(&bytes)?,
             Body::Content(mut content, length) => {
-                read_exactly(&mut content, length, "the content ends early", |bytes| {
-                    write(&stream, bytes).map_err(describe)
-                })?;
+                forward_exactly(&mut content, &mut out, length, "the content ends early")?;
             }
         }
     }
     OutgoingBody::finish(body, None).map_err(|_| "the host does not take the end of the body".to_owned())
 }
 
-/// Writes bytes as the host has room for them. They are not flushed: once the host has all that the
-/// length promised, it may close the stream.
-pub(crate) fn write(out: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
-    while !bytes.is_empty() {
-        let room = usize::try_from(out.check_write()?).unwrap_or(usize::MAX);
-        if room == 0 {
-            out.subscribe().block();
-            continue;
-        }
-        let (now, later) = bytes.split_at(room.min(bytes.len()));
-        out.write(now)?;
-        bytes = later;
-    }
-    Ok(())
-}
+/// A stream of the host's, such as the body of a response.
+pub(crate) struct Out<'a>(pub(crate) &'a OutputStream);
 
-/// Makes the host move bytes from one stream to the other, without passing them through the component.
-fn splice(out: &OutputStream, content: &InputStream, mut length: u64) -> Result<(), StreamError> {
-    while length > 0 {
-        length -= out.blocking_splice(content, length)?;
+impl Sink for Out<'_> {
+    /// Writes bytes as the host has room for them. They are not flushed: once the host has all that the
+    /// length promised, it may close the stream.
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+        while !bytes.is_empty() {
+            let room = usize::try_from(self.0.check_write().map_err(describe)?).unwrap_or(usize::MAX);
+            if room == 0 {
+                self.0.subscribe().block();
+                continue;
+            }
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.0.write(now).map_err(describe)?;
+            bytes = later;
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn splice(&mut self, from: &InputStream, most: u64) -> Result<Option<u64>, String> {
+        match self.0.blocking_splice(from, most) {
+            Ok(moved) => Ok(Some(moved)),
+            Err(StreamError::Closed) => Ok(None),
+            Err(error) => Err(describe(error)),
+        }
+    }
 }

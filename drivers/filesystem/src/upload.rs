@@ -108,7 +108,7 @@ impl<D: Disk> Upload for Writer<D> {
         Ok(())
     }
 
-    fn read(&self) -> Result<Content> {
+    fn read(&mut self) -> Result<Content> {
         self.file.stream(0).map_err(failed("read", &self.path))
     }
 

@@ -253,7 +253,7 @@ impl<B: Bucket> Upload for Writer<B> {
         delete_all(&self.bucket, dropped.into_iter())
     }
 
-    fn read(&self) -> Result<storage::Content> {
+    fn read(&mut self) -> Result<storage::Content> {
         let State { content, tail, .. } = &self.state;
         let reader = Reader::new(&self.bucket, Some(content.clone()), tail.clone(), 0, u64::MAX);
         Ok(storage::Content::Chunks(Box::new(reader)))

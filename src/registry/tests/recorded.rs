@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use lighter_storage::{BlobInfo, BlobPage, Content, Error, Note, Result, Storage, Tidied, Upload};
+use lighter_storage::{
+    BlobInfo, BlobPage, Content, Error, Note, Put, Result, Storage, Stream, Tidied, Upload,
+};
 
 /// Another storage, and the calls that were made to it since [`take_calls`](Self::take_calls) was last called.
 #[derive(Clone, Default)]
@@ -37,6 +39,8 @@ impl<S: Storage> Recorded<S> {
 
 impl<S: Storage> Storage for Recorded<S> {
     type Upload = RecordedUpload<S::Upload>;
+
+    const HAS_LOCATIONS: bool = S::HAS_LOCATIONS;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         self.called("get").get(key)
@@ -74,8 +78,9 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("enumerate").enumerate(prefix, after, limit)
     }
 
+    /// Not recorded: a driver makes a URL, or says that it has none, without its store.
     fn location(&self, key: &str) -> Result<Option<String>> {
-        self.called("location").location(key)
+        self.storage.location(key)
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
@@ -92,6 +97,15 @@ impl<S: Storage> Storage for Recorded<S> {
 
     fn received(&self, id: &str) -> Result<Option<u64>> {
         self.called("received").received(id)
+    }
+
+    /// Not recorded: a driver declines it without its store.
+    fn put_stream(&self, key: &str, sha256: &str, body: &mut dyn Stream, length: u64) -> Result<Put> {
+        self.storage.put_stream(key, sha256, body, length)
+    }
+
+    fn proves_uploads(&self) -> bool {
+        self.storage.proves_uploads()
     }
 
     fn create_upload(&self, id: &str) -> Result<Self::Upload> {
@@ -132,6 +146,11 @@ impl<U: Upload> Upload for RecordedUpload<U> {
         self.upload.offset()
     }
 
+    fn note(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.called("note")?;
+        self.upload.note(key)
+    }
+
     fn aim(&mut self, key: &str) -> Result<()> {
         self.called("aim")?;
         self.upload.aim(key)
@@ -150,7 +169,7 @@ impl<U: Upload> Upload for RecordedUpload<U> {
         self.upload.cut(offset)
     }
 
-    fn read(&self) -> Result<Content> {
+    fn read(&mut self) -> Result<Content> {
         self.called("read-upload")?;
         self.upload.read()
     }

@@ -10,7 +10,7 @@ mod values;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lighter_storage::{Content, Result, Storage, Stream};
+use lighter_storage::{Content, Result, Storage, Stream, Upload};
 
 /// Only ends what would otherwise hang for ever.
 const HANG: Duration = Duration::from_secs(60);
@@ -24,6 +24,15 @@ pub struct Check<S> {
     /// What one of them does. It panics where a promise is broken.
     pub run: fn(&Party<S>),
 }
+
+/// The checks of what a store without compare-and-swap cannot promise: that of several callers at once, one creates a value or
+/// holds an upload.
+pub const OF_EXCLUSION: [&str; 4] = [
+    "of-many-that-create-one-does",
+    "of-many-that-open-one-does",
+    "of-many-that-commit-one-does",
+    "who-opens-an-upload-finds-its-notes",
+];
 
 /// All checks.
 pub fn checks<S: Storage>() -> Vec<Check<S>> {
@@ -93,6 +102,11 @@ impl<'a, S: Storage> Party<'a, S> {
     /// The size of a blob, or none.
     fn size(&self, key: &str) -> Result<Option<u64>> {
         Ok(self.storage.stat(key)?.map(|info| info.size))
+    }
+
+    /// A note of an upload, from where the registry reads it.
+    fn note(&self, upload: &S::Upload, key: &str) -> Result<Option<Vec<u8>>> {
+        if self.storage.proves_uploads() { upload.note(key) } else { self.storage.get(key) }
     }
 
     /// All bytes of a blob from an offset on, at most so many.

@@ -92,7 +92,7 @@ fn upload(bytes: &[u8]) -> Memory {
     store
 }
 
-fn all<B: Bucket>(writer: &Writer<B>) -> Vec<u8> {
+fn all<B: Bucket>(writer: &mut Writer<B>) -> Vec<u8> {
     let mut reader = writer.read().unwrap();
     core::iter::from_fn(|| reader.next().unwrap()).flatten().collect()
 }
@@ -146,8 +146,8 @@ fn a_crash_in_a_cut_keeps_what_is_before_it() {
         let has_note = value::get(&store, "up/notes/1").unwrap().is_some();
         let names = index::values(&store, "up/notes", None, 9).unwrap();
         assert!(names.is_empty() || has_note, "{names:?}");
-        let writer = Writer::open(&store, UPLOAD, CHUNK).unwrap();
-        let found = all(&writer);
+        let mut writer = Writer::open(&store, UPLOAD, CHUNK).unwrap();
+        let found = all(&mut writer);
         assert_eq!(found.len() as u64, writer.offset());
         assert!(found.len() >= offset, "{offset}, after {changes}: {} bytes are left", found.len());
         assert!(found[..offset] == bytes[..offset], "{offset}, after {changes}: the bytes are others");
@@ -171,7 +171,7 @@ fn a_sign_of_life_keeps_what_an_earlier_writer_has_made_durable() {
     crashing.append(&content(FEW, 2)).unwrap();
     core::mem::forget(crashing);
     store.pass(EXPIRY + 1);
-    let found = all(&Writer::open(&store, UPLOAD, CHUNK).unwrap());
+    let found = all(&mut Writer::open(&store, UPLOAD, CHUNK).unwrap());
     assert!(found.starts_with(&content(FEW / 2, 1)), "{} bytes are left", found.len());
 }
 
@@ -193,7 +193,7 @@ fn a_crash_after_a_chunk_was_taken_back_keeps_what_an_earlier_writer_has_made_du
             assert!(changes < 100, "it never ends");
             crashes += 1;
             store.pass(EXPIRY + 1);
-            let found = all(&Writer::open(&store, UPLOAD, CHUNK).unwrap());
+            let found = all(&mut Writer::open(&store, UPLOAD, CHUNK).unwrap());
             let kept = offset.min(bytes.len());
             assert!(found.starts_with(&bytes[..kept]), "{offset}, {changes}: {} bytes are left", found.len());
         }
@@ -209,7 +209,7 @@ fn who_lost_the_upload_cuts_nothing_and_leaves_no_note() {
     let mut leaving = Writer::create(&store, "other/data", CHUNK).unwrap();
     leaving.append(b"abc").unwrap();
     store.pass(EXPIRY + 1);
-    let writer = Writer::open(&store, UPLOAD, CHUNK).unwrap();
+    let mut writer = Writer::open(&store, UPLOAD, CHUNK).unwrap();
     let other = Writer::open(&store, "other/data", CHUNK).unwrap();
     // However often it tries.
     assert_eq!(slow.append(b"no"), Err(Error::Busy));
@@ -218,7 +218,7 @@ fn who_lost_the_upload_cuts_nothing_and_leaves_no_note() {
     assert_eq!(slow.append(b"no"), Err(Error::Busy));
     assert_eq!(leaving.suspend(&[("other/note".into(), Vec::new())]), Err(Error::Busy));
     assert_eq!(value::get(&store, "other/note").unwrap(), None);
-    assert!(all(&writer) == bytes);
+    assert!(all(&mut writer) == bytes);
     drop((writer, other));
     assert_eq!(received(&store, UPLOAD), Ok(Some(bytes.len() as u64)));
 }

@@ -165,7 +165,7 @@ fn scenario(all: &[Does], crashing: &[usize]) -> Scenario<'static, Store, Answer
 
 /// What the upload has, or the blob that has become of it.
 fn content(store: &Memory) -> Option<Vec<u8>> {
-    if let Ok(writer) = Writer::open(store, ID, CHUNK) {
+    if let Ok(mut writer) = Writer::open(store, ID, CHUNK) {
         let mut reader = writer.read().unwrap();
         let bytes = core::iter::from_fn(|| reader.next().unwrap()).flatten().collect();
         writer.suspend(&[]).unwrap();

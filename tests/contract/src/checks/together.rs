@@ -228,7 +228,11 @@ fn who_opens_finds_notes<S: Storage>(party: &Party<S>) {
         let mut upload = party.wait("the upload", || storage.open_upload(&id).ok());
         let offset = upload.offset();
         if offset > 0 {
-            assert_eq!(storage.get(&note(offset)), Ok(Some(b"note".to_vec())), "after {offset} bytes");
+            assert_eq!(
+                party.note(&upload, &note(offset)),
+                Ok(Some(b"note".to_vec())),
+                "after {offset} bytes"
+            );
         }
         upload.append(b"more").unwrap();
         upload.suspend(&[(note(offset + 4), b"note".to_vec())]).unwrap();
@@ -284,7 +288,7 @@ fn of_many_that_open_one_does<S: Storage>(party: &Party<S>) {
     }
     party.meet("end");
     if party.number == 0 {
-        let upload = party.storage.open_upload(&id).unwrap();
+        let mut upload = party.storage.open_upload(&id).unwrap();
         let content = all(upload.read().unwrap());
         assert!(!content.is_empty(), "in {ROUNDS} rounds nobody got it");
         assert_eq!(content.len() as u64, upload.offset());
@@ -320,7 +324,7 @@ fn while_one_writes<S: Storage>(party: &Party<S>) {
     }
     party.meet("end");
     if party.number == 1 {
-        let upload = party.storage.open_upload(&id).unwrap();
+        let mut upload = party.storage.open_upload(&id).unwrap();
         assert!(all(upload.read().unwrap()) == bytes(10_000).repeat(ROUNDS), "the bytes are others");
     }
 }

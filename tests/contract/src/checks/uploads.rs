@@ -114,7 +114,7 @@ fn a_cut_of_what_was_appended<S: Storage>(party: &Party<S>) {
         let expected = [&content[..offset], &other[offset..]].concat();
         assert!(all(upload.read().unwrap()) == expected, "{offset}: the bytes are others");
         upload.suspend(&[]).unwrap();
-        let upload = storage.open_upload(&id).unwrap();
+        let mut upload = storage.open_upload(&id).unwrap();
         assert!(all(upload.read().unwrap()) == expected, "{offset}: the bytes become others");
         let blob = party.key(&format!("{offset}/blob/data"));
         upload.commit(&blob).unwrap();
@@ -127,17 +127,28 @@ fn a_suspended_upload_has_notes<S: Storage>(party: &Party<S>) {
     let note = |name: &str, value: &[u8]| (party.key(&format!("an/upload/notes/{name}")), value.to_vec());
     let mut upload = storage.create_upload(&id).unwrap();
     upload.append(b"bytes").unwrap();
+    assert_eq!(upload.note(&note("a", b"").0), Ok(None));
     upload.suspend(&[note("a", b"first"), note("b", b"")]).unwrap();
     assert_eq!(storage.received(&id), Ok(Some(5)));
-    assert_eq!(storage.get(&note("a", b"").0), Ok(Some(b"first".to_vec())));
-    assert_eq!(storage.get(&note("b", b"").0), Ok(Some(Vec::new())));
-    assert_eq!(storage.values(&party.key("an/upload/notes"), None, 9).unwrap(), ["a", "b"]);
-    // One that is there is replaced.
     let mut upload = storage.open_upload(&id).unwrap();
+    assert_eq!(party.note(&upload, &note("a", b"").0), Ok(Some(b"first".to_vec())));
+    assert_eq!(party.note(&upload, &note("b", b"").0), Ok(Some(Vec::new())));
+    assert_eq!(party.note(&upload, &note("c", b"").0), Ok(None));
+    if !storage.proves_uploads() {
+        assert_eq!(storage.values(&party.key("an/upload/notes"), None, 9).unwrap(), ["a", "b"]);
+    }
+    // One that is there is replaced. What is not about these bytes any more is none, where that is known.
     upload.append(&bytes(200_000)).unwrap();
+    assert_eq!(upload.note(&note("a", b"").0), Ok(None));
     upload.suspend(&[note("a", b"second")]).unwrap();
     assert_eq!(storage.received(&id), Ok(Some(200_005)));
-    assert_eq!(storage.get(&note("a", b"").0), Ok(Some(b"second".to_vec())));
+    let upload = storage.open_upload(&id).unwrap();
+    assert_eq!(party.note(&upload, &note("a", b"").0), Ok(Some(b"second".to_vec())));
+    assert!(matches!(upload.note("a//b"), Err(Error::Other(_))));
+    upload.suspend(&[]).unwrap();
+    let upload = storage.open_upload(&id).unwrap();
+    assert!(!storage.proves_uploads() || upload.note(&note("a", b"").0) == Ok(None));
+    drop(upload);
     // What is no key is none of a note either. The bytes stay, and the upload is not held.
     let mut upload = storage.open_upload(&id).unwrap();
     upload.append(b"more").unwrap();

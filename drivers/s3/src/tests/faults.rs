@@ -1,0 +1,142 @@
+//! Each request of what a driver does fails in each way.
+
+use lighter_s3_store::Fault;
+use lighter_storage::{Error, Result, Storage, Upload};
+
+use super::bench::{Bench, CHUNK};
+
+const ID: &str = "up/1/data";
+const BLOB: &str = "blobs/1/data";
+
+/// A push of a layer in two requests, and a manifest.
+fn push(bench: &Bench, content: &[u8]) -> Result<()> {
+    let driver = bench.driver();
+    let (first, rest) = content.split_at(content.len() / 2);
+    let mut upload = driver.create_upload(ID)?;
+    upload.append(first)?;
+    upload.suspend(&[("up/1/note".to_owned(), b"note".to_vec())])?;
+    let mut upload = driver.open_upload(ID)?;
+    upload.append(rest)?;
+    upload.commit(BLOB)?;
+    driver.create("secret", b"secret")?;
+    driver.set("link", b"link")?;
+    driver.delete_prefix("up/1")
+}
+
+fn content() -> Vec<u8> {
+    (0..3 * CHUNK + 11).map(|at| (at ^ (at >> 9)) as u8).collect()
+}
+
+fn stored(bench: &Bench, key: &str) -> Option<Vec<u8>> {
+    bench.store.object(&format!("some/root/{key}"))
+}
+
+/// The requests of a push.
+fn requests(conditional: bool) -> Vec<String> {
+    let bench = Bench::with_conditions(conditional);
+    push(&bench, &content()).unwrap();
+    bench.store.take_log()
+}
+
+/// What passes is not seen.
+#[test]
+fn one_fault_changes_nothing() {
+    let passing = Fault::ALL.into_iter().filter(|fault| *fault != Fault::Full);
+    for conditional in [true, false] {
+        for fault in passing.clone() {
+            for (after, request) in requests(conditional).iter().enumerate() {
+                // What a store begins to answer before it knows changes something.
+                let is_change = request.starts_with("PUT") || request.starts_with("POST");
+                if fault == Fault::ErrorInside && !is_change {
+                    continue;
+                }
+                let bench = Bench::with_conditions(conditional);
+                let content = content();
+                bench.store.fail(after, fault);
+                let pushed = push(&bench, &content);
+                assert_eq!(pushed, Ok(()), "{fault:?} of request {after}: {:?}", bench.store.take_log());
+                assert!(stored(&bench, BLOB).unwrap() == content, "{fault:?} of request {after}");
+                assert_eq!(stored(&bench, "secret").unwrap(), b"secret", "{fault:?} of request {after}");
+                assert_eq!(stored(&bench, "up/1/data.state"), None, "{fault:?} of request {after}");
+            }
+        }
+    }
+}
+
+/// What does not pass is told, nothing is half done, and the client can go on.
+#[test]
+fn a_store_that_goes_on_failing_is_told() {
+    for (fault, code) in [
+        (Fault::Unavailable, "503 SlowDown"),
+        (Fault::Internal, "500 InternalError"),
+        (Fault::Reset, "reset"),
+        (Fault::Stalled, "no answer in time"),
+        (Fault::Full, "507"),
+    ] {
+        for after in 0..requests(true).len() {
+            let bench = Bench::with_conditions(true);
+            let content = content();
+            for further in 0..100 {
+                bench.store.fail(after + further, fault);
+            }
+            match push(&bench, &content) {
+                Err(Error::NoSpace(text)) => assert!(fault == Fault::Full && text.contains(code), "{text}"),
+                Err(Error::Other(text)) => assert!(text.contains(code), "{text}"),
+                other => panic!("{fault:?} from request {after} on: {other:?}"),
+            }
+            bench.store.stop_failing();
+            assert!(stored(&bench, BLOB).is_none_or(|blob| blob == content), "{fault:?} from {after} on");
+            // By now a writer that could not let go has lost its hold.
+            bench.pass(46);
+            bench.driver().delete_prefix("up/1").unwrap();
+            push(&bench, &content).unwrap();
+            assert!(stored(&bench, BLOB).unwrap() == content);
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_corrected() {
+    for ahead in [-100_000, 100_000] {
+        let bench = Bench::with_conditions(true);
+        bench.store.set_ahead(ahead);
+        let driver = bench.driver();
+        driver.set("a/value", b"value").unwrap();
+        bench.store.take_log();
+        assert_eq!(driver.get("a/value"), Ok(Some(b"value".to_vec())));
+        // It is known now.
+        assert_eq!(bench.store.take_log().len(), 1);
+        // A URL for a client is good, too.
+        let url = driver.location("a/value").unwrap().unwrap();
+        let target = url.strip_prefix("http://store").unwrap().to_owned();
+        let headers = vec![("host".to_owned(), "store".to_owned())];
+        let method = "GET".to_owned();
+        let request = lighter_s3_store::Request { method, target, headers, body: Vec::new() };
+        assert_eq!(bench.store.answer(&request).status, 200);
+    }
+}
+
+#[test]
+fn an_error_says_what_to_do() {
+    let bench = Bench::with_conditions(true);
+    let error = |change: &dyn Fn(&mut crate::settings::Config)| {
+        let mut config = bench.config();
+        change(&mut config);
+        crate::storage::S3::new(config, bench.clone()).get("a/value").unwrap_err()
+    };
+    let denied = |error: Error, told: &str| match error {
+        Error::AccessDenied(text) => {
+            assert!(text.contains(told), "{text}");
+            assert!(!text.contains("secret+") && !text.contains("Signature="), "{text}");
+        }
+        other => panic!("{other:?}"),
+    };
+    denied(error(&|config| config.signer.secret_key = "x".to_owned()), "check the secret key");
+    denied(error(&|config| config.signer.access_key = "x".to_owned()), "InvalidAccessKeyId");
+    denied(error(&|config| config.endpoint.path = "/elsewhere/".to_owned()), "create the bucket");
+    let other_region = error(&|config| config.signer.region = "there".to_owned());
+    assert!(
+        matches!(&other_region, Error::Other(text) if text.contains("expecting the scope")),
+        "{other_region}"
+    );
+}

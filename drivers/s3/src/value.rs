@@ -1,0 +1,81 @@
+//! Values, and what is read and written in one request.
+
+use std::time::Duration;
+
+use crate::batch::all_or_none;
+use crate::client::{Call, Client, Result};
+use crate::host::Host;
+use crate::list;
+
+/// The metadata that says who made a value.
+const MAKER: &str = "x-amz-meta-lighter";
+
+/// How many objects are removed at once.
+const REMOVED_AT_ONCE: usize = 8;
+
+/// How long to wait, where conditions do not count, for others who create the same value.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Returns an object's content, or none.
+pub(crate) fn get<H: Host>(client: &Client<H>, key: &str) -> Result<Option<Vec<u8>>> {
+    match client.call(&Call::new("GET", key)) {
+        Ok(answer) => Ok(Some(answer.body)),
+        Err(failure) if failure.is_absence() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Stores an object in place of what was there.
+pub(crate) fn set<H: Host>(client: &Client<H>, key: &str, value: &[u8]) -> Result<()> {
+    client.call(&Call::put(key, value.to_vec())).map(drop)
+}
+
+/// Stores a value if there is none, and returns whether it did.
+pub(crate) fn create<H: Host>(client: &Client<H>, key: &str, value: &[u8]) -> Result<bool> {
+    let nonce = client.nonce();
+    let put = Call::put(key, value.to_vec()).header(MAKER, nonce.as_str());
+    let is_ours = || match client.call(&Call::new("HEAD", key)) {
+        Ok(answer) => Ok(answer.response.header(MAKER) == Some(nonce.as_str())),
+        Err(failure) if failure.is_absence() => Ok(false),
+        Err(failure) => Err(failure),
+    };
+    if client.is_conditional()? {
+        return match client.call(&put.header("if-none-match", "*")) {
+            Ok(_) => Ok(true),
+            // Perhaps by the same request, whose answer was lost.
+            Err(failure) if failure.is_unmet() => is_ours(),
+            Err(failure) => Err(failure),
+        };
+    }
+    if get(client, key)?.is_some() {
+        return Ok(false);
+    }
+    client.call(&put)?;
+    // Of several who do this at once the last one to store counts, if none takes longer.
+    client.host.pause(SETTLE);
+    is_ours()
+}
+
+/// Removes an object, if it is there.
+pub(crate) fn delete<H: Host>(client: &Client<H>, key: &str) -> Result<()> {
+    match client.call(&Call::new("DELETE", key)) {
+        Err(failure) if !failure.is_absence() => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+/// Removes every object under a prefix, one by one: to remove many in one request takes an MD5 or a checksum, which stores
+/// differ in.
+pub(crate) fn delete_prefix<H: Host>(client: &Client<H>, prefix: &str) -> Result<()> {
+    let below = format!("{prefix}/");
+    let mut page = list::Page::first(&below);
+    loop {
+        let listed = list::fetch(client, &page)?;
+        let calls = listed.objects.iter().map(|object| Call::new("DELETE", &object.key));
+        all_or_none(client, calls, REMOVED_AT_ONCE)?;
+        match listed.token {
+            Some(token) => page.token = Some(token),
+            None => return Ok(()),
+        }
+    }
+}
