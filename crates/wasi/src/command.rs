@@ -14,7 +14,7 @@ use crate::response::Out;
 use lighter::clock;
 use lighter::command::console::Console;
 use lighter::command::{Exit, main};
-use lighter_storage::Open;
+use lighter_storage::{Open, Sink as _};
 
 impl<S: Open> Handler<S> {
     /// Runs the command that the arguments name, on the storage of the registry.
