@@ -167,9 +167,9 @@ fn what_nothing_refers_to_goes_beside_the_server() {
     let before = stored(&server);
     thread::sleep(A_WHILE);
     let dry = ["gc", "--dry-run", "--grace", "1s", "--uploads", "1s"];
-    assert_snapshot!(printed(&server.command(&dry, &[]), 0), @"");
+    assert_snapshot!(printed(&server.command(&dry, &[]), 0), @"would remove 3 blobs with 432 B, 2 links to blobs, 1 uploads with 3 B, 0 tags, 0 manifests, 1 leftovers with 0 B");
     assert_eq!(stored(&server), before);
-    assert_snapshot!(printed(&server.command(&["gc"], &[]), 0), @"");
+    assert_snapshot!(printed(&server.command(&["gc"], &[]), 0), @"removed 0 blobs with 0 B, 0 links to blobs, 0 uploads with 0 B, 0 tags, 0 manifests, 0 leftovers with 0 B");
     pushed.expect(&server, false);
     for (words, error) in [
         (&["gc", "--dryrun"][..], "gc has no option --dryrun; did you mean --dry-run?"),
@@ -197,7 +197,7 @@ fn a_collection_takes_several_calls() {
     let server = options().start();
     let pushed = push(&server);
     // So much that a second does not suffice.
-    let garbage: Vec<String> = (0..8_000).map(|n| digest(&format!("garbage {n}"))).collect();
+    let garbage: Vec<String> = (0..1_500).map(|n| digest(&format!("garbage {n}"))).collect();
     for digest in &garbage {
         let path = file(&server, digest);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -254,11 +254,11 @@ fn rules_of_retention_come_first() {
     image(&server, "c", "v2", "new");
     let tags = |repository: &str| server.get(&format!("/v2/{repository}/tags/list")).send().text();
     let (found, end, _) = call(&server, "gc", "dry-run&grace=1s");
-    assert_snapshot!(found.join("\n"), @"");
+    assert_snapshot!(found.join("\n"), @r#"{"retention":"would be removed","repository":"a/b","tag":"v1","why":"pushed 0 days ago; kept are the newest 1, `stable`"}"#);
     assert_eq!(sums(&end), [0, 0, 0, 0, 0, 1, 0]);
     assert!(tags("a/b").contains("v1"));
     let (found, end, _) = call(&server, "gc", "grace=1s");
-    assert_snapshot!(found.join("\n"), @"");
+    assert_snapshot!(found.join("\n"), @r#"{"retention":"removed","repository":"a/b","tag":"v1","why":"pushed 0 days ago; kept are the newest 1, `stable`"}"#);
     assert_eq!(sums(&end), [0, 0, 0, 0, 0, 1, 0]);
     assert_eq!(tags("a/b"), "{\"name\":\"a/b\",\"tags\":[\"stable\",\"v2\"]}\n");
     assert_eq!(tags("c"), "{\"name\":\"c\",\"tags\":[\"v1\",\"v2\"]}\n");
@@ -282,14 +282,22 @@ fn what_the_rules_do_not_keep_is_garbage_then() {
     let wrong = RULES.replace("keep_newest", "keep_newst");
     let output = server.command(&["gc", "--grace", "0s"], &[&format!("REGISTRY_RETENTION={wrong}")]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
-    assert_snapshot!(text(&output.stderr), @"");
+    assert_snapshot!(text(&output.stderr), @r#"lighter: REGISTRY_RETENTION: a/*: unknown member "keep_newst"; did you mean keep_newest?"#);
     assert_eq!(stored(&server), before);
 
     let rules = format!("REGISTRY_RETENTION={RULES}");
-    assert_snapshot!(printed(&server.command(&["gc", "--dry-run"], &[&rules]), 0), @"");
+    assert_snapshot!(printed(&server.command(&["gc", "--dry-run"], &[&rules]), 0), @"
+    a/b:v1 would be removed: pushed 45 days ago; kept are the newest 1, `stable`
+    a/b@sha256:788370f74a7178e298083f81cc4fd54aed1b907d96ce55b3dc4a650c0e1456d3 would be removed: pushed 45 days ago; without a tag, and without another manifest that keeps it, it is kept for 7 days
+    would remove 0 blobs with 0 B, 0 links to blobs, 0 uploads with 0 B, 1 tags, 1 manifests, 0 leftovers with 0 B
+    ");
     assert_eq!(stored(&server), before);
     expect(server.get("/v2/a/b/manifests/v1").send(), "200 OK");
-    assert_snapshot!(printed(&server.command(&["gc"], &[&rules]), 0), @"");
+    assert_snapshot!(printed(&server.command(&["gc"], &[&rules]), 0), @"
+    a/b:v1 removed: pushed 45 days ago; kept are the newest 1, `stable`
+    a/b@sha256:788370f74a7178e298083f81cc4fd54aed1b907d96ce55b3dc4a650c0e1456d3 removed: pushed 45 days ago; without a tag, and without another manifest that keeps it, it is kept for 7 days
+    removed 2 blobs with 395 B, 1 links to blobs, 0 uploads with 0 B, 1 tags, 1 manifests, 0 leftovers with 0 B
+    ");
     for target in ["/v2/a/b/manifests/v1", &*old] {
         expect(server.get(target).send(), "404 Not Found");
     }
