@@ -27,6 +27,12 @@ impl Name {
         Ok(Self(name.to_owned()))
     }
 
+    /// Takes the name of a repository that is stored, whatever registry has stored it. It must be of the form of keys, which is
+    /// less strict, and may not be served.
+    pub fn stored(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+
     /// The name as it was given.
     pub fn as_str(&self) -> &str {
         &self.0

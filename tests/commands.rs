@@ -26,18 +26,18 @@ fn server() -> Server {
     server
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// What a command has printed, which must have ended with this status and said nothing else.
-fn printed(output: &Output, status: i32) -> String {
+pub(crate) fn printed(output: &Output, status: i32) -> String {
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(status), String::new()), "{output:?}");
     text(&output.stdout)
 }
 
 /// Calls a command over HTTP until it is over. Returns what it has found, its end, and the number of calls.
-fn call(server: &Server, command: &str, query: &str) -> (Vec<String>, Value, u32) {
+pub(crate) fn call(server: &Server, command: &str, query: &str) -> (Vec<String>, Value, u32) {
     let (mut found, mut from) = (Vec::new(), String::new());
     for calls in 1..1000 {
         let answer =
@@ -56,7 +56,7 @@ fn call(server: &Server, command: &str, query: &str) -> (Vec<String>, Value, u32
 }
 
 /// The file of a blob.
-fn file(server: &Server, digest: &str) -> PathBuf {
+pub(crate) fn file(server: &Server, digest: &str) -> PathBuf {
     let hex = digest.strip_prefix("sha256:").unwrap();
     server.root().join(format!("blobs/sha256/{}/{hex}/data", &hex[..2]))
 }

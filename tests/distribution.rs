@@ -15,16 +15,16 @@ use crate::process::{Process, installed};
 use crate::server::{SECRET, Server};
 
 /// Its name in Debian.
-const PROGRAM: &str = "docker-registry";
+pub(crate) const PROGRAM: &str = "docker-registry";
 
-struct Distribution {
+pub(crate) struct Distribution {
     address: SocketAddr,
     _process: Process,
 }
 
 impl Distribution {
     /// Starts on the data of a server, which may still run.
-    fn start(server: &Server) -> Self {
+    pub(crate) fn start(server: &Server) -> Self {
         let mut command = Command::new(PROGRAM);
         command.arg("serve").arg(configuration(server.data()));
         let process = Process::start(command);
@@ -34,7 +34,7 @@ impl Distribution {
         Self { address, _process: process }
     }
 
-    fn request(&self, method: &str, target: &str) -> Request {
+    pub(crate) fn request(&self, method: &str, target: &str) -> Request {
         Request::new(self.address, method, target)
     }
 }
@@ -213,7 +213,7 @@ fn distribution_collects_garbage_among_what_was_pushed_here() {
 }
 
 /// Runs distribution's collector, and returns whether it succeeded, and its output.
-fn collect_garbage(server: &Server, options: &[&str]) -> (bool, String) {
+pub(crate) fn collect_garbage(server: &Server, options: &[&str]) -> (bool, String) {
     let mut collector = Command::new(PROGRAM);
     collector.arg("garbage-collect").args(options).arg(configuration(server.data()));
     let collected = collector.output().unwrap();

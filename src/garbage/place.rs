@@ -45,7 +45,7 @@ impl Place {
     ) -> Result<Option<Page>> {
         let mut is_first = false;
         if self.repository.is_empty() || self.is_end && (self.is_second || !has_second) {
-            let Some(next) = repositories::after(storage, &self.repository, &mut || {})? else {
+            let Some(next) = repositories::after_of_all(storage, &self.repository)? else {
                 return Ok(None);
             };
             *self = Self { repository: next.to_string(), ..Self::default() };
@@ -53,7 +53,7 @@ impl Place {
         } else if self.is_end {
             *self = Self { repository: self.repository.clone(), is_second: true, ..Self::default() };
         }
-        let Ok(name) = Name::parse(&self.repository) else { return Ok(None) };
+        let name = Name::stored(&self.repository);
         let algorithm = if self.is_second { Algorithm::Sha512 } else { Algorithm::Sha256 };
         let names = self.list(storage, &prefix(&name, algorithm))?;
         Ok(Some(Page { name, algorithm, names, is_first }))

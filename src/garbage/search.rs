@@ -74,8 +74,9 @@ impl<S: Storage, O: Outside> Collection<'_, S, O> {
         for hex in page.names {
             let named = layout::listed_digest(page.algorithm, &hex);
             // Without a call for what is referenced: the links of a sha256 digest name the same one.
-            if named.is_some_and(|named| mark::id(&named).is_none_or(|id| self.may_be_garbage(&id))) {
-                self.consider(What::Link, layout::link_in(&prefix, &hex))?;
+            let Some(named) = named else { continue };
+            if mark::id(&named).is_none_or(|id| self.may_be_garbage(&id)) {
+                self.consider(What::Link, layout::link_in(&prefix, &hex), Some(named))?;
             }
         }
         Ok(false)
@@ -84,14 +85,16 @@ impl<S: Storage, O: Outside> Collection<'_, S, O> {
     fn find_aliases(&mut self) -> Result<bool> {
         let Some((prefix, names)) = self.progress.place.aliases(self.storage)? else { return Ok(true) };
         for hex in names {
-            self.consider(What::Alias, layout::link_in(&prefix, &hex))?;
+            self.consider(What::Alias, layout::link_in(&prefix, &hex), None)?;
         }
         Ok(false)
     }
 
-    /// Removes a link later, if it leads to garbage or nowhere.
-    fn consider(&mut self, what: What, key: String) -> Result<()> {
-        if let Some(Some(canonical)) = linked(self.storage, &key)?
+    /// Removes a link later, if it leads to garbage or nowhere. One that a crash has emptied leads to what it is `named`
+    /// after.
+    fn consider(&mut self, what: What, key: String, named: Option<Digest>) -> Result<()> {
+        if let Some(link) = linked(self.storage, &key)?
+            && let Some(canonical) = link.or(named)
             && let Some(id) = mark::id(&canonical)
             && self.may_be_garbage(&id)
         {

@@ -100,7 +100,7 @@ impl<S: Storage> Check<'_, '_, S> {
                     (Kind::Manifests, Some(digest)) => self.manifest(repository, digest)?,
                     (Kind::Blobs, Some(digest)) => {
                         if repository.blob(&digest)?.is_none() {
-                            self.missing(name, "blob", &digest);
+                            self.missing(name, "blob", &digest, &layout::layer_link(name, &digest))?;
                         }
                     }
                     _ => continue,
@@ -135,8 +135,7 @@ impl<S: Storage> Check<'_, '_, S> {
     fn manifest(&mut self, repository: &Repository<S>, digest: Digest) -> Result<(), Failure> {
         let name = repository.name();
         let Some((digest, blob)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
-            self.missing(name, "manifest", &digest);
-            return Ok(());
+            return self.missing(name, "manifest", &digest, &layout::revision_link(name, &digest));
         };
         let Some(content) = repository.read_manifest(&blob)? else {
             // It was found before, unless content was not read.
@@ -178,9 +177,19 @@ impl<S: Storage> Check<'_, '_, S> {
         Ok(())
     }
 
-    fn missing(&mut self, name: &Name, kind: &'static str, digest: &Digest) {
-        let fields = [("digest", Field::Text(digest.as_str())), ("kind", Field::Text(kind))];
-        self.found_in(name, "missing", &format!("the {kind} {digest} has no content"), &fields);
+    /// Reports a link without content. What was removed may still be listed: then there is no link either.
+    fn missing(
+        &mut self,
+        name: &Name,
+        kind: &'static str,
+        digest: &Digest,
+        link: &str,
+    ) -> Result<(), Failure> {
+        if self.step.storage.get(link)?.is_some() {
+            let fields = [("digest", Field::Text(digest.as_str())), ("kind", Field::Text(kind))];
+            self.found_in(name, "missing", &format!("the {kind} {digest} has no content"), &fields);
+        }
+        Ok(())
     }
 
     /// Counts something that was found in a repository, and prints it.

@@ -37,7 +37,7 @@ fn a_collection_goes_on_after_every_step() {
         let expected = litter(&storage);
         let (report, steps) = collect_in_steps(&storage, limit, is_new);
         assert_eq!((left(&storage), removed(&report)), (keys, expected), "{limit}, {is_new}");
-        assert_eq!((report.repositories, report.manifests), (8, 12));
+        assert_eq!((report.repositories, report.manifests), (11, 13));
         assert!(steps > 40, "{steps}");
     }
 }

@@ -122,6 +122,14 @@ pub(super) fn kept() -> (Memory, Vec<String>) {
     let of_empty = blob(s, "lost", "of a manifest with an empty link");
     let empty = manifest(s, "lost", &format!(r#"{{"layers":["{of_empty}"]}}"#));
     s.set(&layout::revision_link(&name("lost"), &empty), b"").unwrap();
+    // A repository that only distribution serves.
+    let layer = put(s, "of a repository that is not served");
+    let link = |kind: &str, digest: &Digest| {
+        let key = format!("docker/registry/v2/repositories/Team/app/{kind}/sha256/{}/link", digest.hex());
+        s.set(&key, digest.as_str().as_bytes()).unwrap();
+    };
+    link("_layers", &layer);
+    link("_manifests/revisions", &put(s, &format!(r#"{{"layers":["{layer}"]}}"#)));
     // Tags, also one that leads nowhere; and what is not of a registry.
     s.set(&layout::tag_link(&name("a"), "v1"), b"sha256:0").unwrap();
     for key in ["blobs/sha256/no/digest/data", "blobs/sha512/ab/cd/data"] {
@@ -159,6 +167,11 @@ pub(super) fn litter(storage: &Memory) -> Report {
     s.delete(&layout::revision_link(&name("a"), &deleted)).unwrap();
     content(&text);
     content("of a deleted manifest");
+    report.links += 1;
+    // A link that a crash has emptied.
+    let emptied = blob(s, "z", "of an emptied link");
+    s.set(&layout::layer_link(&name("z"), &emptied), b"").unwrap();
+    content("of an emptied link");
     report.links += 1;
     // Links and an alias that lead nowhere.
     for (repository, text) in [("a", "gone"), ("z", "gone too")] {
@@ -211,7 +224,7 @@ fn what_nothing_refers_to_is_removed_and_nothing_else() {
     assert_eq!(left(&storage), keys);
     assert_eq!((removed(&report), dry), (expected, report.clone()));
     // Each repository that there is, also `new/one`, which only has garbage.
-    assert_eq!((report.repositories, report.manifests), (8, 12));
+    assert_eq!((report.repositories, report.manifests), (11, 13));
     let again = collect(&storage, options(), 1000);
     assert_eq!((removed(&again), left(&storage)), (Report { phase: Phase::Over, ..Report::default() }, keys));
 }
@@ -235,7 +248,7 @@ fn few_digests_at_a_time_make_no_difference() {
         let dry = collect(&storage, Options { dry_run: true, ..options() }, limit);
         let report = collect(&storage, options(), limit);
         assert_eq!((left(&storage), removed(&report), dry), (keys, expected, report.clone()), "{limit}");
-        assert_eq!((report.repositories, report.manifests), (8, 12));
+        assert_eq!((report.repositories, report.manifests), (11, 13));
     }
 }
 
