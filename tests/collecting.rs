@@ -6,7 +6,6 @@
 //! that were killed have left has expired.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
