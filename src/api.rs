@@ -4,6 +4,7 @@ pub mod base;
 pub mod blobs;
 pub mod catalog;
 pub mod manifests;
+pub mod mirrored;
 pub mod referrers;
 pub mod tags;
 pub mod token;

@@ -12,6 +12,7 @@
 //!       revisions/<algorithm>/<hex>/link                this repository has that manifest
 //!       tags/<tag>/current/link                         what the tag points to
 //!       tags/<tag>/index/<algorithm>/<hex>/link         what it ever pointed to
+//!       tags/<tag>/fresh                                when to ask its upstream again; Lighter's own
 //!     _referrers/
 //!       <algorithm>/<hex>/<algorithm>/<hex>/link        the first is the subject of the second; Lighter's own
 //!       complete                                        every manifest was searched for subjects; Lighter's own
@@ -118,6 +119,11 @@ pub fn tag_link(name: &Name, tag: &str) -> String {
 /// An entry of a tag's history.
 pub fn tag_index_link(name: &Name, tag: &str, digest: &Digest) -> String {
     format!("{}/{tag}/index/{}", tags(name), link(digest))
+}
+
+/// When the upstream of a tag is to be asked for it again, in seconds since 1970.
+pub fn tag_fresh(name: &Name, tag: &str) -> String {
+    format!("{}/{tag}/fresh", tags(name))
 }
 
 /// The referrers of a subject, by their digests of an algorithm.

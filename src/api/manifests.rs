@@ -13,7 +13,8 @@ use crate::route::Path;
 use lighter_hash::{Algorithm, Digest};
 use lighter_storage::{self as storage, Storage, Stream};
 
-const PATH: Path = Path::OneOf("/manifests", "<reference>");
+/// The path of a manifest.
+pub const PATH: Path = Path::OneOf("/manifests", "<reference>");
 
 impl<S: Storage> Resource<S> {
     /// A manifest.
@@ -96,12 +97,12 @@ fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<
     if was_there { Ok(Response::new(202)) } else { Err(unknown(call.last)) }
 }
 
-fn unknown(requested: &str) -> Error {
+pub(super) fn unknown(requested: &str) -> Error {
     Error::new(Code::ManifestUnknown, Detail::Member("reference", requested.to_owned()))
 }
 
 /// Reads a reference from a path.
-fn reference(text: &str) -> Result<Reference> {
+pub(super) fn reference(text: &str) -> Result<Reference> {
     if text.contains(':') {
         parse_digest(text).map(Reference::Digest)
     } else {

@@ -258,7 +258,7 @@ pub(crate) fn session(data: &[u8]) {
     let storage = Memory::default();
     let config =
         Config { http_secret: Some("secret".to_owned()), auth: controlled.then(auth), ..Config::default() };
-    let registry = Registry::new(storage.clone(), &config);
+    let registry = Registry::new(&storage, &config);
     let mut locations = Vec::new();
     for _ in 0..REQUESTS_MAX {
         let mut body = Broken::default();
