@@ -15,16 +15,16 @@ use crate::process::{Process, installed};
 use crate::server::{SECRET, Server};
 
 /// Its name in Debian.
-const PROGRAM: &str = "docker-registry";
+pub(crate) const PROGRAM: &str = "docker-registry";
 
-struct Distribution {
-    address: SocketAddr,
+pub(crate) struct Distribution {
+    pub(crate) address: SocketAddr,
     _process: Process,
 }
 
 impl Distribution {
     /// Starts on the data of a server, which may still run.
-    fn start(server: &Server) -> Self {
+    pub(crate) fn start(server: &Server) -> Self {
         let mut command = Command::new(PROGRAM);
         command.arg("serve").arg(configuration(server.data()));
         let process = Process::start(command);

@@ -52,6 +52,7 @@ mod locations;
 mod manifest_checks;
 mod manifests;
 mod memory;
+mod mirror;
 mod mounts;
 mod names;
 mod paging;
