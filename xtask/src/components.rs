@@ -22,9 +22,9 @@ struct Product {
 }
 
 const PRODUCTS: [Product; 3] = [
-    Product { name: DEFAULT, part: FILESYSTEM, budget: 400_000 },
-    Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 400_000 },
-    Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 450_000 },
+    Product { name: DEFAULT, part: FILESYSTEM, budget: 440_000 },
+    Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 480_000 },
+    Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 520_000 },
 ];
 
 /// The notice about a component that was built without wasm-opt.
