@@ -169,7 +169,8 @@ impl<S: Storage> Source<S> {
         let stored = repository.manifest(&reference)?;
         let refreshed = match &stored {
             Some((digest, _)) => match self.is_current(tag, digest) {
-                Ok(false) => self.fetch(repository, &reference),
+                // Some registries, and mirrors of mirrors, answer a HEAD of what they have with 404.
+                Ok(false) | Err(Error::Upstream(Failure::Unknown)) => self.fetch(repository, &reference),
                 current => current.map(|_| ()),
             },
             None => self.fetch(repository, &reference),

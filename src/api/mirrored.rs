@@ -123,7 +123,9 @@ fn blob<S: Storage>(
         return Ok(blobs::of_content(200, &digest).with_header("Content-Length", size.to_string()));
     }
     let range = request.header("range").filter(|range| {
-        let is_part = matches!(ByteRange::parse(Some(range), u64::MAX), ByteRange::Part { .. });
+        // `bytes=0-` asks for all of it, which is worth storing.
+        let part = ByteRange::parse(Some(range), u64::MAX);
+        let is_part = matches!(part, ByteRange::Part { length, .. } if length < u64::MAX);
         is_part && request.may_have_range(&format!("\"{digest}\""))
     });
     match source.open(&digest, range).map_err(refuse)? {

@@ -281,6 +281,10 @@ fn a_range_is_passed_on_and_not_stored() {
     let got = bench.ask(Get, &target, ("Range", "bytes=99-"), usize::MAX);
     assert_eq!((got.status, got.header("Content-Range")), (416, Some(&*format!("bytes */{}", LAYER.len()))));
     assert_eq!(bench.storage.keys(), [""; 0]);
+    // This one is no part.
+    let got = bench.ask(Get, &target, ("Range", "bytes=0-"), usize::MAX);
+    assert_eq!((got.status, &*got.body), (200, LAYER));
+    assert!(bench.has(LAYER));
 }
 
 #[test]

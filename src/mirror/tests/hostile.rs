@@ -66,6 +66,17 @@ fn a_tag_that_the_upstream_has_no_more_is_gone() {
     assert_eq!(bench.get(&format!("/v2/up/a/manifests/{}", digest(image(LAYER).as_bytes()))).status, 200);
 }
 
+/// A HEAD is not believed if it says that there is nothing.
+#[test]
+fn an_upstream_may_know_no_head() {
+    let bench = with_image();
+    bench.push_image("a", "v1", b"other");
+    bench
+        .upstream
+        .act(|asked| asked.line.starts_with("HEAD").then(|| answer(404, "Content-Length: 0\r\n", b"")));
+    assert_eq!(bench.get("/v2/up/a/manifests/v1").text(), image(b"other"));
+}
+
 #[test]
 fn a_manifest_that_lies_is_not_stored() {
     let real = image(LAYER);
