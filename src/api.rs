@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod catalog;
 pub mod commands;
 pub mod manifests;
+pub mod mirrored;
 pub mod pages;
 pub mod referrers;
 pub mod tags;

@@ -12,6 +12,7 @@ use crate::duration;
 use crate::immutable_tags::ImmutableTags;
 use crate::purge::Purging;
 use crate::retention::Rules;
+use crate::upstream::{self, Upstreams};
 use lighter_storage::{Environment, Settings};
 
 /// The registry's configuration. The default is that of an environment without variables, but without notices.
@@ -41,6 +42,8 @@ pub struct Config {
     pub auth: Option<Auth>,
     /// Whether the commands of an operator are answered over HTTP.
     pub commands: bool,
+    /// The registries that this one is a mirror of, if there are any.
+    pub upstreams: Option<Upstreams>,
     /// Notices for the operator, in the log: that access control is off, unless that is set explicitly, and each
     /// unknown variable that begins with `REGISTRY_`, with the one that was probably meant.
     pub notices: Vec<String>,
@@ -152,6 +155,7 @@ impl Default for Config {
             keeping: Keeping::default(),
             auth: None,
             commands: false,
+            upstreams: None,
             notices: Vec::new(),
         }
     }
@@ -163,7 +167,9 @@ impl Default for Config {
 pub fn settings(environment: Environment, of_parts: [&[&'static str]; 2]) -> Result<Settings, String> {
     let Environment { variables, read_elsewhere, read_file } = environment;
     let [of_storage, of_token_server] = of_parts;
-    let known = [&NAMES[..], &variables::NAMES, of_storage, of_token_server, &read_elsewhere].concat();
+    let known =
+        [&NAMES[..], &variables::NAMES, &upstream::NAMES, of_storage, of_token_server, &read_elsewhere]
+            .concat();
     let is_set = |name: &str, all: &[(String, String)]| all.iter().any(|(set, _)| set == name);
     let unseen: Vec<_> = read_elsewhere.into_iter().filter(|name| !is_set(name, &variables)).collect();
     let flat = mapping::flatten(variables, &known)?;
@@ -192,12 +198,19 @@ impl Config {
             (Err(wrong), None) | (Ok(_), Some((_, wrong))) => return Err(wrong),
             (Err(wrong), Some((_, unknown))) => return Err(format!("{wrong}; {unknown}")),
         };
+        let read_only = flag(settings, READ_ONLY, false)?;
+        let upstreams = upstream::read(settings, &mut notices)?;
+        if upstreams.is_some() && read_only {
+            return Err(format!(
+                "{READ_ONLY} is set, and a mirror stores what it fetches: remove it, or REGISTRY_PROXY_*"
+            ));
+        }
         Ok(Self {
             http_secret: settings.get(HTTP_SECRET).map(str::to_owned),
             location: location(settings)?,
             prefix: prefix(settings.get(HTTP_PREFIX).unwrap_or_default())?,
             delete: flag(settings, DELETE_ENABLED, true)?,
-            read_only: flag(settings, READ_ONLY, false)?,
+            read_only,
             purging: purging(settings)?,
             validation: validation(settings)?,
             pages: flag(settings, UI_ENABLED, true)?,
@@ -206,6 +219,7 @@ impl Config {
             commands: flag(settings, HTTP_COMMANDS_ENABLED, auth.is_some())?,
             keeping: Keeping::read(settings)?,
             auth,
+            upstreams,
             notices,
         })
     }

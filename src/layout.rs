@@ -13,6 +13,7 @@
 //!       tags/<tag>/current/link                         what the tag points to
 //!       tags/<tag>/index/<algorithm>/<hex>/link         what it ever pointed to
 //!       tags/<tag>/repairs/<n>/link                     what an immutable tag points to after its nth repair; Lighter's own
+//!       tags/<tag>/fresh                                when to ask its upstream again; Lighter's own
 //!     _referrers/
 //!       <algorithm>/<hex>/<algorithm>/<hex>/link        the first is the subject of the second; Lighter's own
 //!       complete                                        every manifest was searched for subjects; Lighter's own
@@ -205,6 +206,11 @@ pub fn tag_index_link(name: &Name, tag: &str, digest: &Digest) -> String {
 /// What an immutable tag points to since its link was found to be damaged for the nth time.
 pub fn tag_repair(name: &Name, tag: &str, number: u32) -> String {
     format!("{}/{tag}/repairs/{number}/link", tags(name))
+}
+
+/// When the upstream of a tag is to be asked for it again, in seconds since 1970.
+pub fn tag_fresh(name: &Name, tag: &str) -> String {
+    format!("{}/{tag}/fresh", tags(name))
 }
 
 /// The referrers of a subject, by their digests of an algorithm.

@@ -4,6 +4,7 @@
 use std::sync::Once;
 
 use crate::access_log::{LogEntry, log};
+use crate::api::mirrored;
 use crate::auth::TokenServer;
 use crate::clock;
 use crate::config::{self, Config};
@@ -14,18 +15,21 @@ use crate::http::Method;
 use crate::http::query::decode;
 use crate::http::{Request, Response};
 use crate::location;
+use crate::mirror::Mirror;
 use crate::name::Name;
 use crate::purge::Purge;
 use crate::repository::Repository;
 use crate::route::{Path, Route};
 use crate::signers::LazySigners;
 use crate::ui::frame::refusal;
+use lighter_fetch::Ask;
 use lighter_storage::{Environment, Open, Storage};
 
 /// A registry over a storage. Between requests it keeps only the signers and the time of the next purge.
-pub struct Registry<'a, S> {
-    storage: S,
+pub struct Registry<'a, S: 'static> {
+    storage: &'a S,
     config: &'a Config,
+    mirror: Option<&'static Mirror<S>>,
     signers: LazySigners,
     purge: Purge,
     /// Whether the notices of the configuration were logged.
@@ -34,30 +38,42 @@ pub struct Registry<'a, S> {
 
 impl<S: Open + 'static> Registry<'static, S> {
     /// Opens the storage that an environment configures, and makes a registry that lives as long as its process or
-    /// instance. `server` is given if this product accepts the tokens of an outside server. Errs, for the log, with the
-    /// variable that is wrong.
+    /// instance. `server` is given if this product accepts the tokens of an outside server; `fetch` asks the upstreams,
+    /// if there are any. Errs, for the log, with the variable that is wrong.
     pub fn open(
         environment: Environment,
         server: Option<&TokenServer>,
+        fetch: &'static dyn Ask,
     ) -> core::result::Result<Self, String> {
         let of_server = server.map_or(&[][..], |server| server.variables);
         let settings = config::settings(environment, [S::VARIABLES, of_server])?;
-        let storage = S::open(&settings)?;
-        let config = Config::read(&settings, server)?;
-        Ok(Self::new(storage, Box::leak(Box::new(config))))
+        let storage: &S = Box::leak(Box::new(S::open(&settings)?));
+        let config: &Config = Box::leak(Box::new(Config::read(&settings, server)?));
+        let mut registry = Self::new(storage, config);
+        if let Some(upstreams) = &config.upstreams {
+            registry.mirror = Some(Box::leak(Box::new(Mirror::new(storage, upstreams, fetch))));
+        }
+        Ok(registry)
     }
 }
 
 impl<'a, S: Storage + 'static> Registry<'a, S> {
-    /// Makes a registry.
-    pub fn new(storage: S, config: &'a Config) -> Self {
+    /// Makes a registry, which is no mirror.
+    pub fn new(storage: &'a S, config: &'a Config) -> Self {
         Self {
             storage,
             config,
+            mirror: None,
             signers: LazySigners::default(),
             purge: Purge::default(),
             noticed: Once::new(),
         }
+    }
+
+    /// Makes it a mirror, too.
+    #[must_use]
+    pub fn with_mirror(self, mirror: &'static Mirror<S>) -> Self {
+        Self { mirror: Some(mirror), ..self }
     }
 
     /// The configuration.
@@ -73,10 +89,15 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
         complete(answer, request, page.as_deref())
     }
 
+    /// Whether an upload was begun for a mirrored blob since the last time. Then abandoned ones should be looked for.
+    pub fn has_kept(&self) -> bool {
+        self.mirror.is_some_and(Mirror::take_begun)
+    }
+
     /// Looks for abandoned uploads. It is called after the answer to a request that started an upload. Returns lines
     /// for the log.
     pub fn purge(&self) -> Vec<String> {
-        let step = |purging| self.purge.step(&self.storage, purging, clock::seconds());
+        let step = |purging| self.purge.step(self.storage, purging, clock::seconds());
         self.config.purging.as_ref().map(step).unwrap_or_default()
     }
 
@@ -105,9 +126,17 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
         }
         let name = name.map(Name::parse).transpose();
         let name = name.map_err(|wrong| Error::new(Code::NameInvalid, wrong))?;
+        // The rules are about the name that a mirrored repository is stored under.
+        let (name, source) = match (self.mirror, name) {
+            (Some(mirror), Some(name)) => {
+                let (name, source) = mirrored::find(mirror, name, request)?;
+                (Some(name), source)
+            }
+            (_, name) => (name, None),
+        };
         // A caller without access does not learn which methods exist.
         let access = endpoint.map_or_else(|| resource.least_access(), |endpoint| endpoint.access);
-        let (storage, config, signers) = (&self.storage, self.config, &self.signers);
+        let (storage, config, signers) = (self.storage, self.config, &self.signers);
         let caller = Gate { config, storage, signers, is_page: *is_page }.admit(
             access,
             name.as_ref(),
@@ -117,7 +146,15 @@ impl<'a, S: Storage + 'static> Registry<'a, S> {
         let call = &mut Call { request, caller, last, storage, config, signers };
         match (&endpoint.ok_or_else(not_allowed)?.answer, &name) {
             (Answer::Registry(answer), _) => answer(call),
-            (Answer::Repository(answer), Some(name)) => answer(&Repository::new(storage, name), call),
+            (Answer::Repository(answer), Some(name)) => {
+                let repository = &Repository::new(storage, name);
+                match source {
+                    Some(source) => {
+                        mirrored::answer(&source, resource.path, access, *answer, repository, call)
+                    }
+                    None => answer(repository, call),
+                }
+            }
             (Answer::Repository(_), None) => Err(no_such_endpoint()),
         }
     }

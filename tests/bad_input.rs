@@ -55,7 +55,7 @@ proptest! {
 /// Pushes a manifest, and returns the status and how long that took.
 fn push(mut content: Vec<u8>) -> (u16, Duration) {
     let (storage, config) = (Memory::default(), Config::default());
-    let registry = Registry::new(storage, &config);
+    let registry = Registry::new(&storage, &config);
     let started = Instant::now();
     let request = Request::new(Method::Put, "/v2/a/manifests/v1", Vec::new(), &mut content);
     (registry.handle(request).0.status, started.elapsed())
@@ -88,7 +88,7 @@ fn deep_and_huge_manifests_are_refused_within_bounds() {
 #[test]
 fn no_path_leads_out_of_the_repositories() {
     let (storage, config) = (Memory::default(), Config::default());
-    let registry = Registry::new(storage.clone(), &config);
+    let registry = Registry::new(&storage, &config);
     for name in [
         "..",
         "../..",

@@ -123,6 +123,7 @@ fn the_documentation_has_every_variable_that_is_read() {
         include_str!("../crates/token-server/src/lib.rs"),
         include_str!("../src/auth/variables.rs"),
         include_str!("../src/config.rs"),
+        include_str!("../src/upstream.rs"),
         include_str!("../drivers/filesystem/src/host.rs"),
         include_str!("../drivers/keyvalue/src/host.rs"),
         include_str!("../drivers/s3/src/settings.rs"),

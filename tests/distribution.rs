@@ -18,7 +18,7 @@ use crate::server::{SECRET, Server};
 pub(crate) const PROGRAM: &str = "docker-registry";
 
 pub(crate) struct Distribution {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     _process: Process,
 }
 

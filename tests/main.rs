@@ -60,6 +60,7 @@ mod locations;
 mod manifest_checks;
 mod manifests;
 mod memory;
+mod mirror;
 mod mounts;
 mod names;
 mod objects;

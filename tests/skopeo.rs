@@ -11,7 +11,7 @@ use crate::images::Layout;
 use crate::process::installed;
 use crate::server::Server;
 
-fn skopeo(arguments: &[&str]) -> Output {
+pub(crate) fn skopeo(arguments: &[&str]) -> Output {
     // Not every machine has a policy.
     let output = Command::new("skopeo").arg("--insecure-policy").args(arguments).output().unwrap();
     let messages = String::from_utf8_lossy(&output.stderr);
@@ -19,7 +19,7 @@ fn skopeo(arguments: &[&str]) -> Output {
     output
 }
 
-fn oci(directory: &Path) -> String {
+pub(crate) fn oci(directory: &Path) -> String {
     format!("oci:{}:v1", directory.display())
 }
 

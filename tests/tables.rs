@@ -15,6 +15,7 @@ use crate::client::{Request, Response};
 use crate::content::sha256;
 use crate::images::MANIFEST;
 use crate::manifests::{image, put, server_with_blobs};
+use crate::mirror;
 use crate::server::Server;
 
 const UUID: &str = "5fd6e8dd-7cf1-4b8d-9f34-1f2b1e9f6c11";
@@ -196,7 +197,7 @@ fn every_code_has_a_request_that_it_answers() {
         .map(|(code, _)| code)
         .filter(|code| code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
         .collect();
-    assert_eq!(codes.len(), 18, "{codes:?}");
+    assert_eq!(codes.len(), 19, "{codes:?}");
     let server = server_with_blobs();
     let mut answers = String::new();
     for code in codes {
@@ -223,6 +224,7 @@ fn every_code_has_a_request_that_it_answers() {
     RANGE_INVALID: 416 Range Not Satisfiable
     SIZE_INVALID: 400 Bad Request
     TAG_INVALID: 400 Bad Request
+    TOOMANYREQUESTS: 429 Too Many Requests
     UNAUTHORIZED: 401 Unauthorized
     UNAVAILABLE: 503 Service Unavailable
     UNKNOWN: 500 Internal Server Error
@@ -255,6 +257,10 @@ fn provoke(server: &Server, code: &str) -> Response {
         }
         "SIZE_INVALID" => server.patch(&started.location()).header("Content-Range", "0-5").body("abc").send(),
         "TAG_INVALID" => put(server, "-v1", MANIFEST, &image()),
+        "TOOMANYREQUESTS" => {
+            let limit = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n";
+            mirror::of(mirror::hostile(limit), "").start().get("/v2/up/a/manifests/v1").send()
+        }
         "UNAUTHORIZED" => options().start().get("/v2/team/app/tags/list").send(),
         "UNAVAILABLE" => {
             let nowhere =

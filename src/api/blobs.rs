@@ -7,6 +7,7 @@ use crate::http::range::ByteRange;
 use crate::http::{Body, Method, Response};
 use crate::repository::{Repository, Served};
 use crate::route::Path;
+use lighter_hash::Digest;
 use lighter_storage::Storage;
 
 /// The path of a blob.
@@ -35,20 +36,33 @@ fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<
     Ok(Response::new(202))
 }
 
+fn etag(digest: &Digest) -> String {
+    ["\"", digest.as_str(), "\""].concat()
+}
+
+/// An answer about a blob.
+fn headers(status: u16, requested: &Digest) -> Response {
+    Response::new(status)
+        .with_header("Docker-Content-Digest", requested.as_str())
+        .with_header("ETag", etag(requested))
+        // The content of a digest never changes.
+        .with_header("Cache-Control", "max-age=31536000")
+}
+
+/// An answer with a blob, or a part of it.
+pub(super) fn of_content(status: u16, requested: &Digest) -> Response {
+    headers(status, requested)
+        .with_header("Accept-Ranges", "bytes")
+        .with_header("Content-Type", "application/octet-stream")
+}
+
 /// `GET` and `HEAD`: a blob, or one range of it (OCI Distribution Spec, end-2).
 fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let (requested, request) = (parse_digest(call.last)?, &*call.request);
     let blob = repository.blob(&requested)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
-    let etag = ["\"", requested.as_str(), "\""].concat();
-    let headers = |status| {
-        Response::new(status)
-            .with_header("Docker-Content-Digest", requested.as_str())
-            .with_header("ETag", etag.as_str())
-            // The content of a digest never changes.
-            .with_header("Cache-Control", "max-age=31536000")
-    };
+    let etag = etag(&requested);
     if request.has_current(&etag) {
-        return Ok(headers(304));
+        return Ok(headers(304, &requested));
     }
     // Only a GET has ranges (RFC 9110, section 14.2); a HEAD describes the whole blob.
     let may_have_range = request.method == Method::Get && request.may_have_range(&etag);
@@ -62,9 +76,7 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
                 .with_header("Content-Range", format!("bytes */{}", blob.size)));
         }
     };
-    let mut response = headers(status)
-        .with_header("Accept-Ranges", "bytes")
-        .with_header("Content-Type", "application/octet-stream");
+    let mut response = of_content(status, &requested);
     if status == 206 {
         let last = offset + length - 1;
         response = response.with_header("Content-Range", format!("bytes {offset}-{last}/{}", blob.size));

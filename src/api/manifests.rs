@@ -18,7 +18,8 @@ use lighter_storage::{Storage, Stream};
 /// What a push to an immutable tag is told.
 const STAYS: &str = "it names another manifest, and stays with it; push under another tag";
 
-const PATH: Path = Path::OneOf("/manifests", "<reference>");
+/// The path of a manifest.
+pub const PATH: Path = Path::OneOf("/manifests", "<reference>");
 
 impl<S: Storage> Resource<S> {
     /// A manifest.
@@ -128,7 +129,7 @@ fn immutable(tag: &str, why: &str) -> Error {
     Error::new(Code::Denied, Detail::Message(format!("the tag {tag} is immutable: {why}"))).with_status(409)
 }
 
-fn unknown(requested: &str) -> Error {
+pub(super) fn unknown(requested: &str) -> Error {
     Error::new(Code::ManifestUnknown, Detail::Member("reference", requested.to_owned()))
 }
 

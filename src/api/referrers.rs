@@ -15,7 +15,8 @@ use crate::repository::Repository;
 use crate::route::Path;
 use lighter_storage::Storage;
 
-const PATH: Path = Path::OneOf("/referrers", "<digest>");
+/// The path of the referrers of a manifest.
+pub const PATH: Path = Path::OneOf("/referrers", "<digest>");
 
 impl<S: Storage> Resource<S> {
     /// The referrers of a manifest.

@@ -11,7 +11,8 @@ use crate::repository::Repository;
 use crate::route::Path;
 use lighter_storage::Storage;
 
-const PATH: Path = Path::Of("/tags/list");
+/// The path of the tags.
+pub const PATH: Path = Path::Of("/tags/list");
 
 impl<S: Storage> Resource<S> {
     /// The tags of a repository.

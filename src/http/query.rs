@@ -25,6 +25,14 @@ impl Query {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The query without a parameter, encoded.
+    pub fn without(&self, name: &str) -> String {
+        let others = self.0.iter().filter(|(n, _)| n != name);
+        let pairs: Vec<String> =
+            others.map(|(n, value)| format!("{}={}", encode(n), encode(value))).collect();
+        pairs.join("&")
+    }
+
     /// All values of a parameter.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())

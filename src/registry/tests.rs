@@ -28,7 +28,7 @@ impl Bench {
         let headers = vec![("Content-Length".to_owned(), body.len().to_string().into_bytes())];
         let mut body = body.to_vec();
         let request = Request::new(method, target, headers, &mut body);
-        Registry::new(self.storage.clone(), &self.config).handle(request).0
+        Registry::new(&self.storage, &self.config).handle(request).0
     }
 
     /// Sends a request and returns its status and the storage calls that it took.
@@ -41,7 +41,7 @@ impl Bench {
     /// The storage calls after a request's answer.
     fn cost_after(&self, method: Method, target: &str, body: &[u8]) -> String {
         let headers = vec![("Content-Length".to_owned(), body.len().to_string().into_bytes())];
-        let registry = Registry::new(self.storage.clone(), &self.config);
+        let registry = Registry::new(&self.storage, &self.config);
         let (_, entry) = registry.handle(Request::new(method, target, headers, &mut body.to_vec()));
         self.storage.take_calls();
         if entry.has_started_upload() {
@@ -178,7 +178,7 @@ fn purging_costs_no_other_request_anything() {
     assert_eq!(after, "get list list get get get list list set");
     assert_eq!(bench.cost_after(Post, uploads, b""), "get");
     // An instance that knows the time of the next round makes no call.
-    let registry = Registry::new(bench.storage.clone(), &bench.config);
+    let registry = Registry::new(&bench.storage, &bench.config);
     registry.purge();
     bench.storage.take_calls();
     registry.purge();

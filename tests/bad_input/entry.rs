@@ -273,7 +273,7 @@ pub(crate) fn session(data: &[u8]) {
         commands: true,
         ..Config::default()
     };
-    let registry = Registry::new(storage.clone(), &config);
+    let registry = Registry::new(&storage, &config);
     let mut locations = Vec::new();
     for _ in 0..REQUESTS_MAX {
         let mut body = Broken::default();

@@ -176,3 +176,15 @@ pub trait Flight: Sized {
     /// Waits for the head of the answer.
     fn wait(self) -> Result<Response, Error>;
 }
+
+/// What sends one request at a time: any [`Fetch`], without its type.
+pub trait Ask: Sync {
+    /// Sends a request, and waits for the head of the answer.
+    fn ask(&self, request: &Request) -> Result<Response, Error>;
+}
+
+impl<F: Fetch + Sync> Ask for F {
+    fn ask(&self, request: &Request) -> Result<Response, Error> {
+        self.start(request)?.wait()
+    }
+}

@@ -7,6 +7,7 @@ use wasi::http::types::{IncomingRequest, ResponseOutparam};
 
 use crate::body::{Incoming, method, receive};
 use crate::environment::Source;
+use crate::fetch::Outgoing;
 use crate::response::send;
 use lighter::access_log::log;
 use lighter::auth::TokenServer;
@@ -45,7 +46,7 @@ impl<S: Open> Handler<S> {
     /// Answers a request.
     pub fn handle(&self, request: IncomingRequest, out: ResponseOutparam) {
         let start = Instant::now();
-        let open = || Registry::open((self.environment)()?, self.token_server.as_ref());
+        let open = || Registry::open((self.environment)()?, self.token_server.as_ref(), &Outgoing);
         let registry = self.registry.get_or_init(open);
         let method = method(&request);
         let mut body = Incoming::of(&request, &method);
@@ -65,7 +66,7 @@ impl<S: Open> Handler<S> {
             log(entry.line(format, start.elapsed()));
         }
         if let Ok(registry) = registry
-            && has_started_upload
+            && (has_started_upload || registry.has_kept())
         {
             registry.purge().into_iter().for_each(log);
         }

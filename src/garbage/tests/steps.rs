@@ -73,7 +73,7 @@ fn what_was_pushed_meanwhile_is_kept() {
     }
     // By another registry of the same store, as a request does it.
     let config = crate::config::Config { http_secret: Some("s".to_owned()), ..Default::default() };
-    let registry = crate::registry::Registry::new(storage.clone(), &config);
+    let registry = crate::registry::Registry::new(&storage, &config);
     let mut body = format!(r#"{{"schemaVersion":2,"config":{{"digest":"{layer}"}}}}"#).into_bytes();
     let put = crate::http::Method::Put;
     let request = crate::http::Request::new(put, "/v2/a/manifests/v1", Vec::new(), &mut body);

@@ -36,7 +36,7 @@ impl Bench {
         let mut body = body.as_bytes().to_vec();
         let request = Request::new(method, target, headers.collect(), &mut body)
             .with_authority(Some("r.example.com".to_owned()));
-        Registry::new(self.storage.clone(), &self.config).handle(request).0
+        Registry::new(&self.storage, &self.config).handle(request).0
     }
 
     /// A page, which is checked for everything that holds for all of them.

@@ -93,7 +93,7 @@ fn the_largest_offset_that_something_proves_is_told() {
                 let headers = vec![("Content-Range".to_owned(), range.as_bytes().to_vec())];
                 let mut body = b"x".to_vec();
                 let request = Request::new(Patch, target, headers, &mut body);
-                Registry::new(bench.storage.clone(), &bench.config).handle(request).0
+                Registry::new(&bench.storage, &bench.config).handle(request).0
             };
             for (range, refused) in [("nonsense", 416), ("15-15", 416)] {
                 let answer = request(range);

@@ -1,0 +1,293 @@
+//! The answers of a repository that comes from an upstream.
+//!
+//! What is stored answers, in the same way as anywhere else. Here is only what comes before that, and what comes after
+//! it if there is nothing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{blobs, manifests, parse_digest, referrers, tags};
+use crate::access_log::log;
+use crate::clock;
+use crate::endpoint::{Access, Call};
+use crate::error::{Code, Detail, Error, Result};
+use crate::garbage::outside::System;
+use crate::http::page::PageQuery;
+use crate::http::range::ByteRange;
+use crate::http::{Body, Method, Request, Response};
+use crate::json::json_body;
+use crate::media_type::OCI_INDEX;
+use crate::mirror::{self, Listing, Mirror, Opened, Source};
+use crate::name::{Name, is_tag};
+use crate::push;
+use crate::repository::{Reference, Repository};
+use crate::route::Path;
+use crate::upstream::{Failure, next_page};
+use lighter_storage::{Content, Storage};
+
+/// The parameter that names an upstream (OCI Distribution Spec, "Registry Proxying").
+const NAMESPACE: &str = "ns";
+
+/// The function that answers from what is stored.
+type Stored<S> = fn(&Repository<S>, &mut Call<S>) -> Result<Response>;
+
+/// Finds the upstream of a repository, if it has one, and the name that the repository is stored under. Another
+/// namespace is unknown: what is stored here under the same name is something else.
+pub fn find<S: Storage>(
+    mirror: &'static Mirror<S>,
+    name: Name,
+    request: &Request,
+) -> Result<(Name, Option<Source<S>>)> {
+    let namespace = request.query.get(NAMESPACE);
+    let Some(origin) = mirror.find(&name, namespace) else {
+        if namespace.is_some() {
+            return Err(Error::new(Code::NameUnknown, "this registry is no mirror of the namespace"));
+        }
+        return Ok((name, None));
+    };
+    let name = Name::parse(&origin.local).map_err(|wrong| Error::new(Code::NameInvalid, wrong))?;
+    Ok((name.clone(), Some(Source::new(mirror, origin.upstream, origin.remote, name))))
+}
+
+/// Answers a request to a mirrored repository, which was admitted.
+pub fn answer<S: Storage>(
+    source: &Source<S>,
+    path: Path,
+    access: Access,
+    stored: Stored<S>,
+    repository: &Repository<S>,
+    call: &mut Call<S>,
+) -> Result<Response> {
+    let answered = match (access, path) {
+        (Access::Pull, blobs::PATH) => blob(source, stored, repository, call),
+        (Access::Pull, manifests::PATH) => manifest(source, stored, repository, call),
+        (Access::Pull, tags::PATH) => list_tags(source, stored, repository, call),
+        (Access::Pull, referrers::PATH) => list_referrers(source, stored, repository, call),
+        (Access::Push | Access::Upload, _) => {
+            let detail = format!("the repository is a mirror of {}; push there", source.namespace());
+            Err(Error::new(Code::Unsupported, detail).with_header("Allow", "GET, HEAD"))
+        }
+        _ => stored(repository, call),
+    };
+    if call.request.query.get(NAMESPACE).is_none() {
+        return answered;
+    }
+    answered.map(|response| response.with_header("OCI-Namespace", source.namespace()))
+}
+
+/// Turns a failure into an answer. `unknown` is that for what the upstream does not have. A client that may not have
+/// something learns no more than that: it can still ask the upstream itself.
+fn refuse(error: mirror::Error, unknown: Error) -> Error {
+    let failure = match error {
+        mirror::Error::Storage(error) => return error.into(),
+        mirror::Error::Upstream(failure) => failure,
+    };
+    let source = failure.to_string();
+    match failure {
+        Failure::Unknown => unknown,
+        Failure::Refused(_) => unknown.with_source(source),
+        Failure::Limited(after) => {
+            let headers = after.map(|after| ("Retry-After", after)).into_iter().collect();
+            let detail = "the upstream was asked too often";
+            Error::new(Code::TooManyRequests, detail).with_headers(headers).with_source(source)
+        }
+        Failure::Down(_) => {
+            Error::new(Code::Unavailable, "the upstream does not answer as it should").with_source(source)
+        }
+    }
+}
+
+/// Whether an answer says that nothing is stored.
+fn is_missing(answer: &Result<Response>, code: Code) -> bool {
+    answer.as_ref().is_err_and(|error| error.code() == code)
+}
+
+fn blob<S: Storage>(
+    source: &Source<S>,
+    stored: Stored<S>,
+    repository: &Repository<S>,
+    call: &mut Call<S>,
+) -> Result<Response> {
+    let answer = stored(repository, call);
+    if !is_missing(&answer, Code::BlobUnknown) {
+        return answer;
+    }
+    let digest = parse_digest(call.last)?;
+    let refuse = |error| refuse(error, Code::BlobUnknown.into());
+    // It came with another repository. Only whether this one has it, too, the upstream must say.
+    let since = clock::seconds();
+    if let Some(blob) = repository.find_anywhere(&digest)? {
+        source.blob_size(&digest).map_err(refuse)?;
+        if push::blob(repository, &System, since, &digest, &blob.canonical)? {
+            return stored(repository, call);
+        }
+    }
+    let request = &*call.request;
+    if request.method == Method::Head {
+        let size = source.blob_size(&digest).map_err(refuse)?;
+        return Ok(blobs::of_content(200, &digest).with_header("Content-Length", size.to_string()));
+    }
+    let range = request.header("range").filter(|range| {
+        // `bytes=0-` asks for all of it, which is worth storing.
+        let part = ByteRange::parse(Some(range), u64::MAX);
+        let is_part = matches!(part, ByteRange::Part { length, .. } if length < u64::MAX);
+        is_part && request.may_have_range(&format!("\"{digest}\""))
+    });
+    match source.open(&digest, range).map_err(refuse)? {
+        Opened::Whole(mut keep) => {
+            let (mut response, size) = (blobs::of_content(200, &digest), keep.size());
+            if size == 0 {
+                let broken = |why| refuse(mirror::Error::Upstream(Failure::Down(why)));
+                keep.finish().map_err(broken)?;
+            } else {
+                response.body = Body::Content(Content::Chunks(Box::new(keep)), size);
+            }
+            Ok(response)
+        }
+        Opened::Part { content, offset, length, size } => {
+            let last = offset + length - 1;
+            let mut response = blobs::of_content(206, &digest)
+                .with_header("Content-Range", format!("bytes {offset}-{last}/{size}"));
+            response.body = Body::Content(content, length);
+            Ok(response)
+        }
+        Opened::Unsatisfiable(size) => {
+            let headers = size.map(|size| ("Content-Range", format!("bytes */{size}")));
+            let error = Error::new(Code::RangeInvalid, "the blob has fewer bytes");
+            Err(error.with_headers(headers.into_iter().collect()))
+        }
+    }
+}
+
+fn manifest<S: Storage>(
+    source: &Source<S>,
+    stored: Stored<S>,
+    repository: &Repository<S>,
+    call: &mut Call<S>,
+) -> Result<Response> {
+    let reference = manifests::reference(call.last)?;
+    let requested = call.last;
+    let refuse = |error| refuse(error, manifests::unknown(requested));
+    if let Reference::Tag(tag) = &reference
+        && let Err(error) = source.refresh(repository, tag)
+    {
+        return match error {
+            mirror::Error::Upstream(failure) if failure != Failure::Unknown => {
+                as_stored(failure, Code::ManifestUnknown, stored, repository, call).map_err(refuse)?
+            }
+            error => Err(refuse(error)),
+        };
+    }
+    let answer = stored(repository, call);
+    if !is_missing(&answer, Code::ManifestUnknown) {
+        return answer;
+    }
+    source.fetch(repository, &reference).map_err(refuse)?;
+    stored(repository, call)
+}
+
+/// Answers with what is stored because the upstream has failed, and says so in the log. Errs with the failure if nothing
+/// is.
+fn as_stored<S: Storage>(
+    failure: Failure,
+    missing: Code,
+    stored: Stored<S>,
+    repository: &Repository<S>,
+    call: &mut Call<S>,
+) -> mirror::Result<Result<Response>> {
+    let answer = stored(repository, call);
+    if is_missing(&answer, missing) {
+        return Err(failure.into());
+    }
+    log(format!("{} {}: answered with what is stored: {failure}", call.request.method, call.request.path));
+    Ok(answer)
+}
+
+/// The tags, as upstreams list them. Docker Hub has `null` for none.
+#[derive(Deserialize)]
+struct Listed {
+    tags: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct Tags<'a> {
+    name: &'a str,
+    tags: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Referrers<'a> {
+    #[serde(borrow)]
+    manifests: Vec<&'a RawValue>,
+}
+
+fn list_tags<S: Storage>(
+    source: &Source<S>,
+    stored: Stored<S>,
+    repository: &Repository<S>,
+    call: &mut Call<S>,
+) -> Result<Response> {
+    PageQuery::parse(&call.request.query)?;
+    let name = repository.name().as_str();
+    let unknown = || Error::new(Code::NameUnknown, Detail::Member("name", name.to_owned()));
+    let listing = source.list("/tags/list", &call.request.query.without(NAMESPACE)).and_then(|listing| {
+        let listed: Listed = serde_json::from_slice(&listing.body).map_err(|_| no_list())?;
+        Ok((listed.tags.unwrap_or_default(), listing))
+    });
+    match listing {
+        Ok((mut tags, listing)) => {
+            tags.retain(|tag| is_tag(tag));
+            let body = json_body(&Tags { name, tags });
+            let link = link(&listing, tags::PATH.write(name, ""), call);
+            Ok(Response::new(200).with_bytes("application/json", body).with_headers(link))
+        }
+        Err(mirror::Error::Upstream(failure)) if failure != Failure::Unknown => {
+            let answer = as_stored(failure, Code::NameUnknown, stored, repository, call);
+            answer.map_err(|error| refuse(error, unknown()))?
+        }
+        Err(error) => Err(refuse(error, unknown())),
+    }
+}
+
+fn no_list() -> mirror::Error {
+    mirror::Error::Upstream(Failure::Down("its answer is no list".to_owned()))
+}
+
+/// The referrers. An upstream that has no such list answers with 404, and so does its mirror: a client then asks for the
+/// tag that older registries have instead.
+fn list_referrers<S: Storage>(
+    source: &Source<S>,
+    stored: Stored<S>,
+    repository: &Repository<S>,
+    call: &mut Call<S>,
+) -> Result<Response> {
+    let subject = parse_digest(call.last)?;
+    let path = format!("/referrers/{subject}");
+    let listing = source.list(&path, &call.request.query.without(NAMESPACE)).and_then(|listing| {
+        let Referrers { manifests } = serde_json::from_slice(&listing.body).map_err(|_| no_list())?;
+        let are_objects = manifests.iter().all(|manifest| manifest.get().starts_with('{'));
+        if are_objects { Ok(listing) } else { Err(no_list()) }
+    });
+    match listing {
+        Ok(listing) => {
+            let mut headers =
+                link(&listing, referrers::PATH.write(repository.name().as_str(), call.last), call);
+            if listing.filters.as_deref() == Some("artifactType") {
+                headers.push(("OCI-Filters-Applied", "artifactType".to_owned()));
+            }
+            Ok(Response::new(200).with_bytes(OCI_INDEX, listing.body).with_headers(headers))
+        }
+        Err(mirror::Error::Upstream(failure)) if failure != Failure::Unknown => {
+            let answer = as_stored(failure, Code::ManifestUnknown, stored, repository, call);
+            answer.map_err(|error| refuse(error, manifests::unknown(call.last)))?
+        }
+        Err(error) => Err(refuse(error, manifests::unknown(call.last))),
+    }
+}
+
+/// The `Link` to the next page, here: with the query that the upstream has for it.
+fn link<S: Storage>(listing: &Listing, path: String, call: &Call<S>) -> Vec<(&'static str, String)> {
+    let query = listing.link.as_deref().and_then(next_page);
+    let link = query.map(|query| ("Link", format!("<{}{path}?{query}>; rel=\"next\"", call.prefix())));
+    link.into_iter().collect()
+}

@@ -1,0 +1,197 @@
+//! A blob on its way from an upstream to a client, which is stored as it passes.
+
+use uuid::Uuid;
+
+use super::Source;
+use crate::access_log::log;
+use crate::clock;
+use crate::garbage::outside::System;
+use crate::layout;
+use crate::push;
+use crate::repository::Repository;
+use std::sync::atomic::Ordering;
+
+use lighter_hash::{Algorithm, Digest, Hasher};
+use lighter_storage::{Content, Error, Result, Sink, Storage, Stream, Upload};
+
+/// How often a blob that breaks off is continued.
+const CONTINUED: u32 = 3;
+
+/// A blob that is passed on and stored. It works when it is pulled: a slow client slows the upstream down, and no more
+/// than a piece is ever in memory.
+///
+/// The last bytes are given out once the digest is verified and the blob is stored. If it does not match, they are
+/// withheld: the client has fewer bytes than were announced, and nothing is stored. If storage fails, the client gets
+/// the blob all the same. If the client leaves, the rest is fetched and stored.
+pub struct Keep<S: Storage + 'static> {
+    source: Source<S>,
+    digest: Digest,
+    body: Content,
+    size: u64,
+    passed: u64,
+    hashers: Vec<Hasher>,
+    /// What is being stored, until it is or that has failed.
+    copy: Option<Copy<S>>,
+    continued: u32,
+}
+
+/// An upload, as a client's would be: the purge finds it if a crash abandons it. Two requests for the same blob have
+/// one each, and the last one's bytes replace equal ones.
+struct Copy<S: Storage> {
+    id: String,
+    writer: S::Upload,
+}
+
+impl<S: Storage> Keep<S> {
+    pub(super) fn start(source: Source<S>, digest: Digest, body: Content, size: u64) -> Self {
+        let mut hashers = vec![Hasher::new(Algorithm::Sha256)];
+        if digest.algorithm() != Algorithm::Sha256 {
+            hashers.push(Hasher::new(digest.algorithm()));
+        }
+        source.mirror.begun.store(true, Ordering::Relaxed);
+        let copy = Copy::start(&source, &digest);
+        let mut keep = Self { source, digest, body, size, passed: 0, hashers, copy: None, continued: 0 };
+        match copy {
+            Ok(copy) => keep.copy = Some(copy),
+            Err(error) => keep.failed(&error.to_string()),
+        }
+        keep
+    }
+
+    /// The size of the blob, as the upstream has announced it.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Passes and stores what is left, for nobody. A blob without bytes is stored by this.
+    pub fn finish(&mut self) -> core::result::Result<(), String> {
+        if self.size == 0 {
+            self.verify()
+        } else {
+            while self.next()?.is_some() {}
+            Ok(())
+        }
+    }
+
+    /// Waits for the next bytes, hashes them, and stores them.
+    fn take(&mut self) -> core::result::Result<Vec<u8>, String> {
+        let bytes = self.receive()?;
+        self.passed += bytes.len() as u64;
+        if self.passed > self.size {
+            return Err("the upstream sends more than it has announced".to_owned());
+        }
+        self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
+        let stored = self.copy.as_mut().map_or(Ok(()), |copy| copy.writer.append(&bytes));
+        if let Err(error) = stored {
+            self.failed(&error.to_string());
+        }
+        if self.passed == self.size {
+            self.verify()?;
+        }
+        Ok(bytes)
+    }
+
+    /// Waits for the next bytes. A body that breaks off is continued.
+    fn receive(&mut self) -> core::result::Result<Vec<u8>, String> {
+        loop {
+            let broken = match self.body.next() {
+                Ok(Some(bytes)) => return Ok(bytes),
+                Ok(None) => "it ends early".to_owned(),
+                Err(broken) => broken,
+            };
+            let broken =
+                format!("the upstream breaks off after {} of {} bytes: {broken}", self.passed, self.size);
+            if self.continued == CONTINUED || self.passed == 0 {
+                return Err(broken);
+            }
+            self.continued += 1;
+            match self.source.open_rest(&self.digest, self.passed, self.size) {
+                Ok(rest) => self.body = rest,
+                Err(_) => return Err(broken),
+            }
+        }
+    }
+
+    /// Stores the blob, if all that has come matches the digest.
+    fn verify(&mut self) -> core::result::Result<(), String> {
+        let digests: Vec<Digest> = self.hashers.drain(..).map(Hasher::finish).collect();
+        if !digests.contains(&self.digest) {
+            return Err(format!("the upstream's bytes do not match {}", self.digest));
+        }
+        if let (Some(canonical), Some(copy)) = (digests.first(), self.copy.take())
+            && let Err(error) = copy.commit(&self.source, &self.digest, canonical)
+        {
+            self.failed(&error.to_string());
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, why: &str) {
+        log(format!("{} of {} is passed on without being stored: {why}", self.digest, self.source.name));
+        self.forget();
+    }
+
+    /// Removes what was stored.
+    fn forget(&mut self) {
+        if let Some(Copy { id, writer }) = self.copy.take() {
+            // Whatever stays, the purge finds.
+            let _ = writer.abort();
+            let _ = self.source.mirror.storage.delete_prefix(&layout::upload(&self.source.name, &id));
+        }
+    }
+}
+
+impl<S: Storage> Copy<S> {
+    fn start(source: &Source<S>, digest: &Digest) -> Result<Self> {
+        let (storage, name, id) = (source.mirror.storage, &source.name, Uuid::new_v4().to_string());
+        // First, because an upload without a date is never purged.
+        storage.set(&layout::upload_started_at(name, &id), clock::now().as_bytes())?;
+        let mut writer = storage.create_upload(&layout::upload_data(name, &id))?;
+        if digest.algorithm() == Algorithm::Sha256 {
+            writer.aim(&layout::blob(digest))?;
+        }
+        Ok(Self { id, writer })
+    }
+
+    fn commit(self, source: &Source<S>, digest: &Digest, canonical: &Digest) -> Result<()> {
+        let (storage, name) = (source.mirror.storage, &source.name);
+        let since = clock::seconds();
+        self.writer.commit(&layout::blob(canonical))?;
+        // Last, because it makes the blob visible.
+        let stays = push::blob(&Repository::new(storage, name), &System, since, digest, canonical)?;
+        storage.delete_prefix(&layout::upload(name, &self.id))?;
+        let removed = || Error::Other("it was removed at once, as garbage".to_owned());
+        stays.then_some(()).ok_or_else(removed)
+    }
+}
+
+impl<S: Storage> Stream for Keep<S> {
+    fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        if self.passed == self.size {
+            return Ok(None);
+        }
+        let taken = self.take();
+        if taken.is_err() {
+            self.forget();
+        }
+        taken.map(Some)
+    }
+
+    fn forward(&mut self, into: &mut dyn Sink, _most: u64) -> core::result::Result<Option<u64>, String> {
+        let Some(bytes) = self.next()? else { return Ok(None) };
+        if let Err(left) = into.write(&bytes) {
+            return match self.finish() {
+                Ok(()) => Err(format!("{left}; the blob is stored all the same")),
+                Err(why) => Err(format!("{left}; {why}")),
+            };
+        }
+        Ok(Some(bytes.len() as u64))
+    }
+}
+
+/// An answer that is not sent to its end, and whose rest nobody has taken, leaves nothing behind.
+impl<S: Storage> Drop for Keep<S> {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
