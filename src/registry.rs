@@ -159,4 +159,4 @@ fn refuse(error: Error, page: Option<&str>) -> Response {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
