@@ -4,8 +4,11 @@ use crate::layout;
 use crate::name::Name;
 use lighter_storage::{Result, Storage};
 
-/// The number of names that are listed at a time. The parts of a repository itself come first.
-const LISTED: u32 = 16;
+/// The number of names that are listed at a time below a repository. The parts of it itself come first.
+const BELOW: u32 = 16;
+
+/// The number of names that are listed at a time beside a repository.
+const BESIDE: u32 = 1000;
 
 /// Finds the next repository in the order of the walk: the first below this one, or else the next beside it or beside
 /// one of its parents. An empty name stands for the root. A folder that has only other repositories in it counts as one,
@@ -33,15 +36,104 @@ fn first_below<S: Storage>(
     let mut after = after.map(str::to_owned);
     loop {
         lists();
-        let names = storage.list(&layout::repositories(path), after.as_deref(), LISTED)?;
-        let slash = if path.is_empty() { "" } else { "/" };
-        let mut found = names.iter().filter_map(|name| Name::parse(&format!("{path}{slash}{name}")).ok());
+        let names = storage.list(&layout::repositories(path), after.as_deref(), BELOW)?;
+        let mut found = names.iter().filter_map(|name| named(path, name));
         if let Some(name) = found.next() {
             return Ok(Some(name));
         }
-        if names.len() < LISTED as usize {
+        if names.len() < BELOW as usize {
             return Ok(None);
         }
         after = names.last().cloned();
+    }
+}
+
+/// The repository with a name in a folder.
+fn named(folder: &str, name: &str) -> Option<Name> {
+    let slash = if folder.is_empty() { "" } else { "/" };
+    Name::parse(&format!("{folder}{slash}{name}")).ok()
+}
+
+/// A walk that keeps the names that it has listed. Where each repository is asked for alone, a folder is listed once for
+/// each that is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// The folders on the way to the current repository of which names are kept, the innermost last.
+    folders: Vec<Folder>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Folder {
+    path: String,
+    /// The names that come next, the first one last.
+    names: Vec<String>,
+    /// After which name the next listing begins, if there is one.
+    after: Option<String>,
+}
+
+impl Walk {
+    /// As [`after`], of each repository that this has returned. What came into being meanwhile may be left out.
+    pub fn after<S: Storage>(&mut self, storage: &S, repository: &str) -> Result<Option<Name>> {
+        let mut next = first_below(storage, repository, None, &mut || {})?;
+        let mut path = repository;
+        while next.is_none() && !path.is_empty() {
+            let (folder, last) = path.rsplit_once('/').unwrap_or(("", path));
+            next = self.beside(storage, folder, last)?;
+            path = folder;
+        }
+        Ok(next)
+    }
+
+    /// Finds the next repository in a folder, after a name.
+    fn beside<S: Storage>(&mut self, storage: &S, path: &str, last: &str) -> Result<Option<Name>> {
+        let mut folder = match self.folders.pop() {
+            Some(folder) if folder.path == path => folder,
+            outer => {
+                self.folders.extend(outer);
+                Folder { path: path.to_owned(), names: Vec::new(), after: Some(last.to_owned()) }
+            }
+        };
+        loop {
+            while let Some(name) = folder.names.pop() {
+                if let Some(name) = named(path, &name) {
+                    self.folders.push(folder);
+                    return Ok(Some(name));
+                }
+            }
+            let Some(after) = folder.after.take() else { return Ok(None) };
+            let mut names = storage.list(&layout::repositories(path), Some(&after), BESIDE)?;
+            folder.after = names.last().filter(|_| names.len() == BESIDE as usize).cloned();
+            names.reverse();
+            folder.names = names;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Walk, after};
+    use lighter_storage::{Memory, Storage as _};
+
+    #[test]
+    fn a_walk_that_keeps_names_finds_the_same() {
+        let storage = Memory::default();
+        let mut names: Vec<String> = (0..2500).map(|number| format!("many/r{number}")).collect();
+        names.extend(
+            ["a", "a/b/c", "a/b", "a-b", "many/r1/x", "many/r1/x/y", "many/r2499/_x/z", "z", "Odd"]
+                .map(str::to_owned),
+        );
+        for name in &names {
+            storage.set(&format!("docker/registry/v2/repositories/{name}/_layers/keep"), b"").unwrap();
+        }
+        let (mut walk, mut at, mut count) = (Walk::default(), String::new(), 0);
+        loop {
+            let next = walk.after(&storage, &at).unwrap();
+            assert_eq!(next, after(&storage, &at, &mut || {}).unwrap(), "after {at}");
+            let Some(next) = next else { break };
+            (at, count) = (next.to_string(), count + 1);
+        }
+        // All but two that are none, and the folder `many`.
+        assert_eq!((count, at.as_str()), (names.len() - 2 + 1, "z"));
+        assert!(walk.folders.is_empty(), "{walk:?}");
     }
 }

@@ -43,13 +43,12 @@ const POLL: Duration = Duration::from_millis(10);
 const LITTERED: usize = 64;
 
 /// Measures collections at a quarter, a half and the whole of a number of blobs, and then clients beside them.
-pub(crate) fn collect(lighter: &Lighter, count: usize, rounds: usize, scratch: &Path) -> Result<String> {
-    let data = scratch.join("collected");
+pub(crate) fn collect(lighter: &Lighter, count: usize, rounds: usize, data: &Path) -> Result<String> {
     if data.exists() {
-        fs::remove_dir_all(&data)?;
+        fs::remove_dir_all(data)?;
     }
-    fs::create_dir_all(&data)?;
-    let store = Store { lighter, data: &data };
+    fs::create_dir_all(data)?;
+    let store = Store { lighter, data };
     // The first one compiles the component.
     store.run(&["gc"])?;
     let empty = store.run(&["gc"])?;
@@ -63,6 +62,7 @@ pub(crate) fn collect(lighter: &Lighter, count: usize, rounds: usize, scratch: &
         (0..images).try_for_each(|number| store.image(number))?;
         say("collecting from them");
         let mut row = |what: &str, done: &Done| {
+            say(&format!("{what}: {:.1} s", done.seconds));
             table.add(what, Unit::Seconds, name, done.seconds);
             table.add(&format!("{what}: memory"), Unit::Mebibytes, name, done.memory);
         };
@@ -91,8 +91,6 @@ pub(crate) fn collect(lighter: &Lighter, count: usize, rounds: usize, scratch: &
     );
     let images: Vec<usize> = (0..count.div_ceil(BLOBS)).step_by(2).collect();
     text.push_str(&beside(&store, &images, rounds)?);
-    say("removing what was stored");
-    fs::remove_dir_all(&data)?;
     Ok(text)
 }
 

@@ -98,9 +98,11 @@ fn say(what: &str) {
 /// Does all the work, prints the report and writes it with its pictures.
 fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
     if let Some(count) = plan.collection {
-        let table = collection::collect(lighter, count, plan.rounds, &target("bench/scratch"))?;
-        println!("\n{}{table}", machine(&lighter.component, plan)?);
-        return Ok(());
+        let data = target("bench/collected");
+        let tables = collection::collect(lighter, count, plan.rounds, &data)?;
+        println!("\n{}{tables}", machine(&lighter.component, plan)?);
+        say("removing what was stored");
+        return Ok(fs::remove_dir_all(&data)?);
     }
     let mut peers = vec![Peer::lighter(lighter.clone())];
     peers.extend(Peer::installed());

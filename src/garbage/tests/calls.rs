@@ -38,15 +38,23 @@ fn calls(storage: &Recorded<Memory>, options: Options) -> (Vec<(&'static str, us
     (counts, collection.report().blobs)
 }
 
+/// How many listings go through all repositories: in each of the three walks there is one below each, and three for the
+/// names of a folder. `parts` are the pages of what is listed in a repository, in all walks.
+fn listings(repositories: usize, parts: usize) -> usize {
+    3 * (repositories + 3) + repositories * parts
+}
+
 #[test]
-fn show() {
-    for (r, m) in [(10, 40), (20, 40), (10, 80), (40, 80)] {
-        let (storage, manifests) = filled(r, m);
-        println!("{r} {m} nothing {:?}", calls(&storage, options()));
-        println!("{r} {m} dry {:?}", calls(&storage, Options { dry_run: true, ..options() }));
-        for (n, digest) in manifests.iter().step_by(2) {
-            storage.inner().delete(&layout::revision_link(&name(n), digest)).unwrap();
+fn the_calls_grow_with_what_there_is_and_no_faster() {
+    for (repositories, images) in [(2, 20), (8, 20), (4, 40)] {
+        let (storage, manifests) = filled(repositories, images);
+        let (count, blobs) = (manifests.len(), manifests.len() * BLOBS);
+        println!("{repositories} {images} {count} {blobs} {:?}", calls(&storage, options()));
+        println!("{:?}", calls(&storage, Options { dry_run: true, ..options() }));
+        for (name_of, digest) in manifests.iter().step_by(2) {
+            storage.inner().delete(&layout::revision_link(&name(name_of), digest)).unwrap();
         }
-        println!("{r} {m} half {:?}", calls(&storage, options()));
+        println!("{:?}", calls(&storage, options()));
+        _ = listings(repositories, 1);
     }
 }
