@@ -64,6 +64,7 @@ pub(crate) fn collect(lighter: &Lighter, count: usize, rounds: usize, data: &Pat
         let mut row = |what: &str, done: &Done| {
             say(&format!("{what}: {:.1} s", done.seconds));
             table.add(what, Unit::Seconds, name, done.seconds);
+            table.add(&format!("{what}: processor time"), Unit::Seconds, name, done.processor);
             table.add(&format!("{what}: memory"), Unit::Mebibytes, name, done.memory);
         };
         let (nothing, dry) = (store.run(&["gc"])?, store.run(&["gc", "--dry-run"])?);
@@ -173,6 +174,8 @@ fn clients(
 /// What a command has done.
 struct Done {
     seconds: f64,
+    /// How long it had a processor, in seconds: other programs change this less.
+    processor: f64,
     /// The most memory that the process has held, in MiB.
     memory: f64,
     /// The last line, in JSON.
@@ -203,10 +206,11 @@ impl Store<'_> {
         let start = Instant::now();
         let mut process =
             Process::spawn(&mut wasmtime::run(wasmtime, component, (self.data, DATA), none, words))?;
-        let mut memory = 0;
+        let (mut memory, mut processor) = (0, 0.0);
         let status = loop {
             // There is none any more once it has ended.
             memory = process.status("VmHWM").unwrap_or(memory);
+            processor = processor_time(process.id()).unwrap_or(processor);
             if let Some(status) = process.ended()? {
                 break status;
             }
@@ -215,7 +219,7 @@ impl Store<'_> {
         let seconds = start.elapsed().as_secs_f64();
         let last = process.try_wait_for("\"over\":true").filter(|_| status.success());
         let last = last.with_context(|| format!("the command fails ({status}):\n{}", process.log()))?;
-        Ok(Done { seconds, memory: memory as f64 / 1024.0, last })
+        Ok(Done { seconds, processor, memory: memory as f64 / 1024.0, last })
     }
 
     /// Collects again and again while something is done. Returns how often, and how many blobs were freed.
@@ -279,6 +283,15 @@ impl Store<'_> {
         file.write_all(content)?;
         Ok(file.set_modified(SystemTime::now() - AGE)?)
     }
+}
+
+/// How long a process had a processor, in seconds, as Linux says it in hundredths.
+fn processor_time(id: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The second field is a name in parentheses; the 14th and 15th are the times of the program and of the system.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let fields = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u32>().ok());
+    Some(fields.sum::<Option<u32>>()?.into()).map(|hundredths: f64| hundredths / 100.0)
 }
 
 fn absent(error: std::io::Error) -> std::io::Result<()> {
