@@ -38,23 +38,48 @@ fn calls(storage: &Recorded<Memory>, options: Options) -> (Vec<(&'static str, us
     (counts, collection.report().blobs)
 }
 
-/// How many listings go through all repositories: in each of the three walks there is one below each, and three for the
-/// names of a folder. `parts` are the pages of what is listed in a repository, in all walks.
-fn listings(repositories: usize, parts: usize) -> usize {
-    3 * (repositories + 3) + repositories * parts
-}
-
 #[test]
 fn the_calls_grow_with_what_there_is_and_no_faster() {
     for (repositories, images) in [(2, 20), (8, 20), (4, 40)] {
         let (storage, manifests) = filled(repositories, images);
-        let (count, blobs) = (manifests.len(), manifests.len() * BLOBS);
-        println!("{repositories} {images} {count} {blobs} {:?}", calls(&storage, options()));
-        println!("{:?}", calls(&storage, Options { dry_run: true, ..options() }));
-        for (name_of, digest) in manifests.iter().step_by(2) {
-            storage.inner().delete(&layout::revision_link(&name(name_of), digest)).unwrap();
+        let content = manifests.len() * (BLOBS + 1);
+        let nothing = calls(&storage, options());
+        // A manifest is read once, and no link is. Each of three walks lists what is below a repository, and two of them
+        // both kinds of digests in it, the third its uploads. The rest is the same for all sizes.
+        let listings = 8 * repositories + 21;
+        let expected = vec![
+            ("delete-prefix", 2),
+            ("enumerate", content / 512 + 2),
+            ("get", manifests.len()),
+            ("list", listings),
+            ("read", manifests.len()),
+            ("set", 3),
+            ("stat", manifests.len()),
+        ];
+        assert_eq!(nothing, (expected, 0), "{repositories} repositories with {images} images");
+
+        for (of, digest) in manifests.iter().step_by(2) {
+            storage.inner().delete(&layout::revision_link(&name(of), digest)).unwrap();
         }
-        println!("{:?}", calls(&storage, options()));
-        _ = listings(repositories, 1);
+        let (left, links) = (manifests.len() / 2, manifests.len() / 2 * BLOBS);
+        let freed = links + left;
+        // One for links, and one for content: each has less than 512.
+        let batches = 2;
+        let expected = vec![
+            // The trace of the first collection goes, too.
+            ("delete-prefix", 3 + batches),
+            ("discard", links),
+            ("discard-blob", freed),
+            ("enumerate", content / 512 + 2),
+            // A link is read. A batch asks whether the collection is still announced.
+            ("get", left + links + batches),
+            // A batch looks into the journal.
+            ("list", listings + batches),
+            ("read", left),
+            ("set", 3 + batches),
+            // The age of content is asked for when its link is found, and again before either goes.
+            ("stat", left + 2 * links + freed),
+        ];
+        assert_eq!(calls(&storage, options()), (expected, freed as u64), "{repositories}, {images}");
     }
 }
