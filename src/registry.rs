@@ -196,4 +196,4 @@ fn refuse(error: Error, page: Option<&str>) -> Response {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

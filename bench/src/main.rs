@@ -2,6 +2,7 @@
 //! moment of the machine affects all of them.
 
 mod access;
+mod collection;
 mod curve;
 mod growth;
 mod peer;
@@ -44,12 +45,15 @@ struct Plan {
     peers: Vec<String>,
     /// Where the report is written.
     out: PathBuf,
+    /// The number of blobs that garbage is collected from. Then nothing else is measured.
+    collection: Option<usize>,
 }
 
 impl Plan {
     /// Reads the arguments after the program's name; `cargo xtask help` describes them.
     fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
-        let mut plan = Self { rounds: 5, size: 512, peers: Vec::new(), out: target("bench") };
+        let mut plan =
+            Self { rounds: 5, size: 512, peers: Vec::new(), out: target("bench"), collection: None };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
@@ -61,6 +65,7 @@ impl Plan {
                 "--rounds" => plan.rounds = number(value()?)?,
                 "--size" => plan.size = number(value()?)?,
                 "--peer" => plan.peers.push(value()?),
+                "--collection" => plan.collection = Some(number(value()?)?),
                 "--out" => plan.out = value()?.into(),
                 _ => bail!("unknown option `{word}`; `cargo xtask help` lists the options"),
             }
@@ -92,6 +97,13 @@ fn say(what: &str) {
 
 /// Does all the work, prints the report and writes it with its pictures.
 fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
+    if let Some(count) = plan.collection {
+        let data = target("bench/collected");
+        let tables = collection::collect(lighter, count, plan.rounds, &data)?;
+        println!("\n{}{tables}", machine(&lighter.component, plan)?);
+        say("removing what was stored");
+        return Ok(fs::remove_dir_all(&data)?);
+    }
     let mut peers = vec![Peer::lighter(lighter.clone())];
     peers.extend(Peer::installed());
     for peer in &plan.peers {
@@ -230,8 +242,8 @@ mod tests {
 
     #[test]
     fn what_to_measure_can_be_said() {
-        let plan = parse("--rounds 3 --size 8 --peer a=b --peer c=d --out /o").unwrap();
-        assert_eq!((plan.rounds, plan.size, plan.peers.len()), (3, 8, 2));
+        let plan = parse("--rounds 3 --size 8 --peer a=b --peer c=d --out /o --collection 9").unwrap();
+        assert_eq!((plan.rounds, plan.size, plan.peers.len(), plan.collection), (3, 8, 2, Some(9)));
         assert_eq!(plan.out.to_str(), Some("/o"));
     }
 

@@ -96,8 +96,9 @@ impl<S: Storage, O: Outside> Collection<'_, S, O> {
             return Ok(());
         }
         match (removal.what, info) {
-            (What::Link | What::Alias, _) => self.storage.delete(&removal.key)?,
-            (What::Content, Some(_)) => self.storage.delete_blob(&removal.key)?,
+            // What a crash brings back is garbage as before, and found again.
+            (What::Link | What::Alias, _) => self.storage.discard(&removal.key)?,
+            (What::Content, Some(_)) => self.storage.discard_blob(&removal.key)?,
             (What::Content, None) => return Ok(()),
         }
         self.count(removal.what, info.map_or(0, |info| info.size));

@@ -2,12 +2,16 @@
 
 use crate::layout;
 use crate::name::Name;
-use crate::repositories;
+use crate::repositories::Walk;
 use lighter_hash::Algorithm;
 use lighter_storage::{Result, Storage};
 
-/// How many names are listed at a time.
-const LISTED: u32 = 64;
+/// How many names are in a page: so many are looked at between two looks at the clock.
+const PAGE: usize = 64;
+
+/// How many names are listed at a time: whole pages, so that only the last page of all is short. A store may read a
+/// directory as a whole for each listing.
+const LISTED: usize = 16 * PAGE;
 
 /// A place in the walk. The first one has an empty repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +24,10 @@ pub(super) struct Place {
     pub(super) after: Option<String>,
     /// Whether that was the last one of this part.
     pub(super) is_end: bool,
+    /// What was listed and comes after that name. It is not stored.
+    listed: Vec<String>,
+    /// The repositories that come next. They are not stored.
+    walk: Walk,
 }
 
 /// Names in a part of a repository.
@@ -35,7 +43,7 @@ pub(super) struct Page {
 }
 
 impl Place {
-    /// Goes on by one listing, under a prefix of each repository, and in those of both algorithms if there are two.
+    /// Goes on by one page, under a prefix of each repository, and in those of both algorithms if there are two.
     /// Returns `None` at the end.
     pub(super) fn page<S: Storage>(
         &mut self,
@@ -45,13 +53,12 @@ impl Place {
     ) -> Result<Option<Page>> {
         let mut is_first = false;
         if self.repository.is_empty() || self.is_end && (self.is_second || !has_second) {
-            let Some(next) = repositories::after_of_all(storage, &self.repository)? else {
-                return Ok(None);
-            };
-            *self = Self { repository: next.to_string(), ..Self::default() };
+            let mut walk = core::mem::take(&mut self.walk);
+            let Some(next) = walk.after(storage, &self.repository)? else { return Ok(None) };
+            *self = Self { repository: next.to_string(), walk, ..Self::default() };
             is_first = true;
         } else if self.is_end {
-            *self = Self { repository: self.repository.clone(), is_second: true, ..Self::default() };
+            (self.is_second, self.is_end, self.after) = (true, false, None);
         }
         let name = Name::stored(&self.repository);
         let algorithm = if self.is_second { Algorithm::Sha512 } else { Algorithm::Sha256 };
@@ -59,7 +66,7 @@ impl Place {
         Ok(Some(Page { name, algorithm, names, is_first }))
     }
 
-    /// Goes on by one listing among the aliases. Returns the prefix and the names under it, or `None` at the end.
+    /// Goes on by one page among the aliases. Returns the prefix and the names under it, or `None` at the end.
     pub(super) fn aliases<S: Storage>(&mut self, storage: &S) -> Result<Option<(String, Vec<String>)>> {
         if self.repository.is_empty() || self.is_end {
             let after = Some(self.repository.as_str()).filter(|shard| !shard.is_empty());
@@ -72,8 +79,12 @@ impl Place {
     }
 
     fn list<S: Storage>(&mut self, storage: &S, prefix: &str) -> Result<Vec<String>> {
-        let names = storage.list(prefix, self.after.as_deref(), LISTED)?;
-        self.is_end = names.len() < LISTED as usize;
+        if self.listed.is_empty() {
+            self.listed = storage.list(prefix, self.after.as_deref(), LISTED as u32)?;
+        }
+        let rest = self.listed.split_off(PAGE.min(self.listed.len()));
+        let names = core::mem::replace(&mut self.listed, rest);
+        self.is_end = names.len() < PAGE;
         if let Some(last) = names.last() {
             self.after = Some(last.clone());
         }

@@ -30,7 +30,7 @@ impl Progress {
 
     /// As text.
     pub(super) fn write(&mut self) -> String {
-        let Place { repository, is_second, after, is_end } = &self.place;
+        let Place { repository, is_second, after, is_end, .. } = &self.place;
         let phase = Phase::ALL.iter().position(|phase| *phase == self.report.phase).unwrap_or_default();
         let mut numbers = vec![
             self.stored,

@@ -62,8 +62,7 @@ impl Referenced {
         self.fresh.sort_unstable();
         self.fresh.dedup();
         let run = self.fresh.iter().flat_map(|prefix| prefix.to_be_bytes()).collect();
-        self.sorted.append(&mut self.fresh);
-        self.sorted.sort_unstable();
+        self.take_in();
         let (first, last) = &mut self.range;
         while self.sorted.len() > self.limit && last > first {
             *last = *first + (*last - *first) / 2;
@@ -71,6 +70,21 @@ impl Referenced {
             self.sorted.truncate(end);
         }
         run
+    }
+
+    /// Moves what is fresh to where it belongs in what is sorted, from the greatest on: the whole is not sorted again.
+    fn take_in(&mut self) {
+        let mut end = self.sorted.len();
+        self.sorted.resize(end + self.fresh.len(), 0);
+        while let Some(prefix) = self.fresh.pop() {
+            let place =
+                self.sorted.get(..end).map_or(0, |sorted| sorted.partition_point(|old| *old < prefix));
+            self.sorted.copy_within(place..end, place + self.fresh.len() + 1);
+            if let Some(free) = self.sorted.get_mut(place + self.fresh.len()) {
+                *free = prefix;
+            }
+            end = place;
+        }
     }
 
     /// Adds a run.

@@ -1,7 +1,7 @@
 //! What whole requests cost and answer, over storage in memory.
 
 mod pages;
-mod recorded;
+pub(crate) mod recorded;
 mod unproven;
 
 use self::recorded::Recorded;

@@ -141,6 +141,11 @@ pub trait Storage {
     fn create(&self, key: &str, value: &[u8]) -> Result<bool>;
     /// Removes a value, if it is there.
     fn delete(&self, key: &str) -> Result<()>;
+    /// Removes a value, if it is there, where it does not matter if a crash of the machine brings it back. Other calls
+    /// do not see it any more.
+    fn discard(&self, key: &str) -> Result<()> {
+        self.delete(key)
+    }
     /// Removes every value under a prefix.
     fn delete_prefix(&self, prefix: &str) -> Result<()>;
     /// Lists at most `limit` of the prefixes directly under a prefix, in byte order, after `after`.
@@ -168,6 +173,10 @@ pub trait Storage {
     }
     /// Removes a blob, if it is there.
     fn delete_blob(&self, key: &str) -> Result<()>;
+    /// Removes a blob as [`discard`](Self::discard) does a value.
+    fn discard_blob(&self, key: &str) -> Result<()> {
+        self.delete_blob(key)
+    }
 
     /// Returns how many bytes of an upload are stored, or none.
     fn received(&self, id: &str) -> Result<Option<u64>>;

@@ -53,6 +53,11 @@ impl<D: Disk> Storage for Filesystem<D> {
         root.remove(&root.path(key)?)
     }
 
+    fn discard(&self, key: &str) -> Result<()> {
+        let root = self.root()?;
+        root.discard(&root.path(key)?).map(drop)
+    }
+
     fn delete_prefix(&self, prefix: &str) -> Result<()> {
         let root = self.root()?;
         root.remove_tree(&root.path(prefix)?)
@@ -91,6 +96,10 @@ impl<D: Disk> Storage for Filesystem<D> {
 
     fn delete_blob(&self, key: &str) -> Result<()> {
         self.delete(key)
+    }
+
+    fn discard_blob(&self, key: &str) -> Result<()> {
+        self.discard(key)
     }
 
     fn received(&self, id: &str) -> Result<Option<u64>> {

@@ -23,12 +23,16 @@ impl<D: Disk> Directory<D> {
 
     /// Removes a file, durably, if it is there, and the directory that it is in, if nothing else is.
     pub(crate) fn remove(&self, path: &str) -> storage::Result<()> {
+        let changed = self.discard(path)?;
+        self.sync_parent(changed)
+    }
+
+    /// Does what [`Self::remove`] does, short of syncing. Returns what of the path was removed last.
+    pub(crate) fn discard<'p>(&self, path: &'p str) -> storage::Result<&'p str> {
         self.unlink(path).map_err(failed("remove", path))?;
-        match self.parent(path) {
-            Some(parent) if self.disk.remove_directory(parent).is_ok() => self.sync_parent(parent),
-            // If it is empty and stays all the same, it goes when the store is tidied.
-            _ => self.sync_parent(path),
-        }
+        // If it is empty and stays all the same, it goes when the store is tidied.
+        let parent = self.parent(path).filter(|parent| self.disk.remove_directory(parent).is_ok());
+        Ok(parent.unwrap_or(path))
     }
 
     /// Removes a directory with all that is in it, durably, if it is there.

@@ -58,6 +58,10 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("delete").delete(key)
     }
 
+    fn discard(&self, key: &str) -> Result<()> {
+        self.called("discard").discard(key)
+    }
+
     fn delete_prefix(&self, prefix: &str) -> Result<()> {
         self.called("delete-prefix").delete_prefix(prefix)
     }
@@ -93,6 +97,10 @@ impl<S: Storage> Storage for Recorded<S> {
 
     fn delete_blob(&self, key: &str) -> Result<()> {
         self.called("delete-blob").delete_blob(key)
+    }
+
+    fn discard_blob(&self, key: &str) -> Result<()> {
+        self.called("discard-blob").discard_blob(key)
     }
 
     fn received(&self, id: &str) -> Result<Option<u64>> {
