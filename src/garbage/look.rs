@@ -8,7 +8,7 @@ use lighter_storage::{Result, Storage};
 
 /// How long before a request's check something must have been removed for the request to take no notice of it, in seconds.
 /// It leaves room for clocks that differ.
-const SETTLED: u64 = 3600;
+const SETTLED: u64 = 300;
 
 /// How long a `list` may take in which a trace is missing that appeared meanwhile.
 const SEEN: Duration = Duration::from_secs(1);
