@@ -22,10 +22,10 @@ struct Product {
 }
 
 const PRODUCTS: [Product; 4] = [
-    Product { name: DEFAULT, part: FILESYSTEM, budget: 680_000 },
-    Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 720_000 },
-    Product { name: S3_PRODUCT, part: S3, budget: 760_000 },
-    Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 760_000 },
+    Product { name: DEFAULT, part: FILESYSTEM, budget: 640_000 },
+    Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 680_000 },
+    Product { name: S3_PRODUCT, part: S3, budget: 700_000 },
+    Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 720_000 },
 ];
 
 /// The notice about a component that was built without wasm-opt.
