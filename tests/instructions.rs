@@ -35,13 +35,13 @@ fn a_request_costs_so_many_instructions() {
     let digest = sha256(&content);
     let upload = || server.post("/v2/a/b/blobs/uploads/").send();
     let table: [(&str, u64, &str, Asked); 8] = [
-        ("GET /v2/", 28_700, "200 OK", &|server| server.get("/v2/")),
-        ("HEAD of a blob", 55_000, "200 OK", &|server| server.head(&blob)),
-        ("GET of a blob", 59_900, "200 OK", &|server| server.get(&blob)),
-        ("GET of a manifest", 120_200, "200 OK", &|server| server.get(&by_digest)),
-        ("GET of a tag", 123_400, "200 OK", &|server| server.get(tag)),
-        ("PUT of a manifest", 225_900, "201 Created", &put),
-        ("POST of an upload", 157_300, "202 Accepted", &|server| server.post("/v2/a/b/blobs/uploads/")),
+        ("GET /v2/", 30_600, "200 OK", &|server| server.get("/v2/")),
+        ("HEAD of a blob", 58_200, "200 OK", &|server| server.head(&blob)),
+        ("GET of a blob", 62_900, "200 OK", &|server| server.get(&blob)),
+        ("GET of a manifest", 129_200, "200 OK", &|server| server.get(&by_digest)),
+        ("GET of a tag", 131_600, "200 OK", &|server| server.get(tag)),
+        ("PUT of a manifest", 239_000, "201 Created", &put),
+        ("POST of an upload", 161_300, "202 Accepted", &|server| server.post("/v2/a/b/blobs/uploads/")),
         ("PUT of 1 MiB", 76_400_000, "201 Created", &|server| {
             server.put(&upload().completed_by(&digest)).body(content.as_slice())
         }),
