@@ -1,7 +1,12 @@
 //! `maintenance`: what is left goes, and nothing else does.
 
+use std::time::{Duration, Instant};
+
 use super::{Check, Party, bytes};
 use lighter_storage::{Storage, Tidied, Upload};
+
+/// Only ends what would otherwise hang for ever.
+const HANG: Duration = Duration::from_secs(120);
 
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
@@ -59,7 +64,9 @@ fn tidy_keeps_what_is_there<S: Storage>(party: &Party<S>) {
             assert!(party.blob(&party.key(key), 0, u64::MAX).unwrap() == bytes(size), "{key} is another");
         }
         assert_eq!(storage.received(&waiting), Ok(Some(1_100_000)));
-        assert_eq!(storage.get(&party.key("uploads/waiting/notes/1")), Ok(Some(b"note".to_vec())));
+        let writer = storage.open_upload(&waiting).unwrap();
+        assert_eq!(party.note(&writer, &party.key("uploads/waiting/notes/1")), Ok(Some(b"note".to_vec())));
+        writer.suspend(&[(party.key("uploads/waiting/notes/1"), b"note".to_vec())]).unwrap();
     }
     // The one goes on with its upload, and another with the other.
     upload.append(&bytes(10)).unwrap();
@@ -133,7 +140,9 @@ fn work_while_others_tidy<S: Storage>(party: &Party<S>) {
     if number >= 2 {
         // Until both others are done.
         let over = |number: usize| storage.get(&party.key(&format!("over/{number}"))).unwrap().is_some();
+        let begun = Instant::now();
         while !(over(0) && over(1)) {
+            assert!(begun.elapsed() < HANG, "the others have failed");
             tidy(party, 5 + 100 * (number as u32 - 2), 0, false);
         }
         return;
@@ -164,7 +173,9 @@ fn work_while_others_tidy<S: Storage>(party: &Party<S>) {
         let mut upload = storage.open_upload(&id).unwrap();
         upload.append(&bytes(1_000)).unwrap();
         upload.suspend(&[(own("upload/notes/1000"), b"note".to_vec())]).unwrap();
-        assert_eq!(storage.values(&own("upload/notes"), None, 9).unwrap(), ["0", "1000"]);
+        if !storage.proves_uploads() {
+            assert_eq!(storage.values(&own("upload/notes"), None, 9).unwrap(), ["0", "1000"]);
+        }
         storage.open_upload(&id).unwrap().commit(&shared).unwrap();
         assert_eq!(party.blob(&shared, 0, u64::MAX), Ok(bytes(1_000)));
         assert!(!storage.enumerate(&party.key("shared"), None, 9).unwrap().entries.is_empty());
