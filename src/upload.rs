@@ -178,6 +178,7 @@ impl<'a, S: Storage> Upload<'a, S> {
         let is_whole = first == 0 && self.offset() == 0 && digest.algorithm() == Algorithm::Sha256;
         let Some(length) = length.filter(|length| *length > 0 && is_whole) else { return Ok(Some(self)) };
         let (storage, name) = (self.repository.storage(), self.repository.name());
+        let since = System.now();
         match storage.put_stream(&layout::blob(digest), digest.hex(), body, length)? {
             Put::Declined => return Ok(Some(self)),
             Put::Stored => {}
@@ -192,9 +193,9 @@ impl<'a, S: Storage> Upload<'a, S> {
         }
         self.writer.abort()?;
         // Last, because it makes the blob visible.
-        self.repository.link_blob(digest, digest)?;
+        let is_there = push::blob(self.repository, &System, since, digest, digest)?;
         storage.delete_prefix(&layout::upload(name, &self.id))?;
-        Ok(None)
+        if is_there { Ok(None) } else { Err(Error::Collected) }
     }
 
     /// Receives bytes to the end of a stream, and returns how many. What arrived before an error is
