@@ -280,6 +280,12 @@ pub fn link_in(prefix: &str, hex: &str) -> String {
     [prefix, hex, "link"].join("/")
 }
 
+/// The digest that the value of a link names, or `None` if the link is empty or malformed, as a crash of distribution can
+/// leave it.
+pub fn digest_in_link(value: &[u8]) -> Option<Digest> {
+    Digest::parse(str::from_utf8(value).ok()?.trim()).ok()
+}
+
 /// The digest that a listed name stands for, among links or referrers under the digests of an algorithm. Returns `None`
 /// for a foreign name.
 pub fn listed_digest(algorithm: Algorithm, name: &str) -> Option<Digest> {

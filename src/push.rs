@@ -5,7 +5,7 @@ use crate::config::Validation;
 use crate::garbage::look::leave_trace;
 use crate::garbage::mark::{Id, Mark, id};
 use crate::garbage::outside::Outside;
-use crate::garbage::references::{Finder, canonical};
+use crate::garbage::references::{canonical, digests_in};
 use crate::garbage::settle::{Reference, settle};
 use crate::inventory::{self, Missing};
 use crate::manifest::Manifest;
@@ -96,10 +96,8 @@ impl<S: Storage> ManifestReference<'_, S> {
 
 impl<S: Storage> Reference for ManifestReference<'_, S> {
     fn ids(&self) -> Result<Vec<Id>> {
-        let mut finder = Finder::default();
-        finder.update(self.pushed.content);
         let mut ids: Vec<Id> = id(self.pushed.canonical).into_iter().collect();
-        for digest in finder.finish() {
+        for digest in digests_in(self.pushed.content) {
             let canonical = canonical(self.repository.storage(), self.repository.name(), &digest)?;
             ids.extend(canonical.iter().filter_map(id));
         }

@@ -131,7 +131,7 @@ impl<'a, S: Storage> Repository<'a, S> {
     pub fn manifest(&self, reference: &Reference) -> Result<Option<(Digest, Blob)>> {
         let digest = match reference {
             Reference::Digest(digest) => digest.clone(),
-            Reference::Tag(tag) => match self.link(&layout::tag_link(self.name, tag))? {
+            Reference::Tag(tag) => match self.named_by(tag)? {
                 Some(digest) => digest,
                 None => return Ok(None),
             },
@@ -286,11 +286,7 @@ impl<'a, S: Storage> Repository<'a, S> {
         let digests = self.digests_of_manifest(&canonical)?;
         let mut tags = Vec::new();
         for tag in self.storage.list(&layout::tags(self.name), None, u32::MAX)? {
-            if is_tag(&tag)
-                && self
-                    .link(&layout::tag_link(self.name, &tag))?
-                    .is_some_and(|digest| digests.contains(&digest))
-            {
+            if is_tag(&tag) && self.named_by(&tag)?.is_some_and(|digest| digests.contains(&digest)) {
                 tags.push(tag);
             }
         }
@@ -343,11 +339,6 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(aliases)
     }
 
-    /// Returns the digest that a tag names, whether or not there is such a manifest.
-    pub fn named_by(&self, tag: &str) -> Result<Option<Digest>> {
-        self.link(&layout::tag_link(self.name, tag))
-    }
-
     /// Whether anything was ever pushed to the repository, and not only to one below it.
     pub fn exists(&self) -> Result<bool> {
         let own = self.storage.list(&layout::repository(self.name), Some(layout::OWN), 1)?;
@@ -359,10 +350,8 @@ impl<'a, S: Storage> Repository<'a, S> {
         self.link(key)?.map_or(Ok(None), |canonical| self.blob_by_digest(&canonical))
     }
 
-    /// Reads a link. An empty or malformed link, which a crash of distribution can leave, counts as missing, so that a push
-    /// repairs it.
+    /// Reads a link. One that names no digest counts as missing, so that a push repairs it.
     fn link(&self, key: &str) -> Result<Option<Digest>> {
-        let value = self.storage.get(key)?.unwrap_or_default();
-        Ok(str::from_utf8(&value).ok().and_then(|digest| Digest::parse(digest.trim()).ok()))
+        Ok(self.storage.get(key)?.and_then(|value| layout::digest_in_link(&value)))
     }
 }

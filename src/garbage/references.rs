@@ -21,6 +21,13 @@ pub struct Finder {
     escape: Vec<u8>,
 }
 
+/// All digests that stand anywhere in content. Some may be there twice.
+pub fn digests_in(content: &[u8]) -> Vec<Digest> {
+    let mut finder = Finder::default();
+    finder.update(content);
+    finder.finish()
+}
+
 impl Finder {
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
@@ -120,5 +127,5 @@ pub fn canonical<S: Storage>(storage: &S, name: &Name, digest: &Digest) -> Resul
 /// Reads a link: none if there is no such link, and no digest if it is damaged.
 pub fn linked<S: Storage>(storage: &S, key: &str) -> Result<Option<Option<Digest>>> {
     let value = storage.get(key)?;
-    Ok(value.map(|value| Digest::parse(str::from_utf8(&value).ok()?.trim()).ok()))
+    Ok(value.map(|value| layout::digest_in_link(&value)))
 }

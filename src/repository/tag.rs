@@ -54,6 +54,11 @@ impl<S: Storage> Repository<'_, S> {
         Ok(true)
     }
 
+    /// Returns the digest that a tag names, whether or not there is such a manifest.
+    pub fn named_by(&self, tag: &str) -> Result<Option<Digest>> {
+        self.link(&layout::tag_link(self.name, tag))
+    }
+
     /// Returns the canonical digest of the manifest that a tag points to, if the repository has that manifest.
     pub fn held_by_tag(&self, tag: &str) -> Result<Option<Digest>> {
         let found = self.manifest(&Reference::Tag(tag.to_owned()))?;
@@ -82,7 +87,7 @@ impl<S: Storage> Repository<'_, S> {
             let complete = names.len() < wanted as usize;
             after = names.last().cloned();
             for name in names {
-                if is_tag(&name) && self.link(&layout::tag_link(self.name, &name))?.is_some() {
+                if is_tag(&name) && self.named_by(&name)?.is_some() {
                     tags.push(name);
                 }
             }

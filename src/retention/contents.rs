@@ -3,8 +3,9 @@
 //! A repository beyond the [`Limits`] is not read. So its contents take about 64 MiB at most, beside one manifest that is
 //! being read, of [`MANIFEST_MAX`] bytes.
 
+use crate::garbage::references::digests_in;
 use crate::layout;
-use crate::manifest::{MANIFEST_MAX, index_entries};
+use crate::manifest::MANIFEST_MAX;
 use crate::name::is_tag;
 use crate::referrer::Referrer;
 use crate::repository::{Blob, Repository};
@@ -141,7 +142,7 @@ impl Contents {
         tag: &str,
     ) -> Result<Option<u32>> {
         let link = repository.storage().get(&layout::tag_link(repository.name(), tag))?;
-        Ok(link.and_then(|link| self.find(&digest_of(&link)?)))
+        Ok(link.and_then(|link| self.find(&layout::digest_in_link(&link)?)))
     }
 
     /// Lists the manifests, and returns the places of those that are new.
@@ -192,7 +193,7 @@ impl Contents {
         let mut aliases = Vec::new();
         each_revision(repository, Algorithm::Sha512, |alias| {
             let link = repository.storage().get(&layout::revision_link(repository.name(), &alias))?;
-            if let Some(at) = link.and_then(|link| self.find(&digest_of(&link)?)) {
+            if let Some(at) = link.and_then(|link| self.find(&layout::digest_in_link(&link)?)) {
                 aliases.push((alias, at));
             }
             within(aliases.len(), self.limits.manifests, "digests of manifests")
@@ -222,7 +223,7 @@ impl Contents {
         let is_readable = content.is_some();
         let content = content.unwrap_or_default();
         let subject = Referrer::of(&content).and_then(|referrer| referrer.subject);
-        let mut names: Vec<u32> = named(&content)
+        let mut names: Vec<u32> = digests_in(&content)
             .into_iter()
             .filter(|named| Some(named) != subject.as_ref())
             .filter_map(|named| self.find(&named))
@@ -290,24 +291,6 @@ fn each<S: Storage>(
             return Ok(());
         }
     }
-}
-
-fn digest_of(link: &[u8]) -> Option<Digest> {
-    Digest::parse(str::from_utf8(link).ok()?.trim()).ok()
-}
-
-/// The digests that a manifest names: whatever its type is, each that stands anywhere in it. So too much is kept, but never
-/// too little.
-fn named(content: &[u8]) -> Vec<Digest> {
-    let text = String::from_utf8_lossy(content);
-    // A digest of an index may be written with escapes.
-    let mut named = index_entries(content);
-    for (algorithm, length) in [("sha256:", 64), ("sha512:", 128)] {
-        let after =
-            text.match_indices(algorithm).filter_map(|(at, _)| text.get(at..at + algorithm.len() + length));
-        named.extend(after.filter_map(|digest| Digest::parse(digest).ok()));
-    }
-    named
 }
 
 /// Returns the seconds since content was last published.
