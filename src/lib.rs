@@ -60,6 +60,7 @@ pub mod repository;
 pub mod retention;
 pub mod route;
 pub mod signers;
+pub mod size;
 pub mod ui;
 pub mod upload;
 pub mod upload_proof;

@@ -1,5 +1,7 @@
 //! Where a command puts what it finds.
 
+use crate::size::in_units;
+
 /// The output of a command.
 pub trait Output {
     /// Takes what was found: for people, in lines without an end, and for programs, as the members of a JSON object.
@@ -44,17 +46,7 @@ pub fn json_line(fields: &[(&'static str, Field)]) -> String {
 
 /// Writes a number of bytes for people: `0 B`, `999 B`, `1.5 MiB`.
 pub fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut tenths = bytes / 1024 * 10 + bytes % 1024 * 10 / 1024;
-    let mut units = UNITS.iter().peekable();
-    while tenths >= 10_240 && units.len() > 1 {
-        tenths /= 1024;
-        units.next();
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, units.next().unwrap_or(&""))
+    in_units(bytes, 1024, &["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
 }
 
 #[cfg(test)]

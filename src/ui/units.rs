@@ -2,6 +2,7 @@
 
 use super::html::Html;
 use crate::clock::{rfc3339, seconds};
+use crate::size::in_units;
 
 /// Writes a number of bytes: to a tenth, in units of a thousand, and exactly where one points at it.
 pub fn size(html: &mut Html, bytes: u64) {
@@ -11,17 +12,7 @@ pub fn size(html: &mut Html, bytes: u64) {
 
 /// A number of bytes, to a tenth.
 pub fn short(bytes: u64) -> String {
-    const UNITS: [&str; 4] = [" kB", " MB", " GB", " TB"];
-    let (mut tenths, mut unit) = (bytes / 100, 0);
-    if bytes < 1000 {
-        return bytes.to_string() + " B";
-    }
-    while tenths >= 10_000 && unit < UNITS.len() - 1 {
-        tenths /= 1000;
-        unit += 1;
-    }
-    let unit = UNITS.get(unit).copied().unwrap_or_default();
-    [&(tenths / 10).to_string(), ".", &(tenths % 10).to_string(), unit].concat()
+    in_units(bytes, 1000, &["kB", "MB", "GB", "TB"])
 }
 
 /// Writes how long ago something was.
