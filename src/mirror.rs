@@ -218,7 +218,6 @@ impl<S: Storage> Source<S> {
         let manifest = Manifest::parse(&content, answer.header("content-type"));
         let manifest = manifest.map_err(|wrong| down(format!("its manifest cannot be stored: {wrong}")))?;
         // What it names is not here yet, and is fetched when a client asks for it.
-        repository.keep_layers()?;
         let (manifest, validation) = (&manifest, Validation { images: false, indexes: false });
         let pushed =
             Pushed { content: &content, digest: &digest, canonical: &canonical, manifest, validation };

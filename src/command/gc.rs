@@ -135,13 +135,10 @@ fn keep<S: Storage>(step: &mut Step<S>, at: &str, sums: &mut Sums) -> Result<Opt
 }
 
 fn fields<'a>(finding: &'a Finding) -> Vec<(&'static str, Field<'a>)> {
-    let outcome = match finding.outcome {
-        Outcome::WouldBeRemoved => "would be removed",
-        Outcome::Removed => "removed",
-        Outcome::Stays => "stays",
-    };
-    let mut fields =
-        vec![("retention", Field::Text(outcome)), ("repository", Field::Text(finding.repository.as_str()))];
+    let mut fields = vec![
+        ("retention", Field::Text(finding.outcome.as_str())),
+        ("repository", Field::Text(finding.repository.as_str())),
+    ];
     match finding.subject {
         Subject::Repository => {}
         Subject::Tag(tag) => fields.push(("tag", Field::Text(tag))),

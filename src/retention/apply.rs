@@ -64,19 +64,25 @@ pub enum Outcome {
     Stays,
 }
 
+impl Outcome {
+    /// The outcome in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WouldBeRemoved => "would be removed",
+            Self::Removed => "removed",
+            Self::Stays => "stays",
+        }
+    }
+}
+
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = match self.outcome {
-            Outcome::WouldBeRemoved => "would be removed",
-            Outcome::Removed => "removed",
-            Outcome::Stays => "stays",
-        };
         match self.subject {
             Subject::Repository => write!(f, "{}", self.repository)?,
             Subject::Tag(tag) => write!(f, "{}:{tag}", self.repository)?,
             Subject::Manifest(digest) => write!(f, "{}@{digest}", self.repository)?,
         }
-        write!(f, " {outcome}: {}", self.why)
+        write!(f, " {}: {}", self.outcome.as_str(), self.why)
     }
 }
 
