@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use lighter_storage::calendar;
+
 /// Returns the time now: RFC 3339 in UTC, to the second.
 pub fn now() -> String {
     rfc3339(seconds())
@@ -12,18 +14,10 @@ pub fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Writes a number of seconds since 1970: RFC 3339 in UTC. The calendar is Howard Hinnant's `civil_from_days`, which
-/// counts from 1 March of the year 0 in eras of 400 years.
+/// Writes a number of seconds since 1970: RFC 3339 in UTC.
 pub fn rfc3339(seconds: u64) -> String {
-    let (days, time) = (seconds / 86_400, seconds % 86_400);
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
+    let (year, month, day) = calendar::date(seconds / 86_400);
+    let time = seconds % 86_400;
     let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
@@ -35,13 +29,9 @@ pub fn parse(text: &str) -> Option<u64> {
     if !is_rfc3339(text) {
         return None;
     }
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let days = calendar::days(number(0, 4)?, number(5, 7)?, number(8, 10)?)?;
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    // The same calendar: a year begins in March.
-    let (year, month) =
-        if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month.checked_add(9)?) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
-    Some(days.checked_sub(719_469)? * 86_400 + hour * 3_600 + minute * 60 + second)
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
 /// Whether a text has the form that [`rfc3339`] writes.

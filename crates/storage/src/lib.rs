@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+pub mod calendar;
 mod content;
 mod memory;
 mod settings;

@@ -1,9 +1,11 @@
 //! Dates: those of signatures, and those that stores answer with.
 
+use lighter_storage::calendar;
+
 /// Seconds since 1970 as `20150830T123600Z`.
 pub(crate) fn amz_date(seconds: u64) -> String {
     let (day, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(day);
+    let (year, month, day) = calendar::date(day);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
@@ -34,25 +36,7 @@ fn seconds(year: u64, month: u64, day: u64, time: &str) -> Option<u64> {
     if !is_date || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    // Years begin in March, so that the day that only some have is the last one.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    Some(((days - DAYS_TO_1970) * 24 + hour) * 3600 + minute * 60 + second)
-}
-
-/// The days from March of the year 0 to 1970.
-const DAYS_TO_1970: u64 = 719_468;
-
-/// Days since 1970 as year, month and day.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + DAYS_TO_1970;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+    Some(((calendar::days(year, month, day)? * 24 + hour) * 60 + minute) * 60 + second)
 }
 
 #[cfg(test)]
