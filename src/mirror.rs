@@ -96,6 +96,13 @@ pub struct Source<S: 'static> {
     name: Name,
 }
 
+impl<S: Storage> Source<S> {
+    /// The repository that it is stored in.
+    fn repository(&self) -> Repository<'_, S> {
+        Repository::new(self.mirror.storage, &self.name)
+    }
+}
+
 // A derived one would want `S: Clone`.
 impl<S> Clone for Source<S> {
     fn clone(&self) -> Self {

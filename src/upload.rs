@@ -68,11 +68,7 @@ pub struct Upload<'a, S: Storage> {
 impl<'a, S: Storage> Upload<'a, S> {
     /// Starts an upload. Returns it, and when it was started.
     pub fn start(repository: &'a Repository<'a, S>) -> storage::Result<(Self, String)> {
-        let (storage, name) = (repository.storage(), repository.name());
-        let (id, started_at) = (Uuid::new_v4().to_string(), clock::now());
-        // First, because an upload without a date is never purged.
-        storage.set(&layout::upload_started_at(name, &id), started_at.as_bytes())?;
-        let writer = storage.create_upload(&layout::upload_data(name, &id))?;
+        let (id, started_at, writer) = begin(repository)?;
         let kept = Some(Hasher::new(Algorithm::Sha256));
         Ok((Self { repository, id, writer, hashers: Vec::new(), kept, is_cut: false }, started_at))
     }
@@ -92,9 +88,8 @@ impl<'a, S: Storage> Upload<'a, S> {
 
     /// Cancels an upload and removes its bytes.
     pub fn cancel(repository: &Repository<S>, id: &str) -> Result<()> {
-        let (storage, name) = (repository.storage(), repository.name());
-        storage.open_upload(&layout::upload_data(name, id))?.abort()?;
-        Ok(storage.delete_prefix(&layout::upload(name, id))?)
+        let writer = repository.storage().open_upload(&layout::upload_data(repository.name(), id))?;
+        Ok(abort(repository, id, writer)?)
     }
 
     /// Returns how many bytes of an upload are proven to be stored. `signed` is the offset that the client's
@@ -177,8 +172,7 @@ impl<'a, S: Storage> Upload<'a, S> {
     ) -> Result<Option<Self>> {
         let is_whole = first == 0 && self.offset() == 0 && digest.algorithm() == Algorithm::Sha256;
         let Some(length) = length.filter(|length| *length > 0 && is_whole) else { return Ok(Some(self)) };
-        let (storage, name) = (self.repository.storage(), self.repository.name());
-        let since = System.now();
+        let (storage, since) = (self.repository.storage(), System.now());
         match storage.put_stream(&layout::blob(digest), digest.hex(), body, length)? {
             Put::Declined => return Ok(Some(self)),
             Put::Stored => {}
@@ -192,9 +186,7 @@ impl<'a, S: Storage> Upload<'a, S> {
             }
         }
         self.writer.abort()?;
-        // Last, because it makes the blob visible.
-        let is_there = push::blob(self.repository, &System, since, digest, digest)?;
-        storage.delete_prefix(&layout::upload(name, &self.id))?;
+        let is_there = link_and_end(self.repository, &self.id, since, digest, digest)?;
         if is_there { Ok(None) } else { Err(Error::Collected) }
     }
 
@@ -254,19 +246,13 @@ impl<'a, S: Storage> Upload<'a, S> {
             self.abort()?;
             return Err(Error::WrongDigest);
         };
-        let (storage, name) = (self.repository.storage(), self.repository.name());
-        let since = System.now();
-        self.writer.commit(&layout::blob(canonical))?;
-        // After the content, because it makes the blob visible.
-        let is_there = push::blob(self.repository, &System, since, digest, canonical)?;
-        storage.delete_prefix(&layout::upload(name, &self.id))?;
+        let is_there = publish(self.repository, &self.id, self.writer, digest, canonical)?;
         if is_there { Ok(()) } else { Err(Error::Collected) }
     }
 
     /// Ends the upload.
     pub fn abort(self) -> Result<()> {
-        self.writer.abort()?;
-        Ok(self.repository.storage().delete_prefix(&layout::upload(self.repository.name(), &self.id))?)
+        Ok(abort(self.repository, &self.id, self.writer)?)
     }
 
     /// Hashes the bytes that were received earlier.
@@ -278,6 +264,50 @@ impl<'a, S: Storage> Upload<'a, S> {
         });
         read.map_err(|source| Error::Storage(storage::Error::Other(source)))
     }
+}
+
+/// Begins an upload. Returns its id, when it was started, and its writer.
+pub fn begin<S: Storage>(repository: &Repository<S>) -> storage::Result<(String, String, S::Upload)> {
+    let (storage, name) = (repository.storage(), repository.name());
+    let (id, started_at) = (Uuid::new_v4().to_string(), clock::now());
+    // First, because an upload without a date is never purged.
+    storage.set(&layout::upload_started_at(name, &id), started_at.as_bytes())?;
+    let writer = storage.create_upload(&layout::upload_data(name, &id))?;
+    Ok((id, started_at, writer))
+}
+
+/// Publishes an upload, whose digests were verified, as a blob of a repository. Returns whether the blob is there: otherwise
+/// it was removed as garbage meanwhile. The upload has ended either way.
+pub fn publish<S: Storage>(
+    repository: &Repository<S>,
+    id: &str,
+    writer: S::Upload,
+    digest: &Digest,
+    canonical: &Digest,
+) -> storage::Result<bool> {
+    let since = System.now();
+    writer.commit(&layout::blob(canonical))?;
+    link_and_end(repository, id, since, digest, canonical)
+}
+
+/// Links content that was published after `since`, and ends its upload.
+fn link_and_end<S: Storage>(
+    repository: &Repository<S>,
+    id: &str,
+    since: u64,
+    digest: &Digest,
+    canonical: &Digest,
+) -> storage::Result<bool> {
+    // After the content, because it makes the blob visible.
+    let is_there = push::blob(repository, &System, since, digest, canonical)?;
+    repository.storage().delete_prefix(&layout::upload(repository.name(), id))?;
+    Ok(is_there)
+}
+
+/// Ends an upload and removes its bytes.
+pub fn abort<S: Storage>(repository: &Repository<S>, id: &str, writer: S::Upload) -> storage::Result<()> {
+    writer.abort()?;
+    repository.storage().delete_prefix(&layout::upload(repository.name(), id))
 }
 
 /// Waits for the next bytes of a body. An error usually means that the client has disconnected.

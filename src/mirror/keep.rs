@@ -1,16 +1,11 @@
 //! A blob on its way from an upstream to a client, which is stored as it passes.
 
-use uuid::Uuid;
+use std::sync::atomic::Ordering;
 
 use super::Source;
 use crate::access_log::log;
-use crate::clock;
-use crate::garbage::outside::System;
 use crate::layout;
-use crate::push;
-use crate::repository::Repository;
-use std::sync::atomic::Ordering;
-
+use crate::upload;
 use lighter_hash::{Algorithm, Digest, Hasher};
 use lighter_storage::{Content, Error, Result, Sink, Storage, Stream, Upload};
 
@@ -135,18 +130,14 @@ impl<S: Storage> Keep<S> {
     fn forget(&mut self) {
         if let Some(Copy { id, writer }) = self.copy.take() {
             // Whatever stays, the purge finds.
-            let _ = writer.abort();
-            let _ = self.source.mirror.storage.delete_prefix(&layout::upload(&self.source.name, &id));
+            let _ = upload::abort(&self.source.repository(), &id, writer);
         }
     }
 }
 
 impl<S: Storage> Copy<S> {
     fn start(source: &Source<S>, digest: &Digest) -> Result<Self> {
-        let (storage, name, id) = (source.mirror.storage, &source.name, Uuid::new_v4().to_string());
-        // First, because an upload without a date is never purged.
-        storage.set(&layout::upload_started_at(name, &id), clock::now().as_bytes())?;
-        let mut writer = storage.create_upload(&layout::upload_data(name, &id))?;
+        let (id, _, mut writer) = upload::begin(&source.repository())?;
         if digest.algorithm() == Algorithm::Sha256 {
             writer.aim(&layout::blob(digest))?;
         }
@@ -154,12 +145,7 @@ impl<S: Storage> Copy<S> {
     }
 
     fn commit(self, source: &Source<S>, digest: &Digest, canonical: &Digest) -> Result<()> {
-        let (storage, name) = (source.mirror.storage, &source.name);
-        let since = clock::seconds();
-        self.writer.commit(&layout::blob(canonical))?;
-        // Last, because it makes the blob visible.
-        let stays = push::blob(&Repository::new(storage, name), &System, since, digest, canonical)?;
-        storage.delete_prefix(&layout::upload(name, &self.id))?;
+        let stays = upload::publish(&source.repository(), &self.id, self.writer, digest, canonical)?;
         let removed = || Error::Other("it was removed at once, as garbage".to_owned());
         stays.then_some(()).ok_or_else(removed)
     }
