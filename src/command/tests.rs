@@ -36,37 +36,54 @@ impl Output for Printed {
     }
 }
 
+/// The options of a command, and the command.
+fn command<S: Storage>(line: &[&str]) -> (&'static Command<S>, Options) {
+    let words: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
+    let command = Command::find(&words[0]).unwrap();
+    let options = Options::of_words(&words[0], command.choices, &words[1..]).unwrap();
+    (command, options)
+}
+
+/// What a step needs where no time runs out and nothing is kept.
+fn step<'a, S>(
+    storage: &'a S,
+    keeping: &'a Keeping,
+    options: &'a Options,
+    from: &'a str,
+    out: &'a mut Printed,
+) -> Step<'a, S> {
+    Step { storage, keeping, options, from, until: None, now: NOW, out }
+}
+
+/// Takes pieces until a command is over. Returns what they have printed, without their ends, the last one, and how many
+/// there were.
+fn to_the_end(mut piece: impl FnMut(&str) -> (Vec<String>, Piece)) -> (Vec<String>, Piece, u32) {
+    let (mut printed, mut from) = (Vec::new(), String::new());
+    for count in 1..1000 {
+        let (mut lines, piece) = piece(&from);
+        let end = lines.pop().unwrap();
+        assert!(end.contains(&format!("\"over\":{}", piece.next.is_none())), "{end}");
+        printed.extend(lines);
+        match &piece.next {
+            None => return (printed, piece, count),
+            Some(next) => from.clone_from(next),
+        }
+    }
+    panic!("a command has no end");
+}
+
 /// Runs a command to its end, in one piece or in as many as there can be. Returns what it has printed, without the
 /// ends of pieces, and its end.
 fn walk(storage: &Memory, line: &str, whole: bool) -> (Vec<String>, Piece) {
-    let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    let command = Command::<Memory>::find(&words[0]).unwrap();
-    let options = Options::of_words(&words[0], command.choices, &words[1..]).unwrap();
-    let (mut printed, mut from) = (Vec::new(), String::new());
-    for _ in 0..10_000 {
+    let (command, options) = command(&line.split(' ').collect::<Vec<_>>());
+    let (printed, end, _) = to_the_end(|from| {
         let mut out = Printed(Vec::new(), !whole);
-        let step = &mut Step {
-            storage,
-            keeping: &Keeping::default(),
-            options: &options,
-            from: &from,
-            until: None,
-            now: NOW,
-            out: &mut out,
-        };
-        let piece = command.run(step).unwrap();
-        let end = out.0.pop().unwrap();
-        assert!(end.contains(&format!("\"over\":{}", piece.next.is_none())), "{end}");
-        printed.extend(out.0);
-        match &piece.next {
-            None => return (printed, piece),
-            Some(next) => {
-                assert!(!whole && *next != from, "it stands still at {next:?}");
-                from.clone_from(next);
-            }
-        }
-    }
-    panic!("{line} has no end");
+        let piece = command.run(&mut step(storage, &Keeping::default(), &options, from, &mut out)).unwrap();
+        let stands_still = piece.next.as_deref() == Some(from);
+        assert!(piece.next.is_none() || !whole && !stands_still, "it stands still at {from:?}");
+        (out.0, piece)
+    });
+    (printed, end)
 }
 
 /// What a command prints, which must be the same in pieces.
@@ -189,16 +206,7 @@ fn a_place_of_someone_else_is_refused() {
             "0.0.0.0,A,".to_owned(),
         ] {
             let (options, mut out) = (Options::default(), Printed::default());
-            let step = &mut Step {
-                storage: &storage,
-                keeping: &Keeping::default(),
-                options: &options,
-                from: &from,
-                until: None,
-                now: NOW,
-                out: &mut out,
-            };
-            let end = command.run(step);
+            let end = command.run(&mut step(&storage, &Keeping::default(), &options, &from, &mut out));
             assert!(matches!(end, Err(Failure::Place)), "{name} from {from}: {end:?}");
         }
     }

@@ -236,31 +236,14 @@ impl Storage for Chunked {
 fn check_chunks(memory: &Memory, line: &[&str], meanwhile: fn(&Memory)) -> (Vec<String>, u32, u32) {
     let chunks = Rc::new(Cell::new(0));
     let storage = Chunked { memory: memory.clone(), chunks: chunks.clone(), meanwhile, is_down: false };
-    let words: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
-    let command = Command::<Chunked>::find("check").unwrap();
-    let options = Options::of_words("check", command.choices, &words).unwrap();
-    let (mut printed, mut from) = (Vec::new(), String::new());
-    for pieces in 1..1000 {
-        let until = Some(Instant::now());
-        let mut out = Printed::default();
-        let step = &mut Step {
-            storage: &storage,
-            keeping: &Keeping::default(),
-            options: &options,
-            from: &from,
-            until,
-            now: NOW,
-            out: &mut out,
-        };
-        let piece = command.run(step).unwrap();
-        out.0.pop();
-        printed.extend(out.0);
-        match piece.next {
-            None => return (printed, chunks.get(), pieces),
-            Some(next) => from = next,
-        }
-    }
-    panic!("a check has no end");
+    let (command, options) = command(&[&["check"], line].concat());
+    let (printed, _, pieces) = to_the_end(|from| {
+        let (keeping, mut out, until) = (Keeping::default(), Printed::default(), Some(Instant::now()));
+        let piece = command.run(&mut Step { until, ..step(&storage, &keeping, &options, from, &mut out) });
+        let piece = piece.unwrap();
+        (out.0, piece)
+    });
+    (printed, chunks.get(), pieces)
 }
 
 #[test]

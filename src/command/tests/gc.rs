@@ -7,24 +7,14 @@ use crate::retention::Rules;
 
 /// Runs `gc` in the smallest pieces, or in one, and returns what it has printed and its end.
 fn gc(storage: &Memory, keeping: &Keeping, words: &[&str], whole: bool) -> (Vec<String>, Piece) {
-    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    let command = Command::<Memory>::find("gc").unwrap();
-    let options = Options::of_words("gc", command.choices, &words).unwrap();
-    let (mut printed, mut from) = (Vec::new(), String::new());
-    for _ in 0..1000 {
-        let until = (!whole).then(Instant::now);
-        let mut out = Printed(Vec::new(), !whole);
-        let step =
-            &mut Step { storage, keeping, options: &options, from: &from, until, now: NOW, out: &mut out };
-        let piece = command.run(step).unwrap();
-        out.0.pop();
-        printed.extend(out.0);
-        match &piece.next {
-            None => return (printed, piece),
-            Some(next) => from.clone_from(next),
-        }
-    }
-    panic!("gc has no end");
+    let (command, options) = command(&[&["gc"], words].concat());
+    let (printed, end, _) = to_the_end(|from| {
+        let (mut out, until) = (Printed(Vec::new(), !whole), (!whole).then(Instant::now));
+        let piece = command.run(&mut Step { until, ..step(storage, keeping, &options, from, &mut out) });
+        let piece = piece.unwrap();
+        (out.0, piece)
+    });
+    (printed, end)
 }
 
 fn sum(piece: &Piece, name: &str) -> u64 {
@@ -99,13 +89,9 @@ fn immutable_tags_stay_whatever_the_rules_are() {
 #[test]
 fn a_dry_run_is_not_divided() {
     let storage = store();
-    let words = ["--dry-run".to_owned()];
-    let command = Command::<Memory>::find("gc").unwrap();
-    let options = &Options::of_words("gc", command.choices, &words).unwrap();
-    let (keeping, mut out) = (Keeping::default(), Printed::default());
-    let until = Some(Instant::now());
-    let step =
-        &mut Step { storage: &storage, keeping: &keeping, options, from: "", until, now: NOW, out: &mut out };
+    let (command, options) = command(&["gc", "--dry-run"]);
+    let (keeping, mut out, until) = (Keeping::default(), Printed::default(), Some(Instant::now()));
+    let step = &mut Step { until, ..step(&storage, &keeping, &options, "", &mut out) };
     assert!(matches!(command.run(step), Err(Failure::Time(_))));
 }
 
@@ -115,15 +101,7 @@ fn a_place_of_something_else_is_refused() {
     let command = Command::<Memory>::find("gc").unwrap();
     let (keeping, options, mut out) = (Keeping::default(), Options::default(), Printed::default());
     for from in ["x", "0.0.0.0,x", "0.0.0.0,r,A", "0.0.0.0,c,d"] {
-        let step = &mut Step {
-            storage: &storage,
-            keeping: &keeping,
-            options: &options,
-            from,
-            until: None,
-            now: NOW,
-            out: &mut out,
-        };
-        assert!(matches!(command.run(step), Err(Failure::Place)), "{from}");
+        let end = command.run(&mut step(&storage, &keeping, &options, from, &mut out));
+        assert!(matches!(end, Err(Failure::Place)), "{from}");
     }
 }

@@ -82,16 +82,8 @@ fn usage_is_the_same_in_pieces_and_in_little_memory() {
     // With room for few links, and even for none, there are more passes.
     for links_max in [100, 10, 0] {
         let (options, mut out) = (Options::default(), Printed::default());
-        let step = &mut Step {
-            storage: &storage,
-            keeping: &Keeping::default(),
-            options: &options,
-            from: "",
-            until: None,
-            now: NOW,
-            out: &mut out,
-        };
-        let piece = usage::run(step, links_max).unwrap();
+        let keeping = Keeping::default();
+        let piece = usage::run(&mut step(&storage, &keeping, &options, "", &mut out), links_max).unwrap();
         assert_eq!((added(&out.0), piece.sums), (rows.clone(), end.sums.clone()), "{links_max}");
     }
 }
@@ -99,19 +91,9 @@ fn usage_is_the_same_in_pieces_and_in_little_memory() {
 #[test]
 fn too_little_time_for_usage_is_told() {
     let storage = images();
-    let options = Options::default();
-    let mut out = Printed::default();
-    let until = Some(Instant::now());
+    let (command, options) = command(&["usage"]);
+    let (keeping, mut out, until) = (Keeping::default(), Printed::default(), Some(Instant::now()));
     // The first repository takes all of it.
-    let step = &mut Step {
-        storage: &storage,
-        keeping: &Keeping::default(),
-        options: &options,
-        from: "",
-        until,
-        now: NOW,
-        out: &mut out,
-    };
-    let end = Command::<Memory>::find("usage").unwrap().run(step);
+    let end = command.run(&mut Step { until, ..step(&storage, &keeping, &options, "", &mut out) });
     assert!(matches!(end, Err(Failure::Time(_))), "{end:?}");
 }
