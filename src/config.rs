@@ -272,12 +272,7 @@ fn immutable_tags(settings: &Settings) -> Result<ImmutableTags, String> {
 }
 
 fn retention(settings: &Settings) -> Result<Option<Rules>, String> {
-    let (name, text) = match (settings.get(RETENTION), settings.file(RETENTION_PATH)) {
-        (Some(rules), None) => (RETENTION, rules.to_owned()),
-        (None, Some(file)) => (RETENTION_PATH, file?),
-        (Some(_), Some(_)) => return Err(format!("{RETENTION} and {RETENTION_PATH} are both set")),
-        (None, None) => return Ok(None),
-    };
+    let Some((name, text)) = settings.text_or_file(RETENTION, RETENTION_PATH)? else { return Ok(None) };
     Rules::parse(&text).map(Some).map_err(|wrong| format!("{name}: {wrong}"))
 }
 

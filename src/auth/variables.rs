@@ -65,15 +65,11 @@ fn without(settings: &Settings) -> Result<Option<Auth>, String> {
 }
 
 fn passwords(settings: &Settings, notices: &mut Vec<String>) -> Result<Passwords, String> {
-    let (name, text) = match (settings.get(ENTRIES), settings.file(PATH)) {
-        // A hash has no comma, and lines are hard to put into some environments.
-        (Some(entries), None) => (ENTRIES, entries.replace(',', "\n")),
-        (None, Some(file)) => (PATH, file?),
-        (Some(_), Some(_)) => return Err(format!("{ENTRIES} and {PATH} are both set")),
-        (None, None) => {
-            return Err(format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set"));
-        }
-    };
+    let (name, text) = settings
+        .text_or_file(ENTRIES, PATH)?
+        .ok_or_else(|| format!("{AUTH} is htpasswd, and neither {PATH} nor {ENTRIES} is set"))?;
+    // A hash has no comma, and lines are hard to put into some environments.
+    let text = if name == ENTRIES { text.replace(',', "\n") } else { text };
     let mut left_out = Vec::new();
     let passwords = Passwords::parse(&text, &mut left_out).map_err(|error| format!("{name}: {error}"))?;
     notices.extend(left_out.iter().map(|notice| format!("{name}: {notice}")));
@@ -81,12 +77,9 @@ fn passwords(settings: &Settings, notices: &mut Vec<String>) -> Result<Passwords
 }
 
 fn rules(settings: &Settings) -> Result<Rules, String> {
-    let wrong = |name: &'static str| move |error: String| format!("{name}: {error}");
-    match (settings.get(RULES), settings.file(RULES_PATH)) {
-        (Some(rules), None) => Rules::parse(rules).map_err(wrong(RULES)),
-        (None, Some(file)) => Rules::parse(&file?).map_err(wrong(RULES_PATH)),
-        (Some(_), Some(_)) => Err(format!("{RULES} and {RULES_PATH} are both set")),
-        (None, None) => Ok(Rules::default()),
+    match settings.text_or_file(RULES, RULES_PATH)? {
+        Some((name, rules)) => Rules::parse(&rules).map_err(|error| format!("{name}: {error}")),
+        None => Ok(Rules::default()),
     }
 }
 

@@ -58,6 +58,21 @@ impl Settings {
         Some((self.read_file)(path).map_err(|reason| format!("{name}: cannot read {path}: {reason}")))
     }
 
+    /// Returns a text that one variable has, or the file that another one names, and which of the two it is from. Errs, for
+    /// the log, if both are set, or as [`file`](Self::file) does.
+    pub fn text_or_file(
+        &self,
+        text: &'static str,
+        path: &'static str,
+    ) -> Result<Option<(&'static str, String)>, String> {
+        match (self.get(text), self.file(path)) {
+            (Some(value), None) => Ok(Some((text, value.to_owned()))),
+            (None, Some(file)) => Ok(Some((path, file?))),
+            (Some(_), Some(_)) => Err(format!("{text} and {path} are both set")),
+            (None, None) => Ok(None),
+        }
+    }
+
     /// Returns the names of the variables that are set.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(|(name, _)| name.as_str())
@@ -155,6 +170,19 @@ mod tests {
         assert_eq!(settings.file("REGISTRY_B"), None);
         let error = "REGISTRY_A: cannot read /a: /a is not there".to_owned();
         assert_eq!(settings.file("REGISTRY_A"), Some(Err(error)));
+    }
+
+    #[test]
+    fn a_text_is_in_a_variable_or_in_a_file() {
+        let of = |variables: &[(&str, &str)]| settings(variables).text_or_file("REGISTRY_A", "REGISTRY_B");
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&[("REGISTRY_A", "x")]), Ok(Some(("REGISTRY_A", "x".to_owned()))));
+        assert_eq!(
+            of(&[("REGISTRY_B", "/b")]),
+            Err("REGISTRY_B: cannot read /b: /b is not there".to_owned())
+        );
+        let both = of(&[("REGISTRY_A", "x"), ("REGISTRY_B", "/b")]);
+        assert_eq!(both, Err("REGISTRY_A and REGISTRY_B are both set".to_owned()));
     }
 
     #[test]
