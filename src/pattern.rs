@@ -5,6 +5,23 @@ use crate::name::TAG_MAX;
 /// What stands for any text in a pattern.
 const ANY: u8 = b'*';
 
+/// Splits a pattern of repositories into the beginning of names, and whether more may follow it.
+pub fn stem_of(pattern: &str) -> (&str, bool) {
+    pattern.strip_suffix(char::from(ANY)).map_or((pattern, false), |stem| (stem, true))
+}
+
+/// Whether a byte may stand in a pattern of repositories for itself.
+pub fn is_of_repository(b: u8) -> bool {
+    b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/')
+}
+
+/// How specific a pattern is, if it matches the name of a repository. At the same length, a whole name goes before a
+/// beginning.
+pub fn specificity(stem: &str, is_open: bool, repository: &str) -> Option<(usize, bool)> {
+    let matches = if is_open { repository.starts_with(stem) } else { repository == stem };
+    matches.then_some((stem.len(), !is_open))
+}
+
 /// A pattern of repositories: the name of one, or the beginning of names and a `*`, as in the rules of access control.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryPattern {
@@ -15,11 +32,8 @@ pub struct RepositoryPattern {
 impl RepositoryPattern {
     /// Reads a pattern. Errs, for the log, with what is wrong.
     pub fn parse(pattern: &str) -> Result<Self, String> {
-        let (stem, is_open) =
-            pattern.strip_suffix(char::from(ANY)).map_or((pattern, false), |stem| (stem, true));
-        let allowed =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/');
-        if !pattern.is_empty() && stem.bytes().all(allowed) {
+        let (stem, is_open) = stem_of(pattern);
+        if !pattern.is_empty() && stem.bytes().all(is_of_repository) {
             return Ok(Self { stem: stem.to_owned(), is_open });
         }
         Err(format!(
@@ -27,11 +41,9 @@ impl RepositoryPattern {
         ))
     }
 
-    /// How specific the pattern is, if it matches the name of a repository. At the same length, a whole name goes before a
-    /// beginning.
+    /// How specific the pattern is, if it matches the name of a repository.
     pub fn specificity(&self, repository: &str) -> Option<(usize, bool)> {
-        let matches = if self.is_open { repository.starts_with(&self.stem) } else { repository == self.stem };
-        matches.then_some((self.stem.len(), !self.is_open))
+        specificity(&self.stem, self.is_open, repository)
     }
 }
 

@@ -18,6 +18,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::pattern::{self, is_of_repository, stem_of};
+
 /// What is done to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -183,10 +185,8 @@ const USER: &str = "{user}";
 /// Checks a pattern: apart from wildcards it must be part of a valid name, and a user's name must stand alone between
 /// slashes. With `home/{user}*`, everything of `ann` would also belong to `an`.
 fn check(pattern: &str) -> Result<(), String> {
-    let allowed =
-        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/');
-    let literal = |part: &str| part == USER || part.bytes().all(allowed);
-    let (stem, is_open) = pattern.strip_suffix('*').map_or((pattern, false), |stem| (stem, true));
+    let literal = |part: &str| part == USER || part.bytes().all(is_of_repository);
+    let (stem, is_open) = stem_of(pattern);
     if !pattern.is_empty() && stem.split('/').all(literal) && !(is_open && stem.ends_with(USER)) {
         return Ok(());
     }
@@ -198,11 +198,11 @@ fn check(pattern: &str) -> Result<(), String> {
 
 /// How specific a pattern is, if it matches a repository's name.
 fn specificity(pattern: &str, user: Option<&str>, repository: &str) -> Option<(usize, bool, bool)> {
-    let (stem, is_open) = pattern.strip_suffix('*').map_or((pattern, false), |stem| (stem, true));
+    let (stem, is_open) = stem_of(pattern);
     let stem = if stem.contains(USER) { stem.replace(USER, user?) } else { stem.to_owned() };
-    let matches = if is_open { repository.starts_with(&stem) } else { repository == stem };
-    // At the same length, a whole name goes before a beginning, and a pattern for one user before one for all.
-    matches.then_some((stem.len(), !is_open, !pattern.contains(USER)))
+    let (length, is_whole) = pattern::specificity(&stem, is_open, repository)?;
+    // Of two that are the same otherwise, a pattern for one user goes before one for all.
+    Some((length, is_whole, !pattern.contains(USER)))
 }
 
 #[cfg(test)]
