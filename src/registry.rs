@@ -23,7 +23,7 @@ use crate::route::{Path, Route};
 use crate::signers::LazySigners;
 use crate::ui::frame::refusal;
 use lighter_fetch::Ask;
-use lighter_storage::{Environment, Open, Storage};
+use lighter_storage::{Environment, Open, Settings, Storage};
 
 /// A registry over a storage. Between requests it keeps only the signers and the time of the next purge.
 pub struct Registry<'a, S: 'static> {
@@ -36,6 +36,16 @@ pub struct Registry<'a, S: 'static> {
     noticed: Once,
 }
 
+/// Makes the settings of a product: of the registry, its storage, and the outside server of tokens if it takes those. Errs,
+/// for the log, with the variable that is wrong.
+pub fn settings<S: Open>(
+    environment: Environment,
+    server: Option<&TokenServer>,
+) -> core::result::Result<Settings, String> {
+    let of_server = server.map_or(&[][..], |server| server.variables);
+    config::settings(environment, [S::VARIABLES, of_server])
+}
+
 impl<S: Open + 'static> Registry<'static, S> {
     /// Opens the storage that an environment configures, and makes a registry that lives as long as its process or
     /// instance. `server` is given if this product accepts the tokens of an outside server; `fetch` asks the upstreams,
@@ -45,8 +55,7 @@ impl<S: Open + 'static> Registry<'static, S> {
         server: Option<&TokenServer>,
         fetch: &'static dyn Ask,
     ) -> core::result::Result<Self, String> {
-        let of_server = server.map_or(&[][..], |server| server.variables);
-        let settings = config::settings(environment, [S::VARIABLES, of_server])?;
+        let settings = settings::<S>(environment, server)?;
         let storage: &S = Box::leak(Box::new(S::open(&settings)?));
         let config: &Config = Box::leak(Box::new(Config::read(&settings, server)?));
         let mut registry = Self::new(storage, config);

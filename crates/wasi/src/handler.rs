@@ -11,8 +11,8 @@ use crate::fetch::Outgoing;
 use crate::response::send;
 use lighter::access_log::log;
 use lighter::auth::TokenServer;
-use lighter::config::{Format, Keeping, settings};
-use lighter::registry::{Registry, misconfigured};
+use lighter::config::{Format, Keeping};
+use lighter::registry::{Registry, misconfigured, settings};
 use lighter_storage::Open;
 
 /// A handler of requests, with a registry over a storage. A component has it in a `static`, because an instance answers
@@ -38,8 +38,7 @@ impl<S: Open> Handler<S> {
 
     /// Opens the storage as the registry would, and reads what is kept in it.
     pub(crate) fn storage(&self) -> Result<(S, Keeping), String> {
-        let of_server = self.token_server.as_ref().map_or(&[][..], |server| server.variables);
-        let settings = settings((self.environment)()?, [S::VARIABLES, of_server])?;
+        let settings = settings::<S>((self.environment)()?, self.token_server.as_ref())?;
         Ok((S::open(&settings)?, Keeping::read(&settings)?))
     }
 
