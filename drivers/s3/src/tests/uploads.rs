@@ -135,27 +135,24 @@ fn what_was_acknowledged_outlives_a_writer_that_crashed_later() {
     let bench = Bench::with_conditions(true);
     let all = content(3, 100);
     let (first, rest) = all.split_at(CHUNK as usize + 50);
-    let mut upload = bench.driver().create_upload(ID).unwrap();
-    upload.append(first).unwrap();
-    upload.suspend(&[]).unwrap();
-    // It stores another part in the place of the tail, and is gone.
-    let mut upload = bench.driver().open_upload(ID).unwrap();
-    upload.append(&[7; 2 * CHUNK as usize]).unwrap();
-    core::mem::forget(upload);
-    bench.pass(46);
+    let acknowledge_and_crash = || {
+        let mut upload = bench.driver().create_upload(ID).unwrap();
+        upload.append(first).unwrap();
+        upload.suspend(&[]).unwrap();
+        // It stores another part in the place of the tail, and is gone.
+        let mut upload = bench.driver().open_upload(ID).unwrap();
+        upload.append(&[7; 2 * CHUNK as usize]).unwrap();
+        core::mem::forget(upload);
+        bench.pass(46);
+    };
+    acknowledge_and_crash();
     let mut upload = bench.driver().open_upload(ID).unwrap();
     assert_eq!(upload.offset(), first.len() as u64);
     upload.append(rest).unwrap();
     upload.commit(BLOB).unwrap();
     assert!(blob(&bench).unwrap() == all);
     // The same without a further byte.
-    let mut upload = bench.driver().create_upload(ID).unwrap();
-    upload.append(first).unwrap();
-    upload.suspend(&[]).unwrap();
-    let mut upload = bench.driver().open_upload(ID).unwrap();
-    upload.append(&[7; 2 * CHUNK as usize]).unwrap();
-    core::mem::forget(upload);
-    bench.pass(46);
+    acknowledge_and_crash();
     bench.driver().open_upload(ID).unwrap().commit(BLOB).unwrap();
     assert!(blob(&bench).unwrap() == first);
 }
