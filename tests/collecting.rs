@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -19,6 +19,7 @@ use crate::client::{Request, Response};
 use crate::content::{noise, sha256};
 use crate::crash::pusher::Chance;
 use crate::crash::{number, say};
+use crate::disk::walk;
 use crate::images::{MANIFEST, manifest};
 use crate::server::{SECRET, Server};
 
@@ -191,17 +192,6 @@ fn nothing_is_left(server: &Server, is_expired: bool) {
     assert_eq!(left, [""; 0], "something is left");
     assert_eq!(found, referred, "content is what manifests refer to");
     assert!(links.is_subset(&referred), "{:?} are linked", links.difference(&referred));
-}
-
-/// Goes through all files and empty directories.
-fn walk(directory: &Path, found: &mut dyn FnMut(&Path, bool)) {
-    let entries: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    if entries.is_empty() {
-        found(directory, true);
-    }
-    for path in entries {
-        if path.is_dir() { walk(&path, found) } else { found(&path, false) }
-    }
 }
 
 fn names(directory: &Path) -> Vec<String> {

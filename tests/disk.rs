@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
 
@@ -13,19 +13,25 @@ use crate::server::Server;
 /// Every file below a directory, by its path, with what it contains.
 pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
-    let mut directories = vec![root.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                found.insert(name, fs::read(&path).unwrap());
-            }
+    walk(root, &mut |path, is_empty| {
+        if !is_empty {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            found.insert(name, fs::read(path).unwrap());
         }
-    }
+    });
     found
+}
+
+/// Goes through all files below a directory, if it is there, and all directories that are empty.
+pub(crate) fn walk(directory: &Path, found: &mut dyn FnMut(&Path, bool)) {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    let entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    if entries.is_empty() {
+        found(directory, true);
+    }
+    for path in entries {
+        if path.is_dir() { walk(&path, found) } else { found(&path, false) }
+    }
 }
 
 /// A line for each file: the path, and the content if it is text, else its size.
