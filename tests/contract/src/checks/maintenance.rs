@@ -1,12 +1,7 @@
 //! `maintenance`: what is left goes, and nothing else does.
 
-use std::time::{Duration, Instant};
-
 use super::{Check, Party, bytes};
 use lighter_storage::{Storage, Tidied, Upload};
-
-/// Only ends what would otherwise hang for ever.
-const HANG: Duration = Duration::from_secs(120);
 
 pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
     vec![
@@ -140,12 +135,10 @@ fn work_while_others_tidy<S: Storage>(party: &Party<S>) {
     if number >= 2 {
         // Until both others are done.
         let over = |number: usize| storage.get(&party.key(&format!("over/{number}"))).unwrap().is_some();
-        let begun = Instant::now();
-        while !(over(0) && over(1)) {
-            assert!(begun.elapsed() < HANG, "the others have failed");
+        return party.wait("the end of both", || {
             tidy(party, 5 + 100 * (number as u32 - 2), 0, false);
-        }
-        return;
+            (over(0) && over(1)).then_some(())
+        });
     }
     for round in 0..10 {
         // In directories of its own, and in one that both have.
