@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +13,7 @@ use lighter_test_host::client::Connection;
 use lighter_test_host::process::Process;
 use lighter_test_host::wasmtime::{self, DATA};
 
+use crate::layout;
 use crate::peer::{Lighter, Peer, Running};
 use crate::say;
 use crate::table::{Table, Unit};
@@ -97,7 +98,7 @@ pub(crate) fn collect(lighter: &Lighter, count: usize, rounds: usize, data: &Pat
 
 /// Measures clients with and without collections beside them, in turn. Each time some images become garbage before.
 fn beside(store: &Store, images: &[usize], rounds: usize) -> Result<String> {
-    let names = ["beside collections", "an hour after", "alone"].map(str::to_owned);
+    let names = ["beside collections", "just after one", "alone"].map(str::to_owned);
     let mut table = Table::default();
     let part = images.len() / LITTERED;
     let (mut kept, pushed) = (images, AtomicUsize::new(0));
@@ -245,36 +246,31 @@ impl Store<'_> {
     fn image(&self, number: usize) -> Result<()> {
         let blobs: Vec<Blob> = (0..BLOBS).map(|part| blob(number, part)).collect();
         let manifest = manifest(&blobs);
+        let repository = repository(number);
         for blob in &blobs {
-            self.put(&format!("blobs/sha256/{}/data", sharded(blob)), &blob.bytes)?;
-            let link = format!("repositories/{}/_layers/sha256/{}/link", repository(number), hex(blob));
-            self.put(&link, blob.digest.as_bytes())?;
+            self.put(&layout::content(blob), &blob.bytes)?;
+            self.put(&layout::layer(&repository, blob), blob.digest.as_bytes())?;
         }
-        self.put(&format!("blobs/sha256/{}/data", sharded(&manifest)), &manifest.bytes)?;
+        self.put(&layout::content(&manifest), &manifest.bytes)?;
         let digest = manifest.digest.as_bytes();
-        self.put(&revision(number, &manifest), digest)?;
-        self.put(
-            &format!("repositories/{}/_manifests/tags/{}/current/link", repository(number), tag(number)),
-            digest,
-        )
+        self.put(&layout::revision(&repository, &manifest), digest)?;
+        self.put(&layout::tag(&repository, &tag(number)), digest)
     }
 
     /// Removes the link to an image's manifest, and its tag, as a DELETE does.
     fn unlink(&self, number: usize) -> Result<()> {
         let blobs: Vec<Blob> = (0..BLOBS).map(|part| blob(number, part)).collect();
-        let link = self.path(&revision(number, &manifest(&blobs)));
+        let repository = repository(number);
+        let link = self.data.join(layout::revision(&repository, &manifest(&blobs)));
         fs::remove_dir_all(link.parent().context("a link is in a directory")?)?;
-        let tag = format!("repositories/{}/_manifests/tags/{}", repository(number), tag(number));
-        Ok(fs::remove_dir_all(self.path(&tag))?)
-    }
-
-    fn path(&self, key: &str) -> PathBuf {
-        self.data.join("docker/registry/v2").join(key)
+        // `current/link`, in the directory of the tag.
+        let tag = self.data.join(layout::tag(&repository, &tag(number)));
+        Ok(fs::remove_dir_all(tag.ancestors().nth(2).context("a tag has a directory")?)?)
     }
 
     /// Writes an old file, unless there is one.
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
-        let path = self.path(key);
+        let path = self.data.join(key);
         if path.exists() {
             return Ok(());
         }
@@ -323,18 +319,4 @@ fn manifest(blobs: &[Blob]) -> Blob {
         layers.join(",")
     );
     Blob::of(text.into_bytes())
-}
-
-fn revision(number: usize, manifest: &Blob) -> String {
-    format!("repositories/{}/_manifests/revisions/sha256/{}/link", repository(number), hex(manifest))
-}
-
-fn hex(blob: &Blob) -> &str {
-    blob.digest.trim_start_matches("sha256:")
-}
-
-/// A blob's directory and that one's directory.
-fn sharded(blob: &Blob) -> String {
-    let hex = hex(blob);
-    format!("{}/{hex}", hex.get(..2).unwrap_or_default())
 }

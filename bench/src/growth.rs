@@ -10,6 +10,7 @@ use lighter_test_host::client::Connection;
 use sha2::{Digest, Sha256};
 
 use crate::curve::Picture;
+use crate::layout;
 use crate::peer::Peer;
 use crate::work::{Blob, MANIFEST, Repeated, Way, expect, hammer, hex, push, push_streamed};
 
@@ -182,25 +183,23 @@ fn name(number: usize) -> String {
 /// Makes a repository with this many tags of one image.
 fn tags(data: &Path, count: usize) -> Result<()> {
     let image = fresh(data)?;
-    let repository = Repository::new(data, "grown");
-    repository.manifest(&image)?;
-    (0..count).try_for_each(|number| repository.tag(&name(number), &image))
+    link_manifest(data, "grown", &image)?;
+    (0..count).try_for_each(|number| link_tag(data, "grown", &name(number), &image))
 }
 
 /// Makes this many repositories with one image.
 fn repositories(data: &Path, count: usize) -> Result<()> {
     let image = fresh(data)?;
     (0..count).try_for_each(|number| {
-        let repository = Repository::new(data, &format!("grown/{}", name(number)));
-        repository.manifest(&image)?;
-        repository.tag("latest", &image)
+        let repository = format!("grown/{}", name(number));
+        link_manifest(data, &repository, &image)?;
+        link_tag(data, &repository, "latest", &image)
     })
 }
 
 /// Makes this many referrers of one manifest.
 fn referrers(data: &Path, count: usize) -> Result<()> {
     fresh(data)?;
-    let repository = Repository::new(data, "grown");
     let config = Blob::of(b"{}".to_vec()).digest;
     (0..count).try_for_each(|number| {
         let manifest = format!(
@@ -209,7 +208,7 @@ fn referrers(data: &Path, count: usize) -> Result<()> {
         );
         let manifest = Blob::of(manifest.into_bytes());
         store(data, &manifest)?;
-        repository.manifest(&manifest)
+        link_manifest(data, "grown", &manifest)
     })
 }
 
@@ -234,27 +233,15 @@ fn fresh(data: &Path) -> Result<Blob> {
 }
 
 fn store(data: &Path, blob: &Blob) -> Result<()> {
-    let hex = blob.digest.trim_start_matches("sha256:");
-    let shard = hex.get(..2).unwrap_or_default();
-    write(&data.join(format!("docker/registry/v2/blobs/sha256/{shard}/{hex}/data")), &blob.bytes)
+    write(&data.join(layout::content(blob)), &blob.bytes)
 }
 
-/// A repository in distribution's layout.
-struct Repository(PathBuf);
+fn link_manifest(data: &Path, repository: &str, manifest: &Blob) -> Result<()> {
+    write(&data.join(layout::revision(repository, manifest)), manifest.digest.as_bytes())
+}
 
-impl Repository {
-    fn new(data: &Path, name: &str) -> Self {
-        Self(data.join("docker/registry/v2/repositories").join(name).join("_manifests"))
-    }
-
-    fn manifest(&self, manifest: &Blob) -> Result<()> {
-        let hex = manifest.digest.trim_start_matches("sha256:");
-        write(&self.0.join(format!("revisions/sha256/{hex}/link")), manifest.digest.as_bytes())
-    }
-
-    fn tag(&self, tag: &str, manifest: &Blob) -> Result<()> {
-        write(&self.0.join(format!("tags/{tag}/current/link")), manifest.digest.as_bytes())
-    }
+fn link_tag(data: &Path, repository: &str, tag: &str, manifest: &Blob) -> Result<()> {
+    write(&data.join(layout::tag(repository, tag)), manifest.digest.as_bytes())
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {

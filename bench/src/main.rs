@@ -5,6 +5,7 @@ mod access;
 mod collection;
 mod curve;
 mod growth;
+mod layout;
 mod peer;
 mod start;
 mod table;
