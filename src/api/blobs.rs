@@ -36,7 +36,8 @@ fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<
     Ok(Response::new(202))
 }
 
-fn etag(digest: &Digest) -> String {
+/// The entity tag of a blob.
+pub(super) fn etag(digest: &Digest) -> String {
     ["\"", digest.as_str(), "\""].concat()
 }
 

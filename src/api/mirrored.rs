@@ -3,19 +3,18 @@
 //! What is stored answers, in the same way as anywhere else. Here is only what comes before that, and what comes after
 //! it if there is nothing.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{blobs, manifests, parse_digest, referrers, tags};
 use crate::access_log::log;
 use crate::clock;
 use crate::endpoint::{Access, Call};
-use crate::error::{Code, Detail, Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::garbage::outside::System;
 use crate::http::page::PageQuery;
 use crate::http::range::ByteRange;
 use crate::http::{Body, Method, Request, Response};
-use crate::json::json_body;
 use crate::media_type::OCI_INDEX;
 use crate::mirror::{self, Listing, Mirror, Opened, Source};
 use crate::name::{Name, is_tag};
@@ -131,7 +130,7 @@ fn blob<S: Storage>(
         // `bytes=0-` asks for all of it, which is worth storing.
         let part = ByteRange::parse(Some(range), u64::MAX);
         let is_part = matches!(part, ByteRange::Part { length, .. } if length < u64::MAX);
-        is_part && request.may_have_range(&format!("\"{digest}\""))
+        is_part && request.may_have_range(&blobs::etag(&digest))
     });
     match source.open(&digest, range).map_err(refuse)? {
         Opened::Whole(mut keep) => {
@@ -209,12 +208,6 @@ struct Listed {
     tags: Option<Vec<String>>,
 }
 
-#[derive(Serialize)]
-struct Tags<'a> {
-    name: &'a str,
-    tags: Vec<String>,
-}
-
 #[derive(Deserialize)]
 struct Referrers<'a> {
     #[serde(borrow)]
@@ -228,8 +221,7 @@ fn list_tags<S: Storage>(
     call: &mut Call<S>,
 ) -> Result<Response> {
     PageQuery::parse(&call.request.query)?;
-    let name = repository.name().as_str();
-    let unknown = || Error::new(Code::NameUnknown, Detail::Member("name", name.to_owned()));
+    let name = repository.name();
     let listing = source.list("/tags/list", &call.request.query.without(NAMESPACE)).and_then(|listing| {
         let listed: Listed = serde_json::from_slice(&listing.body).map_err(|_| no_list())?;
         Ok((listed.tags.unwrap_or_default(), listing))
@@ -237,15 +229,14 @@ fn list_tags<S: Storage>(
     match listing {
         Ok((mut tags, listing)) => {
             tags.retain(|tag| is_tag(tag));
-            let body = json_body(&Tags { name, tags });
-            let link = link(&listing, tags::PATH.write(name, ""), call);
-            Ok(Response::new(200).with_bytes("application/json", body).with_headers(link))
+            let link = link(&listing, tags::PATH.write(name.as_str(), ""), call);
+            Ok(tags::page(name, tags, link))
         }
         Err(mirror::Error::Upstream(failure)) if failure != Failure::Unknown => {
             let answer = as_stored(failure, Code::NameUnknown, stored, repository, call);
-            answer.map_err(|error| refuse(error, unknown()))?
+            answer.map_err(|error| refuse(error, tags::unknown(name)))?
         }
-        Err(error) => Err(refuse(error, unknown())),
+        Err(error) => Err(refuse(error, tags::unknown(name))),
     }
 }
 

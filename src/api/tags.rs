@@ -7,6 +7,7 @@ use crate::error::{Code, Detail, Error, Result};
 use crate::http::Response;
 use crate::http::page::PageQuery;
 use crate::json::json_body;
+use crate::name::Name;
 use crate::repository::Repository;
 use crate::route::Path;
 use lighter_storage::Storage;
@@ -38,7 +39,7 @@ fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Re
         None => repository.tags(last.as_deref(), u32::MAX)?,
     };
     if tags.is_empty() && !repository.exists()? {
-        return Err(Error::new(Code::NameUnknown, Detail::Member("name", repository.name().to_string())));
+        return Err(unknown(repository.name()));
     }
     let mut link = None;
     if let Some(n) = n.filter(|n| tags.len() > *n as usize) {
@@ -46,6 +47,16 @@ fn list<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Re
         let path = call.prefix() + &PATH.write(repository.name().as_str(), "");
         link = tags.last().map(|last| ("Link", PageQuery::next(&path, n, last, None)));
     }
-    let body = json_body(&Tags { name: repository.name().as_str(), tags });
-    Ok(Response::new(200).with_bytes("application/json", body).with_headers(link.into_iter().collect()))
+    Ok(page(repository.name(), tags, link.into_iter().collect()))
+}
+
+/// The answer with a page of tags.
+pub(super) fn page(name: &Name, tags: Vec<String>, headers: Vec<(&'static str, String)>) -> Response {
+    let body = json_body(&Tags { name: name.as_str(), tags });
+    Response::new(200).with_bytes("application/json", body).with_headers(headers)
+}
+
+/// The error for a repository that is not there.
+pub(super) fn unknown(name: &Name) -> Error {
+    Error::new(Code::NameUnknown, Detail::Member("name", name.to_string()))
 }
