@@ -90,6 +90,16 @@ pub(crate) fn keep(bucket: &impl Bucket, upload: &str, own: u32, state: &State) 
     write(bucket, upload, own, state)
 }
 
+/// Releases the lease of a writer whose state is kept, so that the next one does not have to wait until it expires. It
+/// does not matter whether this is seen: another that has acquired the upload by now continues from what was kept.
+pub(crate) fn release(bucket: &impl Bucket, upload: &str, own: u32, kept: &State) -> Result<()> {
+    let state = State { time: bucket.now(), held: false, ..kept.clone() };
+    match write(bucket, upload, own, &state) {
+        Err(Error::Busy) => Ok(()),
+        written => written,
+    }
+}
+
 /// Fails if another has superseded a writer.
 pub(crate) fn check(bucket: &impl Bucket, upload: &str, own: u32) -> Result<()> {
     // The next one removes the state that it goes on from, and all counters when it ends the upload.

@@ -28,6 +28,8 @@ pub struct Writer<B: Bucket> {
     state: State,
     /// How many of the first bytes earlier writers have made durable.
     durable: u64,
+    /// Whether the state is stored as it is, and the next writer will see it.
+    kept: bool,
     open: bool,
 }
 
@@ -42,6 +44,7 @@ impl<B: Bucket> Writer<B> {
             chunk,
             state,
             durable: 0,
+            kept: true,
             open: true,
         })
     }
@@ -49,7 +52,10 @@ impl<B: Bucket> Writer<B> {
     pub(crate) fn open(bucket: &B, id: &str, chunk: usize) -> Result<Self> {
         let (number, state) = lease::acquire(bucket, id)?;
         let (upload, durable) = (id.to_owned(), state.size());
-        let mut writer = Self { bucket: bucket.clone(), upload, number, chunk, state, durable, open: true };
+        // A target that another has left is not this writer's.
+        let kept = state.target.is_none();
+        let mut writer =
+            Self { bucket: bucket.clone(), upload, number, chunk, state, durable, kept, open: true };
         if writer.state.is_aborted() {
             // By one who stands still or has crashed, and whose chunks may be half gone.
             writer.remove()?;
@@ -113,6 +119,7 @@ impl<B: Bucket> Writer<B> {
         };
         let [(_, tail), _] = &mut values;
         self.state.tail = core::mem::take(tail);
+        self.kept = false;
         if let Err(error) = stored {
             self.state.content.pop();
             self.state.time = before;
@@ -124,6 +131,7 @@ impl<B: Bucket> Writer<B> {
         if confirmed.is_err() {
             self.state.time = before;
         }
+        self.kept = confirmed.is_ok();
         confirmed
     }
 
@@ -157,6 +165,7 @@ impl<B: Bucket> Writer<B> {
             core::mem::replace(&mut self.state.tail, durable)
         });
         let kept = lease::keep(&self.bucket, &self.upload, self.number, &self.state);
+        self.kept = kept.is_ok() && whole.is_none();
         if let Some(whole) = whole {
             self.state.tail = whole;
         }
@@ -167,13 +176,20 @@ impl<B: Bucket> Writer<B> {
         kept
     }
 
+    /// Makes what was appended known, and then releases the lease. These are two steps: after one that did both, another
+    /// that has acquired the upload could not be told from one that had superseded this writer before.
     fn release(&mut self) -> Result<()> {
         self.open = false;
+        self.settle()?;
+        lease::release(&self.bucket, &self.upload, self.number, &self.state)
+    }
+
+    /// Stores what is not stored.
+    fn settle(&mut self) -> Result<()> {
         if self.has_long_tail() {
-            self.flush()?;
+            return self.flush();
         }
-        self.state.held = false;
-        self.keep()
+        if self.kept { Ok(()) } else { self.keep() }
     }
 
     /// Takes the end of content back into the tail, where this writer has stored it as a part of a chunk: the
@@ -221,6 +237,7 @@ impl<B: Bucket> Upload for Writer<B> {
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             bytes = later;
             self.state.tail.extend_from_slice(now);
+            self.kept = false;
             if self.state.tail.len() >= self.chunk {
                 self.flush()?;
             }
@@ -236,6 +253,7 @@ impl<B: Bucket> Upload for Writer<B> {
         self.renew()?;
         if let Some(tail) = offset.checked_sub(self.state.content.size()) {
             self.state.tail.truncate(usize::try_from(tail).unwrap_or(usize::MAX));
+            self.kept &= offset == size;
             self.durable = self.durable.min(offset);
             return Ok(());
         }
@@ -263,11 +281,7 @@ impl<B: Bucket> Upload for Writer<B> {
         notes.iter().try_for_each(|(key, _)| check_key(key))?;
         if !notes.is_empty() {
             // The bytes first, and the lease until the notes are there.
-            if self.has_long_tail() {
-                self.flush()?
-            } else {
-                self.keep()?
-            }
+            self.settle()?;
             for (key, value) in notes {
                 // The clock is looked at last. A note that came after another has acquired the upload, and cut it,
                 // would be about bytes that are others by then.
