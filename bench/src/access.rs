@@ -46,7 +46,7 @@ pub(crate) fn control(lighter: &Lighter, rounds: usize, scratch: &Path) -> Resul
             }
         }
     }
-    Ok(format!("\n{}", table.markdown(&names)))
+    Ok(format!("\n{}", table.markdown(&names, |_| true)))
 }
 
 /// Gets a token, and returns the value of the `Authorization` header with it.

@@ -89,7 +89,7 @@ pub(crate) fn collect(lighter: &Lighter, count: usize, rounds: usize, data: &Pat
         "\nOver an empty store: {:.2} s, of which 1 s is a pause, and {:.0} MiB.\n\n{}\n{freed}",
         empty.seconds,
         empty.memory,
-        table.markdown(&names)
+        table.markdown(&names, |_| true)
     );
     let images: Vec<usize> = (0..count.div_ceil(BLOBS)).step_by(2).collect();
     text.push_str(&beside(&store, &images, rounds)?);
@@ -128,7 +128,7 @@ fn beside(store: &Store, images: &[usize], rounds: usize) -> Result<String> {
     let blobs: usize = ran.iter().map(|(_, blobs)| blobs).sum();
     Ok(format!(
         "\nClients with {CONNECTIONS} connections, and {runs} collections that freed {blobs} blobs:\n\n{}",
-        table.markdown(&names)
+        table.markdown(&names, |_| true)
     ))
 }
 

@@ -6,10 +6,12 @@ mod collection;
 mod curve;
 mod growth;
 mod layout;
+mod objects;
 mod peer;
 mod start;
 mod table;
 mod threads;
+mod version;
 mod work;
 
 use std::env;
@@ -29,6 +31,26 @@ use work::{Blob, Image, Way, hammer, pull, push, start_and_cancel};
 /// The number of tags of the repository that requests are sent to.
 const TAGS: usize = 100;
 
+const IMAGE_PUSH: &str = "push of an image of 85 MiB, 4 connections";
+const IMAGE_PULL: &str = "pull of it, 4 connections";
+const CROWD: &str = "memory at its peak, after 8 pushes and 64 pulls at once";
+
+/// The rows that come first.
+const SHORT: [&str; 12] = [
+    "push of the large blob in one streamed PATCH",
+    "push of the large blob in one PUT",
+    "pull of the large blob",
+    IMAGE_PUSH,
+    IMAGE_PULL,
+    "HEAD of a blob, 8 at once",
+    "GET of a manifest by tag, 8 at once",
+    "GET of a manifest by digest, 8 at once",
+    "GET of 50 of 100 tags, 8 at once",
+    "start and cancel of an upload, 8 at once",
+    "memory at rest",
+    CROWD,
+];
+
 /// How long each request is repeated.
 const HAMMER: Duration = Duration::from_secs(1);
 
@@ -44,17 +66,28 @@ struct Plan {
     size: usize,
     /// Further registries, as `NAME=COMMAND`.
     peers: Vec<String>,
+    /// A directory of a file system that is mounted with `-o sync`, for olareg, which does not sync itself.
+    sync: Option<PathBuf>,
     /// Where the report is written.
     out: PathBuf,
     /// The number of blobs that garbage is collected from. Then nothing else is measured.
     collection: Option<usize>,
+    /// Whether the registries are measured over an object store instead.
+    over_objects: bool,
 }
 
 impl Plan {
     /// Reads the arguments after the program's name; `cargo xtask help` describes them.
     fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
-        let mut plan =
-            Self { rounds: 5, size: 512, peers: Vec::new(), out: target("bench"), collection: None };
+        let mut plan = Self {
+            rounds: 5,
+            size: 512,
+            peers: Vec::new(),
+            sync: None,
+            out: target("bench"),
+            collection: None,
+            over_objects: false,
+        };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
@@ -66,7 +99,13 @@ impl Plan {
                 "--rounds" => plan.rounds = number(value()?)?,
                 "--size" => plan.size = number(value()?)?,
                 "--peer" => plan.peers.push(value()?),
+                "--sync" => plan.sync = Some(value()?.into()),
                 "--collection" => plan.collection = Some(number(value()?)?),
+                "--storage" => {
+                    let storage = value()?;
+                    ensure!(storage == "s3", "--storage is s3, not `{storage}`");
+                    plan.over_objects = true;
+                }
                 "--out" => plan.out = value()?.into(),
                 _ => bail!("unknown option `{word}`; `cargo xtask help` lists the options"),
             }
@@ -101,12 +140,22 @@ fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
     if let Some(count) = plan.collection {
         let data = target("bench/collected");
         let tables = collection::collect(lighter, count, plan.rounds, &data)?;
-        println!("\n{}{tables}", machine(&lighter.component, plan)?);
+        println!("\n{}{tables}", machine(&lighter.component, plan, &[])?);
         say("removing what was stored");
         return Ok(fs::remove_dir_all(&data)?);
     }
+    if plan.over_objects {
+        let table = objects::compare(lighter, plan.rounds, plan.size, &target("bench/objects"))?;
+        println!("\n{}{table}", machine(&lighter.component.with_file_name("lighter-s3.wasm"), plan, &[])?);
+        return Ok(());
+    }
     let mut peers = vec![Peer::lighter(lighter.clone())];
-    peers.extend(Peer::installed());
+    peers.extend(Peer::installed()?);
+    if let Some(directory) = &plan.sync {
+        let olareg = peers.iter().find(|peer| peer.name.starts_with("olareg"));
+        let olareg = olareg.context("--sync is for olareg, which is not on the PATH")?;
+        peers.push(olareg.in_place(format!("{}, synced", olareg.name), directory.clone()));
+    }
     for peer in &plan.peers {
         peers.push(Peer::parse(peer)?);
     }
@@ -121,10 +170,12 @@ fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
             // The first registry of one round is the last of the next.
             let Some(peer) = peers.get((turn + round) % peers.len()) else { continue };
             say(&format!("round {} of {}: {}", round + 1, plan.rounds, peer.name));
-            one_round(peer, &scratch.join(&peer.name), &mut blob, round, &mut table)?;
+            one_round(peer, &peer.data(&scratch), &mut blob, round, &mut table)?;
         }
     }
-    let mut report = format!("{}\n{}", machine(&lighter.component, plan)?, table.markdown(&names));
+    let (short, long) =
+        (table.markdown(&names, |row| SHORT.contains(&row)), table.markdown(&names, |_| true));
+    let mut report = format!("{}\n{short}\n{long}", machine(&lighter.component, plan, &peers)?);
     say("starting repeatedly");
     report.push_str(&start::cold(lighter, &peers, plan.rounds, &scratch)?);
     say("with access control");
@@ -160,17 +211,18 @@ fn one_round(peer: &Peer, data: &Path, blob: &mut Blob, round: usize, table: &mu
         table.add(row, Unit::Seconds, name, start.elapsed().as_secs_f64());
         Ok(())
     };
-    timed("push of an image of 85 MiB, 4 connections", &|| image.push(&registry, "image", first))?;
-    timed("pull of it, 4 connections", &|| image.pull(&registry, "image", "v0"))?;
+    timed(IMAGE_PUSH, &|| image.push(&registry, "image", first))?;
+    timed(IMAGE_PULL, &|| image.pull(&registry, "image", "v0"))?;
     image.push(&registry, "image", &tags)?;
     requests(&registry, name, &image, table)?;
+    work::crowd(&registry, &image, "image")?;
+    table.add(CROWD, Unit::Mebibytes, name, registry.memory()?.peak);
     drop(registry);
     fs::remove_dir_all(data).context("cannot remove what was stored")
 }
 
 fn large_blob(registry: &Running, name: &str, blob: &mut Blob, table: &mut Table) -> Result<()> {
     let mut connection = Connection::open(registry.address)?;
-    let mib = blob.bytes.len() >> 20;
     for (how, way) in
         [("one streamed PATCH", Way::Patch), ("one PUT", Way::Put), ("chunks of 1 MiB", Way::Chunks(CHUNK))]
     {
@@ -179,12 +231,12 @@ fn large_blob(registry: &Running, name: &str, blob: &mut Blob, table: &mut Table
         let start = Instant::now();
         push(&mut connection, "large", blob, way)?;
         let took = start.elapsed().as_secs_f64();
-        table.add(&format!("push of {mib} MiB in {how}"), Unit::Seconds, name, took);
+        table.add(&format!("push of the large blob in {how}"), Unit::Seconds, name, took);
     }
     let whole = pull(&mut connection, "large", blob, None)?;
-    table.add(&format!("pull of {mib} MiB"), Unit::Seconds, name, whole.as_secs_f64());
+    table.add("pull of the large blob", Unit::Seconds, name, whole.as_secs_f64());
     let ranges = pull(&mut connection, "large", blob, Some(CHUNK))?;
-    table.add(&format!("pull of {mib} MiB by ranges of 1 MiB"), Unit::Seconds, name, ranges.as_secs_f64());
+    table.add("pull of the large blob by ranges of 1 MiB", Unit::Seconds, name, ranges.as_secs_f64());
     Ok(())
 }
 
@@ -218,18 +270,21 @@ fn add_rate(table: &mut Table, name: &str, what: &str, connections: usize, rate:
     table.add(&format!("{row}: p99"), Unit::Milliseconds, name, rate.p99);
 }
 
-/// Describes the machine and the versions that were measured.
-fn machine(component: &Path, plan: &Plan) -> Result<String> {
+/// Describes the machine, and what was measured.
+fn machine(component: &Path, plan: &Plan, peers: &[Peer]) -> Result<String> {
     let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("an unknown processor", |(_, model)| model);
     let cores = std::thread::available_parallelism()?;
     let size = fs::metadata(component)?.len();
     ensure!(size > 0, "{} is empty", component.display());
+    let measured = peers.iter().map(|peer| format!("- {}: {}\n", peer.name, peer.about));
     Ok(format!(
-        "{cores} cores of {model}; medians of {} rounds; the component has {size} bytes.\n\
-         The last columns say how many times better Lighter is, as the median of the rounds' ratios.\n",
-        plan.rounds
+        "{cores} cores of {model}; medians of {} rounds; the large blob has {} MiB; the component has {size} \
+         bytes.\nThe last columns say how many times better Lighter is, as the median of the rounds' ratios.\n\n{}",
+        plan.rounds,
+        plan.size,
+        measured.collect::<String>()
     ))
 }
 
@@ -243,9 +298,10 @@ mod tests {
 
     #[test]
     fn what_to_measure_can_be_said() {
-        let plan = parse("--rounds 3 --size 8 --peer a=b --peer c=d --out /o --collection 9").unwrap();
+        let plan =
+            parse("--rounds 3 --size 8 --peer a=b --peer c=d --out /o --sync /s --collection 9").unwrap();
         assert_eq!((plan.rounds, plan.size, plan.peers.len(), plan.collection), (3, 8, 2, Some(9)));
-        assert_eq!(plan.out.to_str(), Some("/o"));
+        assert_eq!((plan.out.to_str(), plan.sync.as_deref()), (Some("/o"), Some("/s".as_ref())));
     }
 
     #[test]

@@ -9,8 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use lighter_s3_store::Options;
 use lighter_test_host::process::Process;
 use lighter_test_host::wasmtime::{DATA, Serve};
+
+use crate::version;
 
 /// How long a registry may take to accept connections.
 const START: Duration = Duration::from_secs(30);
@@ -57,7 +60,11 @@ impl Lighter {
 pub(crate) struct Peer {
     /// Its name in the table.
     pub(crate) name: String,
+    /// Its version and its compiler, as far as they can be found out.
+    pub(crate) about: String,
     start: Start,
+    /// Where its data lies, if not beside that of the others.
+    place: Option<PathBuf>,
     /// Whether it keeps distribution's layout, so that its directory can be filled by hand.
     pub(crate) is_compatible: bool,
 }
@@ -69,43 +76,94 @@ enum Start {
     /// configuration.
     Other {
         command: Vec<String>,
-        config: &'static str,
+        config: String,
     },
 }
 
 impl Peer {
     /// Lighter.
     pub(crate) fn lighter(lighter: Lighter) -> Self {
-        Self { name: "lighter".into(), start: Start::Lighter(lighter), is_compatible: true }
+        let about = version::first_line(Command::new(&lighter.wasmtime).arg("--version"));
+        Self {
+            name: "lighter".into(),
+            about: about.unwrap_or_default(),
+            start: Start::Lighter(lighter),
+            place: None,
+            is_compatible: true,
+        }
     }
 
-    /// The peers that are installed.
-    pub(crate) fn installed() -> Vec<Self> {
-        let on_path = |program: &str| {
-            let path = env::var_os("PATH").unwrap_or_default();
-            env::split_paths(&path).any(|directory| directory.join(program).is_file())
-        };
-        let distribution =
-            |program: &str| ("distribution", format!("{program} serve {{config}}"), DISTRIBUTION, true);
-        let olareg = "olareg serve --addr 127.0.0.1 --port {port} --dir {data}";
-        let known = [
-            distribution("docker-registry"),
-            distribution("registry"),
-            ("olareg", olareg.to_owned(), "", false),
-        ];
-        let mut installed: Vec<Self> = Vec::new();
-        for (name, command, config, is_compatible) in known {
-            let command = words(&command);
-            let is_new = installed.iter().all(|peer| peer.name != name);
-            if is_new && command.first().is_some_and(|program| on_path(program)) {
-                installed.push(Self {
-                    name: name.into(),
-                    start: Start::Other { command, config },
-                    is_compatible,
-                });
-            }
+    /// The peers that are installed: distribution under the name `registry`, as its project builds it, and under
+    /// that of Debian's package, and olareg.
+    pub(crate) fn installed() -> Result<Vec<Self>> {
+        let olareg = "serve --addr 127.0.0.1 --port {port} --dir {data} --api-delete --api-blob-delete";
+        let mut installed = Self::distributions(DISTRIBUTION)?;
+        installed.extend(Self::found("olareg", olareg, "")?);
+        Ok(installed)
+    }
+
+    /// Lighter and each distribution, over the bucket of an object store.
+    pub(crate) fn over(
+        lighter: &Lighter,
+        store: &Options,
+        endpoint: &str,
+        redirects: bool,
+    ) -> Result<Vec<Self>> {
+        let Options { bucket, region, access_key, secret_key, .. } = store;
+        let lighter = lighter.with(|serve| {
+            serve
+                .env(format!("REGISTRY_STORAGE_S3_REGIONENDPOINT={endpoint}"))
+                .env(format!("REGISTRY_STORAGE_S3_BUCKET={bucket}"))
+                .env(format!("REGISTRY_STORAGE_S3_REGION={region}"))
+                .env(format!("REGISTRY_STORAGE_S3_ACCESSKEY={access_key}"))
+                .env(format!("REGISTRY_STORAGE_S3_SECRETKEY={secret_key}"))
+                .env(format!("REGISTRY_STORAGE_REDIRECT_DISABLE={}", !redirects))
+        });
+        let config = format!(
+            "\
+version: 0.1
+log: {{accesslog: {{disabled: true}}, level: error}}
+storage:
+  cache: {{blobdescriptor: inmemory}}
+  s3: {{regionendpoint: \"{endpoint}\", bucket: \"{bucket}\", region: \"{region}\", accesskey: \"{access_key}\",
+       secretkey: \"{secret_key}\", secure: false, forcepathstyle: true}}
+  redirect: {{disable: {}}}
+  delete: {{enabled: true}}
+http: {{addr: \"127.0.0.1:{{port}}\", secret: bench}}
+",
+            !redirects
+        );
+        let mut peers = vec![Self::lighter(lighter)];
+        peers.extend(Self::distributions(&config)?);
+        Ok(peers)
+    }
+
+    fn distributions(config: &str) -> Result<Vec<Self>> {
+        let mut found = Vec::new();
+        for program in ["registry", "docker-registry"] {
+            found.extend(Self::found(program, "serve {config}", config)?);
         }
-        installed
+        Ok(found)
+    }
+
+    /// A registry, if it is installed.
+    fn found(program: &str, arguments: &str, config: &str) -> Result<Option<Self>> {
+        let Some(path) = on_path(program) else { return Ok(None) };
+        let (name, about) = version::of(&path)?;
+        let mut command = vec![path.display().to_string()];
+        command.extend(words(arguments));
+        let start = Start::Other { command, config: config.to_owned() };
+        Ok(Some(Self { name, about, start, place: None, is_compatible: !config.is_empty() }))
+    }
+
+    /// The same registry, with its data in another directory.
+    pub(crate) fn in_place(&self, name: String, place: PathBuf) -> Self {
+        Self { name, place: Some(place), ..self.clone() }
+    }
+
+    /// Where its data lies.
+    pub(crate) fn data(&self, scratch: &Path) -> PathBuf {
+        self.place.as_deref().unwrap_or(scratch).join(&self.name)
     }
 
     /// A peer as `--peer NAME=COMMAND` names it.
@@ -114,8 +172,9 @@ impl Peer {
         if name.is_empty() || !command.contains("{port}") {
             bail!("--peer is NAME=COMMAND, and the command must contain {{port}}");
         }
-        let start = Start::Other { command: words(command), config: "" };
-        Ok(Self { name: name.into(), start, is_compatible: false })
+        let start = Start::Other { command: words(command), config: String::new() };
+        let about = command.to_owned();
+        Ok(Self { name: name.into(), about, start, place: None, is_compatible: false })
     }
 
     /// Starts the registry on an empty directory, and waits until it accepts connections.
@@ -193,6 +252,12 @@ impl Running {
         };
         Ok(Memory { now: field("VmRSS")?, peak: field("VmHWM")?, own: field("RssAnon")? })
     }
+}
+
+/// Finds a program.
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.is_file())
 }
 
 fn words(command: &str) -> Vec<String> {

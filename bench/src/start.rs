@@ -40,7 +40,7 @@ pub(crate) fn cold(lighter: &Lighter, peers: &[Peer], rounds: usize, scratch: &P
         }
     }
     let names: Vec<String> = peers.iter().map(|peer| peer.name.clone()).collect();
-    Ok(format!("\n{}", table.markdown(&names)))
+    Ok(format!("\n{}", table.markdown(&names, |_| true)))
 }
 
 /// Starts a registry and returns the time to the first answer, in milliseconds.

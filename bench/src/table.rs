@@ -14,6 +14,8 @@ pub(crate) enum Unit {
     Rate,
     /// MiB of memory; fewer are better.
     Mebibytes,
+    /// A number; fewer are better.
+    Count,
 }
 
 impl Unit {
@@ -23,6 +25,7 @@ impl Unit {
             Self::Milliseconds => format!("{value:.2} ms"),
             Self::Rate => format!("{value:.0} /s"),
             Self::Mebibytes => format!("{value:.0} MiB"),
+            Self::Count => format!("{value:.0}"),
         }
     }
 
@@ -54,9 +57,9 @@ impl Table {
         self.figures.values().map(Vec::len).sum()
     }
 
-    /// Writes the table: medians, and how many times better the first registry is than each other one,
+    /// Writes some rows of the table: medians, and how many times better the first registry is than each other one,
     /// as the median of the ratios of each round.
-    pub(crate) fn markdown(&self, registries: &[String]) -> String {
+    pub(crate) fn markdown(&self, registries: &[String], is_shown: impl Fn(&str) -> bool) -> String {
         let Some((first, others)) = registries.split_first() else { return String::new() };
         let mut text = format!("| | {} |", registries.join(" | "));
         for other in others {
@@ -64,7 +67,7 @@ impl Table {
         }
         text.push_str("\n|---|");
         text.push_str(&"---:|".repeat(registries.len() + others.len()));
-        for (row, unit) in &self.rows {
+        for (row, unit) in self.rows.iter().filter(|(row, _)| is_shown(row)) {
             _ = write!(text, "\n| {row} |");
             for registry in registries {
                 let figure = median(self.of(row, registry)).map_or("-".to_owned(), |m| unit.write(m));
@@ -116,8 +119,9 @@ mod tests {
             table.add("rate", Unit::Rate, "b", theirs * 100.0);
         }
         table.add("alone", Unit::Mebibytes, "a", 30.4);
+        table.add("hidden", Unit::Mebibytes, "a", 1.0);
         assert_eq!(
-            table.markdown(&["a".into(), "b".into()]),
+            table.markdown(&["a".into(), "b".into()], |row| row != "hidden"),
             "| | a | b | times b |\n\
              |---|---:|---:|---:|\n\
              | push | 1.00 s | 2.00 s | **2.00** |\n\

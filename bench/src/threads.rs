@@ -46,5 +46,5 @@ pub(crate) fn threads(lighter: &Lighter, blob: &Blob, rounds: usize, scratch: &P
         }
         variants.reverse();
     }
-    Ok(format!("\n{}", table.markdown(&names)))
+    Ok(format!("\n{}", table.markdown(&names, |_| true)))
 }

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use lighter_test_host::client::{Connection, Request, Response};
 use sha2::{Digest, Sha256};
 
@@ -209,10 +209,7 @@ pub(crate) fn pull(from: &mut Connection, name: &str, blob: &Blob, range: Option
     let mut hashed = Hashed::default();
     let start = Instant::now();
     match range {
-        None => {
-            let request = from.request("GET", &target);
-            expect(from.send_into(request, &mut hashed)?, 200, "GET")?;
-        }
+        None => hashed = fetch(from, &target)?,
         Some(size) => {
             for first in (0..blob.bytes.len()).step_by(size) {
                 let range = format!("bytes={first}-{}", first + size - 1);
@@ -224,6 +221,24 @@ pub(crate) fn pull(from: &mut Connection, name: &str, blob: &Blob, range: Option
     let took = start.elapsed();
     ensure!(format!("sha256:{}", hex(&hashed.hash.finalize())) == blob.digest, "another blob came back");
     Ok(took - hashed.spent)
+}
+
+/// Gets a blob, from where the registry redirects to if it does.
+fn fetch<S: Write + Default>(from: &mut Connection, target: &str) -> Result<S> {
+    const MOVED: u16 = 307;
+    let mut sink = S::default();
+    let answer = from.send_into(from.request("GET", target), &mut sink)?;
+    if answer.code() != MOVED {
+        return expect(answer, 200, "GET of a blob").map(|_| sink);
+    }
+    let url = answer.find("location").context("the redirect has no Location")?;
+    let (host, path) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .with_context(|| format!("{url} is no URL of a store"))?;
+    let mut store = Connection::open(host.parse()?)?;
+    let (mut sink, request) = (S::default(), store.request("GET", &format!("/{path}")));
+    expect(store.send_into(request, &mut sink)?, 200, "GET from the store").map(|_| sink)
 }
 
 /// Counts bytes.
@@ -291,11 +306,16 @@ impl Image {
         })?;
         let mut connection = Connection::open(to.address)?;
         for tag in tags {
-            let put = connection.request("PUT", &format!("/v2/{name}/manifests/{tag}"));
-            let put = put.header("Content-Type", MANIFEST).borrowed(&self.manifest.bytes);
+            let put = self.put(&connection, name, tag);
             expect(connection.send(put)?, 201, "PUT of a manifest")?;
         }
         Ok(())
+    }
+
+    /// The request that stores the manifest by a tag.
+    pub(crate) fn put<'a>(&'a self, to: &Connection, name: &str, tag: &str) -> Request<'a> {
+        let put = to.request("PUT", &format!("/v2/{name}/manifests/{tag}"));
+        put.header("Content-Type", MANIFEST).borrowed(&self.manifest.bytes)
     }
 
     /// Pulls the image by a tag, with a few connections.
@@ -304,10 +324,18 @@ impl Image {
         let get = connection.request("GET", &format!("/v2/{name}/manifests/{tag}"));
         expect(connection.send(get.header("Accept", MANIFEST))?, 200, "GET of a manifest")?;
         self.each_blob(from, |connection, blob| {
-            let mut length = Length::default();
-            let get = connection.request("GET", &format!("/v2/{name}/blobs/{}", blob.digest));
-            connection.send_into(get, &mut length)?;
-            ensure!(length.0 == blob.bytes.len() as u64, "a layer came back short");
+            let Length(length) = fetch(connection, &format!("/v2/{name}/blobs/{}", blob.digest))?;
+            ensure!(length == blob.bytes.len() as u64, "a layer came back short");
+            Ok(())
+        })
+    }
+
+    /// Pulls the layers one after another over one connection.
+    fn pull_layers(&self, from: &Running, name: &str) -> Result<()> {
+        let mut connection = Connection::open(from.address)?;
+        self.blobs.iter().try_for_each(|blob| {
+            let Length(length) = fetch(&mut connection, &format!("/v2/{name}/blobs/{}", blob.digest))?;
+            ensure!(length == blob.bytes.len() as u64, "a layer came back short");
             Ok(())
         })
     }
@@ -326,6 +354,22 @@ impl Image {
             parts.into_iter().try_for_each(|part| part.join().unwrap_or_else(|_| Ok(())))
         })
     }
+}
+
+/// Pushes 8 blobs of 16 MiB and pulls an image 64 times, all at once.
+pub(crate) fn crowd(registry: &Running, image: &Image, name: &str) -> Result<()> {
+    let push_one = |seed: u64| {
+        let blob = Blob::noise(seed, 16 << 20);
+        push(&mut Connection::open(registry.address)?, "crowd", &blob, Way::Patch)
+    };
+    thread::scope(|scope| {
+        let pushes: Vec<_> = (0..8).map(|seed| scope.spawn(move || push_one(1_000 + seed))).collect();
+        let pulls: Vec<_> = (0..64).map(|_| scope.spawn(|| image.pull_layers(registry, name))).collect();
+        pushes
+            .into_iter()
+            .chain(pulls)
+            .try_for_each(|one| one.join().map_err(|_| anyhow!("a client has panicked"))?)
+    })
 }
 
 /// The media type of an image's manifest.

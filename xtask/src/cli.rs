@@ -30,6 +30,9 @@ Commands:
             --rounds N           number of rounds (5)
             --size MIB           size of the large blob (512)
             --peer NAME=COMMAND  another registry; {port} and {data} in its command are filled in
+            --sync DIRECTORY     a directory on a file system mounted with -o sync: olareg is measured there once
+                                 more, since it does not sync itself
+            --storage s3         instead, measure over an object store, which counts what it is asked
             --out DIRECTORY      directory of the report (target/bench)
             --collection BLOBS   instead, measure the collection of garbage from so many blobs, and clients
                                  beside it
