@@ -127,7 +127,7 @@ pub fn refusal(error: &Error, prefix: &str) -> Response {
         404 => "Not found",
         405 => "Not possible",
         400 => "Not understood",
-        409 => "Changed meanwhile",
+        409 => "Not deleted",
         _ => "Something went wrong",
     };
     let mut html = head(&links, title);
