@@ -42,12 +42,7 @@ fn set() -> Option<(Server, Browser, String)> {
 fn one_walks_from_the_list_to_a_layer() {
     over_files!();
     let Some((server, mut browser, own)) = set() else { return };
-    browser.open(&own);
-    if browser.place() == "/" {
-        // The root is left at once.
-        browser.eval("new Promise(done => setTimeout(done, 500))");
-    }
-    assert_eq!(browser.place(), "/ui/");
+    browser.open_through(&own, &format!("{own}/ui/"));
     browser.follow(".repository a", "alpine");
     assert_eq!(browser.place(), "/ui/library/alpine");
     let line = browser.eval("document.querySelector('input[readonly]').value");

@@ -147,6 +147,15 @@ impl Browser {
         self.loaded();
     }
 
+    /// Opens a page that leads to another one, and waits for that.
+    pub(crate) fn open_through(&mut self, url: &str, to: &str) {
+        self.post("Page.navigate", json!({ "url": url }));
+        self.wait(|message| {
+            message["method"] == "Page.frameNavigated" && message["params"]["frame"]["url"] == to
+        });
+        self.loaded();
+    }
+
     /// The value of an expression.
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let parameters = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
