@@ -139,6 +139,8 @@ pub(crate) fn names<H: Host>(
         token: None,
     };
     let mut found: Vec<Having> = Vec::new();
+    // Where the last one that the store lists is.
+    let mut last = 0;
     let is_wanted = |name: &str| check_key(name).is_ok() && after.is_none_or(|after| name > after);
     let is_whole = loop {
         let Listed { objects, prefixes, token } = fetch(client, &page)?;
@@ -149,7 +151,9 @@ pub(crate) fn names<H: Host>(
         };
         for (key, size) in keys {
             let name = key.strip_prefix(&below).and_then(|name| kind.name(name));
-            found.extend(name.filter(|name| is_wanted(name)).map(|name| (name.to_owned(), size)));
+            if let Some(name) = name.filter(|name| is_wanted(name)) {
+                last = insert(&mut found, name, size);
+            }
         }
         match token {
             None => break true,
@@ -162,11 +166,26 @@ pub(crate) fn names<H: Host>(
         }
     };
     if !is_whole && kind != Kind::Keys {
-        found.extend(missing(client, &below, kind, &found, &is_wanted)?);
+        let last = found.get(last).map_or("", |(name, _)| name.as_str());
+        let is_missing = |name: &str| is_wanted(name) && !has(&found, name);
+        let missing = missing(client, &below, kind, last, &is_missing)?;
+        for (name, size) in missing {
+            insert(&mut found, &name, size);
+        }
     }
-    found.sort_unstable();
     found.truncate(limit_of_names);
     Ok(found)
+}
+
+/// Puts a name in its place, which is at the end but for few, and returns that.
+fn insert(found: &mut Vec<Having>, name: &str, size: u64) -> usize {
+    let place = found.iter().rposition(|(other, _)| other.as_str() < name).map_or(0, |before| before + 1);
+    found.insert(place, (name.to_owned(), size));
+    place
+}
+
+fn has(found: &[Having], name: &str) -> bool {
+    found.iter().any(|(found, _)| found == name)
 }
 
 impl Kind<'_> {
@@ -189,19 +208,18 @@ fn behind(below: &str, kind: Kind, objects: &[Object]) -> Option<String> {
     (rest >= leaf).then(|| format!("{below}{segment}0"))
 }
 
-/// The names that a list which was cut off lacks.
+/// The names that a list which was cut off after some last one lacks.
 fn missing<H: Host>(
     client: &Client<H>,
     below: &str,
     kind: Kind,
-    found: &[Having],
+    last: &str,
     is_wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Having>> {
     let leaf = if let Kind::Having(leaf) = kind { leaf } else { "" };
-    let last = found.last().map_or("", |(name, _)| name.as_str());
     let cuts = last.char_indices().filter(|(_, letter)| matches!(letter, '-' | '.'));
     let mut names: Vec<&str> = cuts.filter_map(|(at, _)| last.get(..at)).collect();
-    names.retain(|name| is_wanted(name) && !found.iter().any(|(found, _)| found == name));
+    names.retain(|name| is_wanted(name));
     let keys: Vec<String> = names.iter().map(|name| format!("{below}{name}/{leaf}")).collect();
     let probe = |key: &String| call(client, &Page { most: 1, ..Page::first(key) });
     let answers = all_or_none(client, keys.iter().map(probe), PROBED_AT_ONCE)?;
