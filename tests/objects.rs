@@ -129,13 +129,13 @@ fn a_page_of_tags_costs_few_requests_of_the_store() {
         (listed.map(str::to_owned).collect::<Vec<_>>(), requests(&server))
     };
     for (query, from, most, costs) in [
-        // Beside the list: whether there are the tags `v1` and `v1.14`, which a store lists later.
+        // Beside the list: whether there are tags such as `v1` and `v1.14`, which a store lists later.
         ("n=10", 0, 10, 3),
         ("n=40", 0, 40, 3),
-        ("n=40&last=v1.2-rc", 112, 40, 1),
-        ("n=100&last=v1.2-rc", 112, 100, 1),
-        // Behind the history of `v1.150-rc` another list begins.
-        ("n=100", 0, 100, 4),
+        ("n=40&last=v1.2-rc", 113, 40, 2),
+        ("n=100&last=v1.2-rc", 113, 100, 2),
+        // Behind the history of `v1.150-rc` another list begins, which is the last one.
+        ("n=100", 0, 100, 2),
     ] {
         let (listed, requests) = page(query);
         assert_eq!(listed, names[from..from + most], "{query}");
