@@ -192,9 +192,17 @@ pub fn tag(name: &Name, tag: &str) -> String {
     [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag].join("/")
 }
 
+/// What a tag points to, below the tag.
+pub const TAG_LINK: &str = "current/link";
+
 /// What a tag points to.
 pub fn tag_link(name: &Name, tag: &str) -> String {
-    [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag, "current/link"].join("/")
+    [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag, TAG_LINK].join("/")
+}
+
+/// Whether a link of this size in bytes is a digest and nothing else, unless it is damaged in a way that keeps its size.
+pub fn is_size_of_link(size: u64) -> bool {
+    [Algorithm::Sha256, Algorithm::Sha512].iter().any(|algorithm| algorithm.text_length() as u64 == size)
 }
 
 /// An entry of a tag's history.

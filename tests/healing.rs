@@ -385,6 +385,31 @@ fn what_a_crash_left_among_the_tags_is_not_listed() {
 }
 
 #[test]
+fn a_link_of_an_odd_size_is_read_before_its_tag_is_listed() {
+    over_files!();
+    let server = Server::start();
+    let digest = push_index(&server, "v1");
+    // With a line break at its end, as somebody may have written it by hand.
+    write(&tag_link(&server.root(), "by-hand"), format!("{digest}\n").as_bytes());
+    write(&tag_link(&server.root(), "cut-off"), &digest.as_bytes()[..40]);
+    write(&tag_link(&server.root(), "empty"), b"");
+    let tags = server.root().join("repositories/a/b/_manifests/tags");
+    // A directory may be elsewhere.
+    fs::create_dir_all(server.root().join("elsewhere/current")).unwrap();
+    write(&server.root().join("elsewhere/current/link"), digest.as_bytes());
+    symlink("../../../../../elsewhere", tags.join("moved")).unwrap();
+    symlink("v1", tags.join("same")).unwrap();
+    let listed = server.get("/v2/a/b/tags/list").send().text();
+    assert_eq!(listed, "{\"name\":\"a/b\",\"tags\":[\"by-hand\",\"moved\",\"same\",\"v1\"]}\n");
+    for tag in ["by-hand", "moved", "same", "v1"] {
+        assert_eq!(server.get(&format!("/v2/a/b/manifests/{tag}")).send().status(), "200 OK", "{tag}");
+    }
+    for tag in ["cut-off", "empty"] {
+        assert_eq!(server.get(&format!("/v2/a/b/manifests/{tag}")).send().status(), "404 Not Found", "{tag}");
+    }
+}
+
+#[test]
 fn strangers_among_the_tags_are_in_nobodys_way() {
     over_files!();
     let server = Server::start();

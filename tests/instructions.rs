@@ -1,6 +1,8 @@
 //! The cost of requests in instructions of WebAssembly. The host counts them as fuel, and stops a request that has used
 //! up its fuel. Unlike time, the count is the same on every machine.
 
+use std::fs;
+
 use crate::client::Request;
 use crate::content::{noise, push_blob, sha256};
 use crate::images::{MANIFEST, manifest};
@@ -29,17 +31,24 @@ fn a_request_costs_so_many_instructions() {
     let put = |server: &Server| server.put(tag).header("Content-Type", MANIFEST).body(image.as_str());
     assert_eq!(put(&server).send().status(), "201 Created");
 
+    for number in 0..100 {
+        let current = server.root().join(format!("repositories/tagged/_manifests/tags/v{number:03}/current"));
+        fs::create_dir_all(&current).unwrap();
+        fs::write(current.join("link"), &layer).unwrap();
+    }
+
     let blob = format!("/v2/a/b/blobs/{layer}");
     let by_digest = format!("/v2/a/b/manifests/{}", sha256(image.as_bytes()));
     let content = noise(71, 1 << 20).into_bytes();
     let digest = sha256(&content);
     let upload = || server.post("/v2/a/b/blobs/uploads/").send();
-    let table: [(&str, u64, &str, Asked); 8] = [
+    let table: [(&str, u64, &str, Asked); 9] = [
         ("GET /v2/", 30_600, "200 OK", &|server| server.get("/v2/")),
         ("HEAD of a blob", 58_200, "200 OK", &|server| server.head(&blob)),
         ("GET of a blob", 62_900, "200 OK", &|server| server.get(&blob)),
         ("GET of a manifest", 129_200, "200 OK", &|server| server.get(&by_digest)),
         ("GET of a tag", 131_600, "200 OK", &|server| server.get(tag)),
+        ("GET of 50 of 100 tags", 320_000, "200 OK", &|server| server.get("/v2/tagged/tags/list?n=50")),
         ("PUT of a manifest", 239_000, "201 Created", &put),
         ("POST of an upload", 161_300, "202 Accepted", &|server| server.post("/v2/a/b/blobs/uploads/")),
         ("PUT of 1 MiB", 76_400_000, "201 Created", &|server| {

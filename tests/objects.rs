@@ -104,6 +104,48 @@ fn a_request_costs_so_many_of_the_store() {
     assert_eq!(count(&server), 4);
 }
 
+#[test]
+fn a_page_of_tags_costs_few_requests_of_the_store() {
+    over_objects!();
+    let server = warm(true);
+    let tags = "docker/registry/v2/repositories/a/b/_manifests/tags";
+    let digest = sha256(b"layer");
+    let mut names: Vec<String> = (0..300).map(|number| format!("v1.{number}-rc")).collect();
+    names.sort_unstable();
+    for name in &names {
+        for at in 0..if name == "v1.150-rc" { 3_000 } else { 1 } {
+            let index =
+                format!("{tags}/{name}/index/sha256/{}/link", sha256(name.as_bytes()) + &at.to_string());
+            server.objects().put(&index.replace(':', "-"), digest.as_bytes());
+        }
+        server.objects().put(&format!("{tags}/{name}/current/link"), digest.as_bytes());
+    }
+    // What is on its way to becoming a tag is none.
+    server.objects().put(&format!("{tags}/v1.1/index/sha256/{}/link", &digest[7..]), digest.as_bytes());
+    let page = |query: &str| {
+        let page = server.get(&format!("/v2/a/b/tags/list?{query}")).send();
+        let listed: serde_json::Value = serde_json::from_slice(&page.body).expect("a list");
+        let listed = listed["tags"].as_array().expect("tags").iter().filter_map(|tag| tag.as_str());
+        (listed.map(str::to_owned).collect::<Vec<_>>(), requests(&server))
+    };
+    for (query, from, most, costs) in [
+        // Beside the list: whether there are tags such as `v1` and `v1.14`, which a store lists later.
+        ("n=10", 0, 10, 3),
+        ("n=40", 0, 40, 3),
+        ("n=40&last=v1.2-rc", 113, 40, 2),
+        ("n=100&last=v1.2-rc", 113, 100, 2),
+        // Behind the history of `v1.150-rc` another list begins, which is the last one.
+        ("n=100", 0, 100, 2),
+    ] {
+        let (listed, requests) = page(query);
+        assert_eq!(listed, names[from..from + most], "{query}");
+        assert_eq!(requests.len(), costs, "{query}: {requests:?}");
+    }
+    let (listed, requests) = page("");
+    assert_eq!(listed, names);
+    assert_eq!(requests.len(), 2, "{requests:?}");
+}
+
 /// Follows a redirect as a client does, with its range.
 fn follow(answer: &Response, range: Option<&str>) -> Response {
     let url = answer.header("location");

@@ -77,17 +77,18 @@ impl<S: Storage> Repository<'_, S> {
     /// Lists at most `limit` tags in byte order, after one.
     ///
     /// Foreign names among the tags, and tags that a crash left unfinished, are skipped: a client may reject a whole list
-    /// because of one invalid tag.
+    /// because of one invalid tag. A link is read only if its size is not that of a digest.
     pub fn tags(&self, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         let mut tags: Vec<String> = Vec::new();
         let mut after = after.map(str::to_owned);
         loop {
             let wanted = limit - tags.len() as u32;
-            let names = self.storage.list(&layout::tags(self.name), after.as_deref(), wanted)?;
-            let complete = names.len() < wanted as usize;
-            after = names.last().cloned();
-            for name in names {
-                if is_tag(&name) && self.named_by(&name)?.is_some() {
+            let prefix = layout::tags(self.name);
+            let found = self.storage.list_having(&prefix, layout::TAG_LINK, after.as_deref(), wanted)?;
+            let complete = found.len() < wanted as usize;
+            after = found.last().map(|(name, _)| name.clone());
+            for (name, size) in found {
+                if is_tag(&name) && (layout::is_size_of_link(size) || self.named_by(&name)?.is_some()) {
                     tags.push(name);
                 }
             }

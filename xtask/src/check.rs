@@ -22,7 +22,7 @@ const CRASH: [&str; 2] = [
 
 /// The integration tests that also run over a composed registry and driver. They call each function of the contract, and
 /// need the environment that a driver provides.
-const OF_COMPOSITION: [&str; 4] = ["blobs::", "deletes::", "uploads::", "variables::"];
+const OF_COMPOSITION: [&str; 5] = ["blobs::", "deletes::", "tags::", "uploads::", "variables::"];
 
 /// Runs every test. The tests over HTTP run on wasmtime with the component, then with those of the key-value and the S3
 /// driver, and on Spin with the key-value driver if `spin` is installed.

@@ -38,6 +38,11 @@ impl Algorithm {
             Self::Sha512 => 128,
         }
     }
+
+    /// The number of characters of a whole digest.
+    pub fn text_length(self) -> usize {
+        self.as_str().len() + 1 + self.hex_length()
+    }
 }
 
 /// The digest of some content, well-formed: `sha256:` with 64 lower-case hexadecimal digits, or

@@ -8,8 +8,8 @@ mod bindings;
 
 use crate::bindings::lighter::storage::{blobs, key_value, maintenance, setup, types};
 use lighter_storage::{
-    BlobEntry, BlobInfo, BlobPage, Content, Environment, Error, Note, Open, Result, Settings, Storage,
-    Stream, Tidied, Upload,
+    BlobEntry, BlobInfo, BlobPage, Content, Environment, Error, Having, Note, Open, Result, Settings,
+    Storage, Stream, Tidied, Upload,
 };
 
 /// The driver.
@@ -66,6 +66,10 @@ impl Storage for Imported {
 
     fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         Ok(key_value::values(prefix, after, limit)?)
+    }
+
+    fn list_having(&self, prefix: &str, leaf: &str, after: Option<&str>, limit: u32) -> Result<Vec<Having>> {
+        Ok(key_value::list_having(prefix, leaf, after, limit)?)
     }
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {

@@ -5,12 +5,14 @@ use core::fmt;
 
 pub mod calendar;
 mod content;
+mod having;
 mod memory;
 mod settings;
 mod stream;
 mod walk;
 
 pub use self::content::Content;
+pub use self::having::{Having, having};
 pub use self::memory::Memory;
 pub use self::settings::{Environment, ReadFile, Settings, nearest};
 pub use self::stream::{Sink, Stream, forward_exactly, read_exactly};
@@ -153,6 +155,15 @@ pub trait Storage {
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
     /// Lists at most `limit` of the names of values directly under a prefix, in byte order, after `after`.
     fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
+    /// Lists at most `limit` of the prefixes directly under a prefix that have a value at `leaf` below them, with its size,
+    /// in byte order, after `after`. By default each of them is read.
+    fn list_having(&self, prefix: &str, leaf: &str, after: Option<&str>, limit: u32) -> Result<Vec<Having>> {
+        check_key(prefix).and_then(|()| check_key(leaf))?;
+        having(after, limit, &|after, limit| self.list(prefix, after, limit), &|name| {
+            let value = self.get(&[prefix, name, leaf].join("/"))?;
+            Ok(value.map(|value| value.len() as u64))
+        })
+    }
 
     /// Returns what is known of a blob, or none if there is no such blob.
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>>;

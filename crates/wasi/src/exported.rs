@@ -112,6 +112,15 @@ impl<E: Exported> key_value::Guest for E {
     fn values(prefix: String, after: Option<String>, limit: u32) -> Result<Vec<String>> {
         Ok(storage::<E>()?.values(&prefix, after.as_deref(), limit)?)
     }
+
+    fn list_having(
+        prefix: String,
+        leaf: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<(String, u64)>> {
+        Ok(storage::<E>()?.list_having(&prefix, &leaf, after.as_deref(), limit)?)
+    }
 }
 
 impl<E: Exported> blobs::Guest for E {

@@ -38,6 +38,9 @@ pub trait File {
 
     /// Returns what it is.
     fn stat(&self) -> Result<Stat>;
+    /// Returns what has a path below a directory, or what a link there leads to, unless it leads out of the directory:
+    /// then it fails with [`Code::NotPermitted`].
+    fn stat_below(&self, path: &str) -> Result<Stat>;
     /// Reads at most `length` bytes from `offset` on, and says whether the file ends there.
     fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool)>;
     /// Writes bytes at `offset`, and returns how many.

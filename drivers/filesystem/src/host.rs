@@ -99,6 +99,10 @@ impl File for Descriptor {
         Self::stat(self).map(Stat::from).map_err(Code::from)
     }
 
+    fn stat_below(&self, path: &str) -> Result<Stat> {
+        self.stat_at(PathFlags::SYMLINK_FOLLOW, path).map(Stat::from).map_err(Code::from)
+    }
+
     fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool)> {
         Self::read(self, length, offset).map_err(Code::from)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lighter_storage::{BlobInfo, BlobPage, Content, Error, Result, Storage, Tidied, check_key, walk};
+use lighter_storage::{BlobInfo, BlobPage, Content, Error, Having, Result, Storage, Tidied, check_key, walk};
 
 use crate::directory::Directory;
 use crate::disk::{Disk, File, Open};
@@ -71,6 +71,12 @@ impl<D: Disk> Storage for Filesystem<D> {
     fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         let root = self.root()?;
         root.values(&root.path(prefix)?, after, limit as usize)
+    }
+
+    fn list_having(&self, prefix: &str, leaf: &str, after: Option<&str>, limit: u32) -> Result<Vec<Having>> {
+        let root = self.root()?;
+        check_key(leaf)?;
+        root.having(&root.path(prefix)?, leaf, after, limit)
     }
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {

@@ -6,7 +6,7 @@ use crate::directory::{Directory, TRIES};
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result};
 use crate::error::failed;
 use crate::path::is_temporary;
-use lighter_storage::{self as storage, BlobInfo, Error, Tree, check_key};
+use lighter_storage::{self as storage, BlobInfo, Error, Having, Tree, check_key, having};
 
 /// This many entries may be passed over while a directory is listed. It only ends what a host might repeat
 /// for ever.
@@ -97,6 +97,40 @@ impl<D: Disk> Directory<D> {
         })
     }
 
+    /// Lists at most `limit` directories in a directory that have a file at `leaf` below them, and its size, in byte order,
+    /// after a name. The directory is opened once, and only the files of the page are looked at.
+    pub(crate) fn having(
+        &self,
+        path: &str,
+        leaf: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> storage::Result<Vec<Having>> {
+        let Some(directory) = self.listed(path, Links::Follow)? else { return Ok(Vec::new()) };
+        let names = |after: Option<&str>, limit: u32| {
+            Self::least_in(&directory, path, limit as usize, &mut |name, kind| {
+                // What a link leads to is found out with the file.
+                let may_be = matches!(kind, Kind::Directory | Kind::Link);
+                Ok(Some(name).filter(|name| may_be && after.is_none_or(|after| name.as_str() > after)))
+            })
+        };
+        having(after, limit, &names, &|name| {
+            let below = [name, leaf].join("/");
+            let found = match directory.stat_below(&below) {
+                // A link leads out of the directory, which it may.
+                Err(Code::NotPermitted) => self.disk.stat(&[path, &*below].join("/"), Links::Follow),
+                found => found,
+            };
+            match found {
+                Ok(stat) => Ok((stat.kind == Kind::File).then_some(stat.size)),
+                // It leads out of what the host gives.
+                Err(Code::NotPermitted) => Ok(None),
+                Err(code) if code.is_absence() => Ok(None),
+                Err(code) => Err(failed("stat", &[path, &*below].join("/"))(code)),
+            }
+        })
+    }
+
     /// Lists the first names in a directory, in byte order, of the entries that are wanted.
     fn first(
         &self,
@@ -114,11 +148,26 @@ impl<D: Disk> Directory<D> {
         limit: usize,
         text: &mut dyn FnMut(String, Kind) -> storage::Result<Option<String>>,
     ) -> storage::Result<Vec<String>> {
+        match self.listed(path, Links::Follow)? {
+            Some(directory) => Self::least_in(&directory, path, limit, text),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The same for a directory that is open.
+    fn least_in(
+        directory: &D::File,
+        path: &str,
+        limit: usize,
+        text: &mut dyn FnMut(String, Kind) -> storage::Result<Option<String>>,
+    ) -> storage::Result<Vec<String>> {
         let mut least = BinaryHeap::new();
-        self.for_each_entry(path, Links::Follow, &mut |name, kind| {
-            least.extend(text(name, kind)?);
-            if least.len() > limit {
-                least.pop();
+        for_each_entry(directory, path, &mut |name, kind| {
+            let Some(text) = text(name, kind)? else { return Ok(()) };
+            if least.len() < limit {
+                least.push(text);
+            } else if let Some(mut last) = least.peek_mut().filter(|last| text < **last) {
+                *last = text;
             }
             Ok(())
         })?;
@@ -142,40 +191,49 @@ impl<D: Disk> Directory<D> {
     /// The names in a directory, and what they are. None if it is not there.
     fn entries(&self, path: &str, links: Links) -> storage::Result<Vec<(String, Kind)>> {
         let mut entries = Vec::new();
-        self.for_each_entry(path, links, &mut |name, kind| {
-            entries.push((name, kind));
-            Ok(())
-        })?;
+        if let Some(directory) = self.listed(path, links)? {
+            for_each_entry(&directory, path, &mut |name, kind| {
+                entries.push((name, kind));
+                Ok(())
+            })?;
+        }
         Ok(entries)
     }
 
-    /// Goes through the names in a directory, and what they are. There are none if it is not there.
-    fn for_each_entry(
-        &self,
-        path: &str,
-        links: Links,
-        done: &mut dyn FnMut(String, Kind) -> storage::Result<()>,
-    ) -> storage::Result<()> {
-        let listed = self.disk.open(path, links, Open::Directory).and_then(|directory| directory.entries());
-        let listed = match listed {
-            Ok(listed) => listed,
-            Err(code) if code.is_absence() => return Ok(()),
-            Err(code) => return Err(failed("list", path)(code)),
-        };
-        let mut passed_over = 0;
-        for entry in listed {
-            match entry {
-                Ok((name, kind)) => done(name, kind)?,
-                // The host looks at each, and this one went before it could, since others write and
-                // remove; or it has a name that is not text, and so not one of the registry's.
-                Err(Code::NoEntry | Code::IllegalByteSequence) if passed_over < PASSED_OVER_MAX => {
-                    passed_over += 1;
-                }
-                Err(code) => return Err(failed("list", path)(code)),
-            }
+    /// Opens a directory to list it. None if it is not there.
+    fn listed(&self, path: &str, links: Links) -> storage::Result<Option<D::File>> {
+        match self.disk.open(path, links, Open::Directory) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(code) if code.is_absence() => Ok(None),
+            Err(code) => Err(failed("list", path)(code)),
         }
-        Ok(())
     }
+}
+
+/// Goes through the names in a directory, and what they are. There are none if it was removed.
+fn for_each_entry(
+    directory: &impl File,
+    path: &str,
+    done: &mut dyn FnMut(String, Kind) -> storage::Result<()>,
+) -> storage::Result<()> {
+    let listed = match directory.entries() {
+        Ok(listed) => listed,
+        Err(code) if code.is_absence() => return Ok(()),
+        Err(code) => return Err(failed("list", path)(code)),
+    };
+    let mut passed_over = 0;
+    for entry in listed {
+        match entry {
+            Ok((name, kind)) => done(name, kind)?,
+            // The host looks at each, and this one went before it could, since others write and
+            // remove; or it has a name that is not text, and so not one of the registry's.
+            Err(Code::NoEntry | Code::IllegalByteSequence) if passed_over < PASSED_OVER_MAX => {
+                passed_over += 1;
+            }
+            Err(code) => return Err(failed("list", path)(code)),
+        }
+    }
+    Ok(())
 }
 
 impl<D: Disk> Tree for Directory<D> {

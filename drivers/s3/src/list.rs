@@ -4,11 +4,14 @@
 //! `1-alpine`, `1.2`. Of a list that was cut off after some segment, only segments can be missing that sort before it
 //! without the slash and after it with the slash. These are beginnings of it, cut off before a `-` or a `.`, the only
 //! characters of a key that come before the slash. There are few of them, and each is looked for.
+//!
+//! Segments that have a value below them are found in a list of all keys, of which each request gives a thousand, with
+//! their sizes. What else a segment has, as the history of a tag, is passed over: the next request begins behind it.
 
-use lighter_storage::{BlobEntry, BlobInfo, BlobPage, check_key};
+use lighter_storage::{BlobEntry, BlobInfo, BlobPage, Having, check_key};
 
 use crate::batch::all_or_none;
-use crate::client::{Call, Client, Result};
+use crate::client::{Answer, Call, Client, Result};
 use crate::date::{read_http_date, read_iso_date};
 use crate::host::Host;
 use crate::xml;
@@ -18,6 +21,9 @@ const LISTED_MAX: u32 = 1000;
 
 /// The least number of entries to ask for: of those under a prefix only some may be of the kind that is looked for.
 const LISTED_MIN: u32 = 100;
+
+/// How many keys to ask for where all keys of a tag are listed: that of its link, one of its history, and one more.
+const KEYS_OF_SEGMENT: u32 = 3;
 
 /// How many prefixes are looked for at once.
 const PROBED_AT_ONCE: usize = 8;
@@ -60,6 +66,10 @@ pub(crate) struct Listed {
 
 /// Fetches a part of a list.
 pub(crate) fn fetch<H: Host>(client: &Client<H>, page: &Page) -> Result<Listed> {
+    Ok(listed(client, &client.call(&call(client, page))?))
+}
+
+fn call<H: Host>(client: &Client<H>, page: &Page) -> Call {
     let mut call = Call::new("GET", "")
         .query("list-type", "2")
         .query("prefix", client.object(page.prefix))
@@ -68,11 +78,13 @@ pub(crate) fn fetch<H: Host>(client: &Client<H>, page: &Page) -> Result<Listed> 
         call = call.query("delimiter", "/");
     }
     match (&page.token, &page.after) {
-        (Some(token), _) => call = call.query("continuation-token", token.as_str()),
-        (None, Some(after)) => call = call.query("start-after", client.object(after)),
-        (None, None) => {}
+        (Some(token), _) => call.query("continuation-token", token.as_str()),
+        (None, Some(after)) => call.query("start-after", client.object(after)),
+        (None, None) => call,
     }
-    let answer = client.call(&call)?;
+}
+
+fn listed<H: Host>(client: &Client<H>, answer: &Answer) -> Listed {
     let (text, now) = (answer.text(), answer.response.header("date").and_then(read_http_date));
     let own = |key: String| key.strip_prefix(&client.config.root).map(str::to_owned);
     let object = |xml: &str| {
@@ -84,30 +96,33 @@ pub(crate) fn fetch<H: Host>(client: &Client<H>, page: &Page) -> Result<Listed> 
     };
     let prefix = |xml: &str| own(xml::text(xml, "Prefix")?)?.strip_suffix('/').map(str::to_owned);
     let is_cut_off = xml::element(&text, "IsTruncated") == Some("true");
-    Ok(Listed {
+    Listed {
         objects: xml::elements(&text, "Contents").filter_map(object).collect(),
         prefixes: xml::elements(&text, "CommonPrefixes").filter_map(prefix).collect(),
         token: xml::text(&text, "NextContinuationToken").filter(|_| is_cut_off),
-    })
+    }
 }
 
 /// What is looked for directly under a prefix.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Kind<'a> {
     /// Segments that are prefixes of keys.
     Prefixes,
     /// The last segments of keys.
     Keys,
+    /// Segments that have this key below them.
+    Having(&'a str),
 }
 
-/// Lists at most `limit` names directly under a prefix, in byte order, after one.
+/// Lists at most `limit` names directly under a prefix, in byte order, after one, with the size of what has the name or, of
+/// `Having`, is below it.
 pub(crate) fn names<H: Host>(
     client: &Client<H>,
     kind: Kind,
     prefix: &str,
     after: Option<&str>,
     limit: u32,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Having>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
@@ -115,57 +130,107 @@ pub(crate) fn names<H: Host>(
     let limit_of_names = limit as usize;
     // It may be any text. What comes between this and that is passed over.
     let marker = after.map(|after| after.trim_end_matches('/')).filter(|after| !after.is_empty());
+    let keys = if let Kind::Having(_) = kind { KEYS_OF_SEGMENT } else { 1 };
     let mut page = Page {
         prefix: &below,
-        is_cut: true,
+        is_cut: keys == 1,
         after: marker.map(|marker| format!("{below}{marker}")),
-        most: limit.saturating_add(1).clamp(LISTED_MIN, LISTED_MAX),
+        most: limit.saturating_mul(keys).saturating_add(1).clamp(LISTED_MIN, LISTED_MAX),
         token: None,
     };
-    let mut found: Vec<String> = Vec::new();
+    let mut found: Vec<Having> = Vec::new();
+    // Where the last one that the store lists is.
+    let mut last = 0;
     let is_wanted = |name: &str| check_key(name).is_ok() && after.is_none_or(|after| name > after);
     let is_whole = loop {
-        let listed = fetch(client, &page)?;
-        let keys = match kind {
-            Kind::Prefixes => listed.prefixes,
-            Kind::Keys => listed.objects.into_iter().map(|object| object.key).collect(),
+        let Listed { objects, prefixes, token } = fetch(client, &page)?;
+        let behind = behind(&below, kind, &objects);
+        let keys: Vec<Having> = match kind {
+            Kind::Prefixes => prefixes.into_iter().map(|prefix| (prefix, 0)).collect(),
+            _ => objects.into_iter().map(|object| (object.key, object.info.size)).collect(),
         };
-        let names = keys.iter().filter_map(|key| key.strip_prefix(&below)).filter(|name| is_wanted(name));
-        found.extend(names.map(str::to_owned));
-        match listed.token {
+        for (key, size) in keys {
+            let name = key.strip_prefix(&below).and_then(|name| kind.name(name));
+            if let Some(name) = name.filter(|name| is_wanted(name)) {
+                last = insert(&mut found, name, size);
+            }
+        }
+        match token {
             None => break true,
             Some(_) if found.len() >= limit_of_names => break false,
-            Some(token) => page.token = Some(token),
+            Some(token) => {
+                page.token = Some(token).filter(|_| behind.is_none());
+                page.after = behind;
+                page.most = LISTED_MAX;
+            }
         }
     };
-    if !is_whole && kind == Kind::Prefixes {
-        found.extend(missing(client, &below, &found, &is_wanted)?);
+    if !is_whole && kind != Kind::Keys {
+        let last = found.get(last).map_or("", |(name, _)| name.as_str());
+        let is_missing = |name: &str| is_wanted(name) && !has(&found, name);
+        let missing = missing(client, &below, kind, last, &is_missing)?;
+        for (name, size) in missing {
+            insert(&mut found, &name, size);
+        }
     }
-    found.sort_unstable();
     found.truncate(limit_of_names);
     Ok(found)
 }
 
-/// The names that a list which was cut off lacks.
+/// Puts a name in its place, which is at the end but for few, and returns that.
+fn insert(found: &mut Vec<Having>, name: &str, size: u64) -> usize {
+    let place = found.iter().rposition(|(other, _)| other.as_str() < name).map_or(0, |before| before + 1);
+    found.insert(place, (name.to_owned(), size));
+    place
+}
+
+fn has(found: &[Having], name: &str) -> bool {
+    found.iter().any(|(found, _)| found == name)
+}
+
+impl Kind<'_> {
+    /// The name that a key has, directly under a prefix that was taken from it.
+    fn name<'k>(&self, key: &'k str) -> Option<&'k str> {
+        match self {
+            Self::Prefixes | Self::Keys => Some(key),
+            Self::Having(leaf) => {
+                key.strip_suffix(leaf)?.strip_suffix('/').filter(|name| !name.contains('/'))
+            }
+        }
+    }
+}
+
+/// A key behind all others of the segment that a list was cut off in, if what is looked for in the segment was before that.
+fn behind(below: &str, kind: Kind, objects: &[Object]) -> Option<String> {
+    let Kind::Having(leaf) = kind else { return None };
+    let (segment, rest) = objects.last()?.key.strip_prefix(below)?.split_once('/')?;
+    // The character after the slash.
+    (rest >= leaf).then(|| format!("{below}{segment}0"))
+}
+
+/// The names that a list which was cut off after some last one lacks.
 fn missing<H: Host>(
     client: &Client<H>,
     below: &str,
-    found: &[String],
+    kind: Kind,
+    last: &str,
     is_wanted: &dyn Fn(&str) -> bool,
-) -> Result<Vec<String>> {
-    let last = found.last().map_or("", String::as_str);
+) -> Result<Vec<Having>> {
+    let leaf = if let Kind::Having(leaf) = kind { leaf } else { "" };
     let cuts = last.char_indices().filter(|(_, letter)| matches!(letter, '-' | '.'));
-    let beginnings = cuts.filter_map(|(at, _)| last.get(..at));
-    let mut names: Vec<&str> = beginnings.filter(|name| is_wanted(name)).collect();
-    names.retain(|name| !found.iter().any(|found| found == name));
-    let probe = |name: &&str| {
-        let prefix = client.object(&format!("{below}{name}/"));
-        Call::new("GET", "").query("list-type", "2").query("prefix", prefix).query("max-keys", "1")
-    };
-    let answers = all_or_none(client, names.iter().map(probe), PROBED_AT_ONCE)?;
-    let is_there = answers.iter().map(|answer| xml::element(&answer.text(), "Contents").is_some());
-    let there = names.iter().zip(is_there).filter(|(_, is_there)| *is_there);
-    Ok(there.map(|(name, _)| (*name).to_owned()).collect())
+    let mut names: Vec<&str> = cuts.filter_map(|(at, _)| last.get(..at)).collect();
+    names.retain(|name| is_wanted(name));
+    let keys: Vec<String> = names.iter().map(|name| format!("{below}{name}/{leaf}")).collect();
+    let probe = |key: &String| call(client, &Page { most: 1, ..Page::first(key) });
+    let answers = all_or_none(client, keys.iter().map(probe), PROBED_AT_ONCE)?;
+    let mut there = Vec::new();
+    for ((name, key), answer) in names.iter().zip(&keys).zip(&answers) {
+        // The key itself comes before all that it begins.
+        let first = listed(client, answer).objects.into_iter().next();
+        let first = first.filter(|first| leaf.is_empty() || first.key == *key);
+        there.extend(first.map(|first| ((*name).to_owned(), first.info.size)));
+    }
+    Ok(there)
 }
 
 /// Finds blobs under a prefix, as `Storage::enumerate` does. A store's order of whole keys is that of the contract.

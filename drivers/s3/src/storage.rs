@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use lighter_fetch::Fetch;
 use lighter_storage::{
-    BlobInfo, BlobPage, Content, Error, Open, Put, Result, Settings, Storage, Stream, check_key, read_exactly,
+    BlobInfo, BlobPage, Content, Error, Having, Open, Put, Result, Settings, Storage, Stream, check_key,
+    read_exactly,
 };
 
 use crate::client::{Call, Client, Payload, age};
@@ -67,11 +68,18 @@ impl<H: Host> Storage for S3<H> {
     }
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
-        Ok(list::names(self.at(prefix)?, Kind::Prefixes, prefix, after, limit)?)
+        let names = list::names(self.at(prefix)?, Kind::Prefixes, prefix, after, limit)?;
+        Ok(names.into_iter().map(|(name, _)| name).collect())
     }
 
     fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
-        Ok(list::names(self.at(prefix)?, Kind::Keys, prefix, after, limit)?)
+        let names = list::names(self.at(prefix)?, Kind::Keys, prefix, after, limit)?;
+        Ok(names.into_iter().map(|(name, _)| name).collect())
+    }
+
+    fn list_having(&self, prefix: &str, leaf: &str, after: Option<&str>, limit: u32) -> Result<Vec<Having>> {
+        check_key(leaf)?;
+        Ok(list::names(self.at(prefix)?, Kind::Having(leaf), prefix, after, limit)?)
     }
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use lighter_storage::{
-    BlobInfo, BlobPage, Content, Error, Note, Put, Result, Storage, Stream, Tidied, Upload,
+    BlobInfo, BlobPage, Content, Error, Having, Note, Put, Result, Storage, Stream, Tidied, Upload,
 };
 
 /// Another storage, and the calls that were made to it since [`take_calls`](Self::take_calls) was last called.
@@ -72,6 +72,10 @@ impl<S: Storage> Storage for Recorded<S> {
 
     fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         self.called("values").values(prefix, after, limit)
+    }
+
+    fn list_having(&self, prefix: &str, leaf: &str, after: Option<&str>, limit: u32) -> Result<Vec<Having>> {
+        self.called("list-having").list_having(prefix, leaf, after, limit)
     }
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {

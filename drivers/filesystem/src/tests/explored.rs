@@ -317,6 +317,10 @@ impl File for Opened {
         self.call(Call::Links(self.node)).map(stat)
     }
 
+    fn stat_below(&self, _path: &str) -> Result<Stat> {
+        unreachable!("it lists no pages")
+    }
+
     fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool)> {
         let Reply::Bytes(bytes) = self.call(Call::Read(self.node))? else { unreachable!() };
         Ok((bytes.into_iter().skip(offset as usize).take(length as usize).collect(), true))

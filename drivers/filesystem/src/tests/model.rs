@@ -518,6 +518,14 @@ impl File for Handle {
         self.disk.simply(format!("fstat {}", self.path), |world| Ok(world.stat(self.node)))
     }
 
+    fn stat_below(&self, path: &str) -> Result<Stat> {
+        self.disk.simply(format!("stat {}/{path}", self.path), |world| {
+            let names = path.split('/');
+            let find = |node, name: &str| world.entries(node)?.get(name).copied().ok_or(Code::NoEntry);
+            Ok(world.stat(names.fold(Ok(self.node), |node, name| find(node?, name))?))
+        })
+    }
+
     fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool)> {
         let bytes = self.disk.simply(format!("read {}", self.path), |world| world.bytes(self.node))?;
         let bytes: Vec<u8> = bytes.into_iter().skip(offset as usize).take(length as usize).collect();

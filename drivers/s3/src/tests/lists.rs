@@ -1,6 +1,6 @@
 //! Lists agree with sorting everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lighter_storage::Storage;
 
@@ -24,8 +24,21 @@ fn a_list_is_what_sorting_gives() {
         let chance = &mut Chance::new(seed);
         let (prefixes, keys) = (names(chance), names(chance));
         let bench = Bench::with_conditions(true);
+        let mut having = BTreeMap::new();
         for name in &prefixes {
-            bench.store.put(&format!("some/root/list/{name}/below/link"), b"");
+            let key = format!("some/root/list/{name}");
+            // Before the leaf, behind it, and what only looks like it.
+            for other in ["a/b", "below/link/x", "below/link-", "z/below/link"] {
+                for count in 0..if chance.once_in(50) { 600 } else { chance.below(3) } {
+                    bench.store.put(&format!("{key}/{other}/{count}"), b"");
+                }
+            }
+            bench.store.put(&format!("{key}/z/below/link"), b"");
+            if !chance.once_in(4) {
+                let value = &b"some value"[..chance.below(10)];
+                bench.store.put(&format!("{key}/below/link"), value);
+                having.insert(name.clone(), value.len() as u64);
+            }
         }
         for name in &keys {
             bench.store.put(&format!("some/root/list/{name}"), b"");
@@ -57,6 +70,11 @@ fn a_list_is_what_sorting_gives() {
             assert_eq!(listed, expected(&prefixes), "seed {seed}: after {after:?}, at most {limit}");
             let listed = driver.values("list", after.as_deref(), limit).unwrap();
             assert_eq!(listed, expected(&keys), "seed {seed}: after {after:?}, at most {limit}");
+            let listed = driver.list_having("list", "below/link", after.as_deref(), limit).unwrap();
+            let later = having.iter().filter(|(name, _)| after.as_ref().is_none_or(|after| *name > after));
+            let expected: Vec<_> =
+                later.take(limit as usize).map(|(name, size)| (name.clone(), *size)).collect();
+            assert_eq!(listed, expected, "seed {seed}: after {after:?}, at most {limit}");
         }
     }
 }
@@ -74,4 +92,26 @@ fn a_page_takes_few_requests() {
     assert_eq!(bench.store.take_log().len(), 2);
     assert_eq!(driver.list("tags", None, u32::MAX).unwrap().len(), 2_000);
     assert_eq!(bench.store.take_log().len(), 2);
+    assert_eq!(driver.list_having("tags", "current/link", None, u32::MAX).unwrap().len(), 2_000);
+    assert_eq!(bench.store.take_log().len(), 2);
+    // Each has a history, and some have a long one.
+    for number in 0..2_000 {
+        for at in 0..if number % 100 == 93 { 2_500 } else { 1 } {
+            bench.store.put(&format!("some/root/tags/v1.{number}/index/sha256/{at}/link"), b"");
+        }
+    }
+    let asked = |after, limit| {
+        let page = driver.list_having("tags", "current/link", after, limit).unwrap();
+        assert_eq!(page.len(), limit as usize);
+        bench.store.take_log().len()
+    };
+    for limit in [1, 10, 90] {
+        assert_eq!(asked(Some("v1.1000"), limit), 1, "{limit}");
+    }
+    // The page, and whether there is a tag `v1`.
+    assert_eq!(asked(None, 90), 2);
+    // The page, and what is behind the long history of `v1.1093`.
+    assert_eq!(asked(Some("v1.1090"), 10), 2);
+    // All: each of the 20 long histories ends one request, however long it is.
+    assert_eq!(asked(None, 2_000), 21);
 }

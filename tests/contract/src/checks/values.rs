@@ -16,6 +16,12 @@ pub(super) fn checks<S: Storage>() -> Vec<Check<S>> {
         Check { name: "list-gives-pages", parties: 1, run: list_gives_pages },
         Check { name: "values-gives-names-in-order", parties: 1, run: values_gives_names_in_order },
         Check { name: "values-gives-pages", parties: 1, run: values_gives_pages },
+        Check {
+            name: "list-having-gives-names-and-sizes",
+            parties: 1,
+            run: list_having_gives_names_and_sizes,
+        },
+        Check { name: "list-having-gives-pages", parties: 1, run: list_having_gives_pages },
         Check { name: "what-is-no-key-is-refused", parties: 1, run: what_is_no_key_is_refused },
         Check { name: "every-key-is-taken", parties: 1, run: every_key_is_taken },
     ]
@@ -168,6 +174,88 @@ fn values_gives_pages<S: Storage>(party: &Party<S>) {
     assert_eq!(storage.values(&prefix, None, u32::MAX).unwrap(), names);
 }
 
+fn list_having_gives_names_and_sizes<S: Storage>(party: &Party<S>) {
+    let (storage, prefix) = (party.storage, party.key("list"));
+    let listed = |after, limit| {
+        let listed = storage.list_having(&prefix, "x/y", after, limit).unwrap();
+        listed.iter().map(|(name, size)| format!("{name}: {size}")).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, 10), [""; 0]);
+    for (key, size) in [
+        ("b/x/y", 3),
+        ("b/x/z", 4),
+        ("b/a", 4),
+        // Only a beginning of it, and more than that.
+        ("c/x/z", 1),
+        ("d/x/y/z", 1),
+        ("e", 1),
+        ("f/e/x/y", 1),
+        ("x/y", 1),
+        ("Z/x/y", 0),
+        ("a-b/x/y", 1),
+        ("a/x/y", VALUE_MAX),
+        ("a.b/x/y", 71),
+        ("a.b/z/1/2", 1),
+        ("10/x/y", 5000),
+        ("9/x/y", 2),
+    ] {
+        storage.set(&party.key(&format!("list/{key}")), &bytes(size)).unwrap();
+    }
+    let all = ["10: 5000", "9: 2", "Z: 0", "a: 65536", "a-b: 1", "a.b: 71", "b: 3"];
+    assert_eq!(listed(None, 100), all);
+    assert_eq!(listed(None, 2), all[..2]);
+    // A client may ask for what is after anything.
+    for (after, from) in
+        [("10", 1), ("1", 0), ("a", 4), ("a-", 4), ("a/", 6), ("a.b/x/y", 6), ("b", 7), ("", 0)]
+    {
+        assert_eq!(listed(Some(after), 100), all[from..], "after {after:?}");
+    }
+    assert_eq!(storage.list_having(&prefix, "x", None, 9), Ok(Vec::new()));
+    assert_eq!(storage.list_having(&party.key("list/b"), "y", None, 9), Ok(vec![("x".to_owned(), 3)]));
+    for nothing in ["list/b/x/y", "list/e", "lis", "other"] {
+        assert_eq!(storage.list_having(&party.key(nothing), "x/y", None, 9), Ok(Vec::new()), "{nothing}");
+    }
+    // A value that goes is not listed, though others are beside it.
+    storage.delete(&party.key("list/b/x/y")).unwrap();
+    storage.delete_prefix(&party.key("list/a")).unwrap();
+    storage.set(&party.key("list/9/x/y"), &bytes(9)).unwrap();
+    storage.create(&party.key("list/c/x/y"), &bytes(1)).unwrap();
+    assert_eq!(listed(None, 100), ["10: 5000", "9: 9", "Z: 0", "a-b: 1", "a.b: 71", "c: 1"]);
+}
+
+fn list_having_gives_pages<S: Storage>(party: &Party<S>) {
+    let (storage, prefix) = (party.storage, party.key("list"));
+    let names: Vec<String> = (0..25).map(|n| format!("n{n:02}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        // Those that have something else are between them.
+        let leaf = if number % 3 == 0 { "other" } else { "leaf" };
+        storage.set(&party.key(&format!("list/{name}/{leaf}")), b"value").unwrap();
+    }
+    let having: Vec<(String, u64)> = names
+        .into_iter()
+        .enumerate()
+        .filter(|(number, _)| number % 3 > 0)
+        .map(|(_, name)| (name, 5))
+        .collect();
+    for limit in [1, 7, 16, 100] {
+        let mut listed: Vec<(String, u64)> = Vec::new();
+        loop {
+            let after = listed.last().map(|(name, _)| name.as_str());
+            let page = storage.list_having(&prefix, "leaf", after, limit).unwrap();
+            let is_last = page.len() < limit as usize;
+            assert!(page.len() <= limit as usize);
+            listed.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        assert_eq!(listed, having, "in pages of {limit}");
+    }
+    assert_eq!(storage.list_having(&prefix, "leaf", None, 0), Ok(Vec::new()));
+    assert_eq!(storage.list_having(&prefix, "leaf", Some("z"), 9), Ok(Vec::new()));
+    assert_eq!(storage.list_having(&prefix, "leaf", None, u32::MAX).unwrap(), having);
+}
+
 fn what_is_no_key_is_refused<S: Storage>(party: &Party<S>) {
     let storage = party.storage;
     for key in [
@@ -183,6 +271,8 @@ fn what_is_no_key_is_refused<S: Storage>(party: &Party<S>) {
         refused(key, storage.delete_prefix(key));
         refused(key, storage.list(key, None, 1));
         refused(key, storage.values(key, None, 1));
+        refused(key, storage.list_having(key, "leaf", None, 1));
+        refused(key, storage.list_having("prefix", key, None, 1));
         refused(key, storage.stat(key));
         refused(key, storage.location(key));
         refused(key, storage.enumerate(key, None, 1));
