@@ -37,6 +37,7 @@ mod browser;
 mod catalog;
 mod chunks;
 mod clients;
+mod cold_pulls;
 mod collecting;
 mod commands;
 mod configuration;
