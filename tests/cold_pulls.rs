@@ -69,6 +69,7 @@ fn a_mirror_that_is_killed_gives_and_stores_nothing_wrong() {
     images.iter().for_each(|image| client.pull(session, image).expect("nobody kills this mirror"));
     check_disk(&mirror);
     check_links(&mirror.root());
+    check_records(&mirror.root());
     collect_to_the_end(&mirror);
     let checked = printed(&mirror.command(&["check"], &[]), 0);
     nothing_is_left(&mirror, true);
@@ -112,6 +113,18 @@ fn pull_until_killed(mirror: Server, upstream: &Server, clients: &mut [Client], 
         thread::sleep(Duration::from_micros(chance.below(30_000)));
         drop(mirror);
     });
+}
+
+/// Checks that each record of a manifest's origin has that manifest beside it.
+fn check_records(root: &Path) {
+    let mut records = 0;
+    walk(root, &mut |path, _| {
+        if path.ends_with("mirrored") {
+            assert!(path.with_file_name("link").exists(), "{} is of no manifest", path.display());
+            records += 1;
+        }
+    });
+    assert!(records > 0, "nothing has a record");
 }
 
 /// Checks that each link of a mirror that does not run leads to content, and each tag to a manifest.

@@ -182,8 +182,9 @@ pub(crate) fn nothing_is_left(server: &Server, is_expired: bool) {
             ["repositories", .., "_manifests", "tags", _, "current", "link"]
             | ["repositories", .., "_manifests", "tags", _, "index", "sha256", _, "link"]
             | ["repositories", _, _, "_layers", "keep"] => {}
-            // A mirror's own: until when a tag need not be asked for.
-            ["repositories", .., "_manifests", "tags", _, "fresh"] => {}
+            // A mirror's own: until when a tag need not be asked for, and when a manifest came.
+            ["repositories", .., "_manifests", "tags", _, "fresh"]
+            | ["repositories", .., "_manifests", "revisions", "sha256", _, "mirrored"] => {}
             _ if text.contains("lighter/collection/ended.") || text.ends_with("lighter/purge") => {}
             _ if !is_expired && text.contains("lighter/collection/") && text.ends_with("/digests") => {}
             _ => left.push(text),
