@@ -62,6 +62,7 @@ mod manifest_checks;
 mod manifests;
 mod memory;
 mod mirror;
+mod mirror_clients;
 mod mirror_space;
 mod mounts;
 mod names;
