@@ -6,6 +6,7 @@ mod collection;
 mod curve;
 mod growth;
 mod layout;
+mod mirror;
 mod peer;
 mod start;
 mod table;
@@ -48,13 +49,24 @@ struct Plan {
     out: PathBuf,
     /// The number of blobs that garbage is collected from. Then nothing else is measured.
     collection: Option<usize>,
+    /// Whether pulls through mirrors are measured. Then nothing else is.
+    mirror: bool,
+    /// How many MiB a second the upstream of the mirrors sends on each connection.
+    rate: Option<usize>,
 }
 
 impl Plan {
     /// Reads the arguments after the program's name; `cargo xtask help` describes them.
     fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
-        let mut plan =
-            Self { rounds: 5, size: 512, peers: Vec::new(), out: target("bench"), collection: None };
+        let mut plan = Self {
+            rounds: 5,
+            size: 512,
+            peers: Vec::new(),
+            out: target("bench"),
+            collection: None,
+            mirror: false,
+            rate: None,
+        };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
@@ -67,6 +79,8 @@ impl Plan {
                 "--size" => plan.size = number(value()?)?,
                 "--peer" => plan.peers.push(value()?),
                 "--collection" => plan.collection = Some(number(value()?)?),
+                "--mirror" => plan.mirror = true,
+                "--rate" => plan.rate = Some(number(value()?)?),
                 "--out" => plan.out = value()?.into(),
                 _ => bail!("unknown option `{word}`; `cargo xtask help` lists the options"),
             }
@@ -104,6 +118,12 @@ fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
         println!("\n{}{tables}", machine(&lighter.component, plan)?);
         say("removing what was stored");
         return Ok(fs::remove_dir_all(&data)?);
+    }
+    if plan.mirror {
+        let scratch = target("bench/mirrors");
+        let table = mirror::mirror(lighter, plan.size, plan.rate, plan.rounds, &scratch)?;
+        println!("\n{}\n{table}", machine(&lighter.component, plan)?);
+        return Ok(fs::remove_dir_all(&scratch)?);
     }
     let mut peers = vec![Peer::lighter(lighter.clone())];
     peers.extend(Peer::installed());
@@ -245,7 +265,9 @@ mod tests {
     fn what_to_measure_can_be_said() {
         let plan = parse("--rounds 3 --size 8 --peer a=b --peer c=d --out /o --collection 9").unwrap();
         assert_eq!((plan.rounds, plan.size, plan.peers.len(), plan.collection), (3, 8, 2, Some(9)));
-        assert_eq!(plan.out.to_str(), Some("/o"));
+        assert_eq!((plan.out.to_str(), plan.mirror, plan.rate), (Some("/o"), false, None));
+        let plan = parse("--mirror --rate 20").unwrap();
+        assert_eq!((plan.mirror, plan.rate), (true, Some(20)));
     }
 
     #[test]

@@ -69,7 +69,7 @@ enum Start {
     /// configuration.
     Other {
         command: Vec<String>,
-        config: &'static str,
+        config: String,
     },
 }
 
@@ -81,10 +81,6 @@ impl Peer {
 
     /// The peers that are installed.
     pub(crate) fn installed() -> Vec<Self> {
-        let on_path = |program: &str| {
-            let path = env::var_os("PATH").unwrap_or_default();
-            env::split_paths(&path).any(|directory| directory.join(program).is_file())
-        };
         let distribution =
             |program: &str| ("distribution", format!("{program} serve {{config}}"), DISTRIBUTION, true);
         let olareg = "olareg serve --addr 127.0.0.1 --port {port} --dir {data}";
@@ -100,12 +96,27 @@ impl Peer {
             if is_new && command.first().is_some_and(|program| on_path(program)) {
                 installed.push(Self {
                     name: name.into(),
-                    start: Start::Other { command, config },
+                    start: Start::Other { command, config: config.to_owned() },
                     is_compatible,
                 });
             }
         }
         installed
+    }
+
+    /// Lighter, and each distribution that is installed, as mirrors of an upstream.
+    pub(crate) fn mirrors(lighter: &Lighter, upstream: &str) -> Vec<Self> {
+        let serve = |serve: Serve| serve.env(format!("REGISTRY_PROXY_REMOTEURL={upstream}"));
+        let mut mirrors = vec![Self::lighter(lighter.with(serve))];
+        for (name, program) in [("distribution 2", "docker-registry"), ("distribution 3", "registry")] {
+            if on_path(program) {
+                let command = words(&format!("{program} serve {{config}}"));
+                let config = format!("{DISTRIBUTION}proxy: {{remoteurl: \"{upstream}\"}}\n");
+                let start = Start::Other { command, config };
+                mirrors.push(Self { name: name.into(), start, is_compatible: true });
+            }
+        }
+        mirrors
     }
 
     /// A peer as `--peer NAME=COMMAND` names it.
@@ -114,7 +125,7 @@ impl Peer {
         if name.is_empty() || !command.contains("{port}") {
             bail!("--peer is NAME=COMMAND, and the command must contain {{port}}");
         }
-        let start = Start::Other { command: words(command), config: "" };
+        let start = Start::Other { command: words(command), config: String::new() };
         Ok(Self { name: name.into(), start, is_compatible: false })
     }
 
@@ -193,6 +204,12 @@ impl Running {
         };
         Ok(Memory { now: field("VmRSS")?, peak: field("VmHWM")?, own: field("RssAnon")? })
     }
+}
+
+/// Whether a program is installed.
+fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 fn words(command: &str) -> Vec<String> {

@@ -31,6 +31,8 @@ Commands:
             --size MIB           size of the large blob (512)
             --peer NAME=COMMAND  another registry; {port} and {data} in its command are filled in
             --out DIRECTORY      directory of the report (target/bench)
+            --mirror             instead, measure pulls through Lighter and distribution as mirrors
+            --rate MIB           what the mirrors' upstream sends a second on each connection
             --collection BLOBS   instead, measure the collection of garbage from so many blobs, and clients
                                  beside it
   crash   Build, then kill the server repeatedly while clients push, and while they pull through it as a
