@@ -77,8 +77,8 @@ fn one_round(peer: &Peer, data: &Path, blobs: [&Blob; 2], mib: usize, table: &mu
         table.add(&format!("memory at its peak, after the {how} pull"), Unit::Mebibytes, name, memory.peak);
         table.add(&format!("memory of its own then, {how}"), Unit::Mebibytes, name, memory.own);
         if !warm_up {
-            let waited = stored(data, blobs)?;
-            table.add("time until it is stored, after the cold pull", Unit::Seconds, name, waited);
+            let stored = took + stored(data, blobs)?;
+            table.add("cold pull until it is stored", Unit::Seconds, name, stored);
         }
     }
     // Once more, to see that it is right.
