@@ -42,20 +42,20 @@ pub struct Config {
     pub auth: Option<Auth>,
     /// Whether the commands of an operator are answered over HTTP.
     pub commands: bool,
-    /// The registries that this one is a mirror of, if there are any.
-    pub upstreams: Option<Upstreams>,
     /// Notices for the operator, in the log: that access control is off, unless that is set explicitly, and each
     /// unknown variable that begins with `REGISTRY_`, with the one that was probably meant.
     pub notices: Vec<String>,
 }
 
 /// What an operator wants to be kept, whoever pushes or cleans up.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Keeping {
     /// Which tags are neither moved nor deleted.
     pub immutable_tags: ImmutableTags,
     /// What is kept of each repository. Without rules, that is everything.
     pub retention: Option<Rules>,
+    /// The registries that this one is a mirror of, if there are any, with how long what came from them is kept.
+    pub upstreams: Option<Upstreams>,
 }
 
 /// How a `Location` begins.
@@ -155,7 +155,6 @@ impl Default for Config {
             keeping: Keeping::default(),
             auth: None,
             commands: false,
-            upstreams: None,
             notices: Vec::new(),
         }
     }
@@ -199,8 +198,8 @@ impl Config {
             (Err(wrong), Some((_, unknown))) => return Err(format!("{wrong}; {unknown}")),
         };
         let read_only = flag(settings, READ_ONLY, false)?;
-        let upstreams = upstream::read(settings, &mut notices)?;
-        if upstreams.is_some() && read_only {
+        let keeping = Keeping::read(settings, &mut notices)?;
+        if keeping.upstreams.is_some() && read_only {
             return Err(format!(
                 "{READ_ONLY} is set, and a mirror stores what it fetches: remove it, or REGISTRY_PROXY_*"
             ));
@@ -217,9 +216,8 @@ impl Config {
             access_log: access_log(settings)?,
             // Where everybody may do everything, that does not go without saying.
             commands: flag(settings, HTTP_COMMANDS_ENABLED, auth.is_some())?,
-            keeping: Keeping::read(settings)?,
+            keeping,
             auth,
-            upstreams,
             notices,
         })
     }
@@ -261,8 +259,12 @@ fn access_log(settings: &Settings) -> Result<Option<Format>, String> {
 impl Keeping {
     /// Reads this part of the configuration, which the commands need without the rest. Errs, for the log, with the variable
     /// that is wrong.
-    pub fn read(settings: &Settings) -> Result<Self, String> {
-        Ok(Self { immutable_tags: immutable_tags(settings)?, retention: retention(settings)? })
+    pub fn read(settings: &Settings, notices: &mut Vec<String>) -> Result<Self, String> {
+        Ok(Self {
+            immutable_tags: immutable_tags(settings)?,
+            retention: retention(settings)?,
+            upstreams: upstream::read(settings, notices)?,
+        })
     }
 }
 

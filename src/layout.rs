@@ -10,6 +10,7 @@
 //!     _layers/keep                                      makes `_layers` exist; Lighter's own
 //!     _manifests/
 //!       revisions/<algorithm>/<hex>/link                this repository has that manifest
+//!       revisions/<algorithm>/<hex>/mirrored            when it came from an upstream; Lighter's own
 //!       tags/<tag>/current/link                         what the tag points to
 //!       tags/<tag>/index/<algorithm>/<hex>/link         what it ever pointed to
 //!       tags/<tag>/repairs/<n>/link                     what an immutable tag points to after its nth repair; Lighter's own
@@ -170,6 +171,11 @@ pub fn layers_keep(name: &Name) -> String {
 pub fn revision_link(name: &Name, digest: &Digest) -> String {
     [REPOSITORIES, name.as_str(), MANIFESTS, "revisions", digest.algorithm().as_str(), digest.hex(), "link"]
         .join("/")
+}
+
+/// When a manifest came from an upstream, in seconds since 1970, by its canonical digest.
+pub fn mirrored(name: &Name, canonical: &Digest) -> String {
+    format!("{}/{}/mirrored", revisions(name, canonical.algorithm()), canonical.hex())
 }
 
 /// A repository's links to manifests, under the digests of an algorithm.

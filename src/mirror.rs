@@ -22,7 +22,7 @@ use crate::manifest::{MANIFEST_MAX, Manifest};
 use crate::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 use crate::name::Name;
 use crate::push::{self, Pushed};
-use crate::repository::{Reference, Repository};
+use crate::repository::{Blob, Reference, Repository};
 use crate::upstream::{Client, Failure, Origin, Question, Upstream, Upstreams};
 use lighter_fetch::{Ask, Response};
 use lighter_hash::{Algorithm, Digest};
@@ -180,10 +180,12 @@ impl<S: Storage> Source<S> {
         let refreshed = match &stored {
             Some((digest, _)) => match self.is_current(tag, digest) {
                 // Some registries, and mirrors of mirrors, answer a HEAD of what they have with 404.
-                Ok(false) | Err(Error::Upstream(Failure::Unknown)) => self.fetch(repository, &reference),
+                Ok(false) | Err(Error::Upstream(Failure::Unknown)) => {
+                    self.fetch(repository, &reference, false)
+                }
                 current => current.map(|_| ()),
             },
-            None => self.fetch(repository, &reference),
+            None => self.fetch(repository, &reference, false),
         };
         let life = match &refreshed {
             Ok(()) => ttl,
@@ -197,17 +199,38 @@ impl<S: Storage> Source<S> {
         refreshed
     }
 
+    /// Has a manifest that is served count as pulled, if that matters to anybody: if it is old, it is stored once more, which
+    /// makes it new. So a pull that comes soon after another one costs nothing.
+    pub fn trace(&self, repository: &Repository<S>, manifest: &Blob) -> storage::Result<()> {
+        let Some(period) = self.upstream.traced() else { return Ok(()) };
+        if manifest.age.is_some_and(|age| age < period) {
+            return Ok(());
+        }
+        let content = repository.read_manifest(manifest)?;
+        let key = layout::blob(&manifest.canonical);
+        content.map_or(Ok(()), |content| self.mirror.storage.put(&key, &content))
+    }
+
+    /// Removes the record that a manifest came from here. The manifest was deleted by this reference.
+    pub fn forget(&self, reference: &str) -> storage::Result<()> {
+        match Digest::parse(reference) {
+            Ok(digest) => self.mirror.storage.delete(&layout::mirrored(&self.name, &digest)),
+            // A tag.
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Whether the upstream's tag still names a digest. It is asked by HEAD, which Docker Hub does not count as a pull.
     fn is_current(&self, tag: &str, digest: &Digest) -> Result<bool> {
         let answer = self.ask_for_manifest("HEAD", tag)?;
         Ok(answer.header("docker-content-digest") == Some(digest.as_str()))
     }
 
-    /// Fetches a manifest, and stores it; a tag is pointed to it.
-    pub fn fetch(&self, repository: &Repository<S>, reference: &Reference) -> Result<()> {
-        let (asked, tags) = match reference {
-            Reference::Tag(tag) => (tag.as_str(), vec![tag.clone()]),
-            Reference::Digest(digest) => (digest.as_str(), Vec::new()),
+    /// Fetches a manifest, and stores it. A tag is pointed to it; one that is immutable only if it points nowhere yet.
+    pub fn fetch(&self, repository: &Repository<S>, reference: &Reference, is_immutable: bool) -> Result<()> {
+        let asked = match reference {
+            Reference::Tag(tag) => tag.as_str(),
+            Reference::Digest(digest) => digest.as_str(),
         };
         let mut answer = self.ask_for_manifest("GET", asked)?;
         let named = match reference {
@@ -228,8 +251,16 @@ impl<S: Storage> Source<S> {
         let (manifest, validation) = (&manifest, Validation { images: false, indexes: false });
         let pushed =
             Pushed { content: &content, digest: &digest, canonical: &canonical, manifest, validation };
+        // Before the manifest: without this, it would count as pushed by somebody, and stay for ever.
+        let came = clock::seconds().to_string();
+        self.mirror.storage.set(&layout::mirrored(&self.name, &canonical), came.as_bytes())?;
         push::manifest(repository, &System, &pushed)?;
-        tags.iter().try_for_each(|tag| repository.move_tag(tag, &digest))?;
+        match reference {
+            // Whichever of several comes first, all clients get that one.
+            Reference::Tag(tag) if is_immutable => _ = repository.claim_tag(tag, &digest, &canonical)?,
+            Reference::Tag(tag) => repository.move_tag(tag, &digest)?,
+            Reference::Digest(_) => {}
+        }
         Ok(())
     }
 

@@ -59,7 +59,7 @@ impl<S: Open + 'static> Registry<'static, S> {
         let storage: &S = Box::leak(Box::new(S::open(&settings)?));
         let config: &Config = Box::leak(Box::new(Config::read(&settings, server)?));
         let mut registry = Self::new(storage, config);
-        if let Some(upstreams) = &config.upstreams {
+        if let Some(upstreams) = &config.keeping.upstreams {
             registry.mirror = Some(Box::leak(Box::new(Mirror::new(storage, upstreams, fetch))));
         }
         Ok(registry)

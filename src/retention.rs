@@ -11,8 +11,11 @@
 //!
 //! A pattern of repositories is that of the access rules, and only the longest matching one decides. A tag is kept if one
 //! of the three members for tags keeps it, and all are kept if there is none of them. `decide` says what follows from that.
+//!
+//! What came from an upstream goes, besides, if it was not pulled for as long as [`Caches`] says.
 
 mod apply;
+mod caches;
 mod contents;
 mod decide;
 
@@ -21,6 +24,7 @@ use core::fmt;
 use serde_json::{Map, Value};
 
 pub use self::apply::{Finding, Outcome, Subject, apply};
+pub use self::caches::Caches;
 use crate::name::Name;
 use crate::pattern::{RepositoryPattern, TagPattern};
 use lighter_storage::nearest;
@@ -52,6 +56,17 @@ pub struct Rule {
     pub tags: Option<Vec<TagPattern>>,
     /// Manifests without a tag that were pushed so many days ago, or less.
     pub untagged_days: Option<u64>,
+    /// What came from an upstream: only if it was pulled so recently.
+    pub cached: Option<Cached>,
+}
+
+/// How long what came from an upstream is kept without a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cached {
+    /// That time, in seconds.
+    pub seconds: u64,
+    /// The same in words.
+    pub why: String,
 }
 
 /// Writes which tags the rule keeps, as the reason for the removal of another.
@@ -98,6 +113,7 @@ fn rule(pattern: &str, value: &Value) -> Result<Rule, String> {
         days: number(DAYS)?,
         tags: tags(members).map_err(|wrong| format!("{pattern}: {wrong}"))?,
         untagged_days: number(UNTAGGED_DAYS)?,
+        cached: None,
     })
 }
 
@@ -145,7 +161,8 @@ mod tests {
         .unwrap();
         let of = |name| rules.of(&Name::parse(name).unwrap());
         let tags = ["latest", "v*"].map(|tag| TagPattern::parse(tag).unwrap()).to_vec();
-        let whole = Rule { newest: Some(3), days: Some(30), tags: Some(tags), untagged_days: Some(7) };
+        let whole =
+            Rule { newest: Some(3), days: Some(30), tags: Some(tags), untagged_days: Some(7), cached: None };
         assert_eq!(of("a/c"), Some(&whole));
         assert_eq!(of("a/b"), Some(&Rule { days: Some(1), ..Rule::default() }));
         assert_eq!(of("a/b/c"), Some(&Rule::default()));

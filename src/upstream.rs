@@ -43,6 +43,12 @@ const DEFAULT_TTL: Duration = Duration::from_secs(60);
 /// How long to wait for an upstream, unless that is configured. docker waits 60 s for a manifest.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The most days that are configured, as in the rules of retention.
+const MOST_DAYS: u64 = 1_000_000;
+
+/// The longest that a pull leaves no trace after an earlier one, in seconds: a day.
+const TRACED: u64 = 86_400;
+
 /// The name of Docker Hub in references, and the host that answers for it.
 const HUB: &str = "docker.io";
 const HUB_HOST: &str = "registry-1.docker.io";
@@ -66,6 +72,10 @@ pub struct Upstream {
     pub ttl: Duration,
     /// How long to wait for an answer, or the next bytes of one.
     timeout: Duration,
+    /// For how many days what came from it is kept without a pull; for ever if there is no number.
+    pub keep_days: Option<u64>,
+    /// How many bytes its repositories may have, if that is limited.
+    pub size: Option<u64>,
 }
 
 /// All upstreams.
@@ -84,6 +94,11 @@ pub struct Origin<'a> {
 }
 
 impl Upstreams {
+    /// All of them.
+    pub fn all(&self) -> &[Upstream] {
+        &self.0
+    }
+
     /// Finds the origin of a repository, if it is mirrored. `namespace` is the `ns` that the client has sent.
     ///
     /// Docker Hub's short names are completed, so that `alpine` and `library/alpine` are one repository.
@@ -108,6 +123,15 @@ impl Upstreams {
 }
 
 impl Upstream {
+    /// How long after a pull the next one leaves a trace, in seconds, if somebody reads these: a tenth of the days that
+    /// content is kept for, and a day at most.
+    pub fn traced(&self) -> Option<u64> {
+        match self.keep_days {
+            Some(days) => Some((days * 8640).min(TRACED)),
+            None => self.size.map(|_| TRACED),
+        }
+    }
+
     /// The part of a repository's name that is the name at the upstream, if the repository is one of its own.
     fn below<'a>(&self, name: &'a str) -> Option<&'a str> {
         if self.prefix.is_empty() {
@@ -132,6 +156,8 @@ impl Upstream {
             credentials: None,
             ttl: DEFAULT_TTL,
             timeout: DEFAULT_TIMEOUT,
+            keep_days: None,
+            size: None,
         })
     }
 
@@ -142,11 +168,9 @@ impl Upstream {
                 "it is not the beginning of a repository's name; name another one, and its url".to_owned()
             );
         }
-        let known = ["url", "namespace", "username", "password", "ttl", "timeout"];
+        let known = ["url", "namespace", "username", "password", "ttl", "timeout", "keep_days", "size"];
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(format!(
-                "unknown member {name:?}; expected url, namespace, username, password, ttl or timeout"
-            ));
+            return Err(format!("unknown member {name:?}; expected one of {}", known.join(", ")));
         }
         let text = |name: &str| match members.get(name) {
             None => Ok(None),
@@ -157,6 +181,11 @@ impl Upstream {
             Some(text) => {
                 duration::parse(text).ok_or_else(|| format!("its {name} must be a duration, such as `10m`"))
             }
+        };
+        let number = |name: &str, most: u64| match members.get(name).map(Value::as_u64) {
+            None => Ok(None),
+            Some(Some(number)) if (1..=most).contains(&number) => Ok(Some(number)),
+            _ => Err(format!("its {name} must be a whole number from 1 to {most}")),
         };
         let mut upstream = match text("url")? {
             Some(url) => Self::new(prefix, url)?,
@@ -171,6 +200,8 @@ impl Upstream {
         }
         upstream.ttl = time("ttl", upstream.ttl)?;
         upstream.timeout = time("timeout", upstream.timeout)?;
+        upstream.keep_days = number("keep_days", MOST_DAYS)?;
+        upstream.size = number("size", i64::MAX as u64)?;
         upstream.credentials = credentials(text("username")?, text("password")?)?;
         Ok(upstream)
     }

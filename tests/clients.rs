@@ -11,7 +11,7 @@ use crate::content::{noise, sha256};
 use crate::images::{CONFIG, INDEX, LAYER, MANIFEST};
 use crate::server::Server;
 
-const ANONYMOUS: RegistryAuth = RegistryAuth::Anonymous;
+pub(crate) const ANONYMOUS: RegistryAuth = RegistryAuth::Anonymous;
 
 pub(crate) fn client(monolithic: bool) -> Client {
     static PROVIDER: Once = Once::new();
@@ -29,7 +29,7 @@ pub(crate) fn client(monolithic: bool) -> Client {
     })
 }
 
-fn run<T>(work: impl Future<Output = oci_client::errors::Result<T>>) -> T {
+pub(crate) fn run<T>(work: impl Future<Output = oci_client::errors::Result<T>>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(work).unwrap()
 }
@@ -39,9 +39,16 @@ pub(crate) fn reference(server: &Server, image: &str) -> Reference {
 }
 
 /// Layers of a few KB up to several of the client's chunks of 4 MiB.
-fn layers() -> Vec<ImageLayer> {
+pub(crate) fn layers() -> Vec<ImageLayer> {
     let layer = |(seed, size)| ImageLayer::new(noise(seed, size).into_bytes(), LAYER.into(), None);
     [(20, 3_000), (21, 1), (22, 10_000_000), (23, 4 * 1024 * 1024)].into_iter().map(layer).collect()
+}
+
+/// What layers have in them: a client pulls several at once.
+pub(crate) fn sorted(layers: Vec<ImageLayer>) -> Vec<impl Ord> {
+    let mut layers: Vec<_> = layers.into_iter().map(|layer| layer.data).collect();
+    layers.sort();
+    layers
 }
 
 fn push_and_pull(monolithic: bool) {
@@ -52,11 +59,6 @@ fn push_and_pull(monolithic: bool) {
     assert!(pushed.manifest_url.contains("/v2/a/b/manifests/sha256:"), "{}", pushed.manifest_url);
 
     let pulled = run(client.pull(&image, &ANONYMOUS, vec![LAYER]));
-    let sorted = |layers: Vec<ImageLayer>| {
-        let mut layers: Vec<_> = layers.into_iter().map(|layer| layer.data).collect();
-        layers.sort();
-        layers
-    };
     assert!(sorted(pulled.layers) == sorted(layers()), "the layers came back changed");
     assert_eq!(&pulled.config.data[..], b"{}");
     let digest = run(client.fetch_manifest_digest(&image, &ANONYMOUS));

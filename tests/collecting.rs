@@ -149,7 +149,7 @@ fn collector(data: &Path) -> Child {
 }
 
 /// Collects what is old, without anybody to disturb it.
-fn collect_to_the_end(server: &Server) {
+pub(crate) fn collect_to_the_end(server: &Server) {
     for _ in 0..2 {
         // What the first one leaves, such as a folder that has become empty, is young.
         thread::sleep(Duration::from_millis(2100));
@@ -159,7 +159,7 @@ fn collect_to_the_end(server: &Server) {
 }
 
 /// Checks that the disk has what manifests refer to and nothing else, but perhaps for marks that have not expired.
-fn nothing_is_left(server: &Server, is_expired: bool) {
+pub(crate) fn nothing_is_left(server: &Server, is_expired: bool) {
     let root = server.root();
     let (mut referred, mut found, mut links) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let content = |hex: &str| root.join(format!("blobs/sha256/{}/{hex}/data", &hex[..2]));
@@ -182,6 +182,9 @@ fn nothing_is_left(server: &Server, is_expired: bool) {
             ["repositories", .., "_manifests", "tags", _, "current", "link"]
             | ["repositories", .., "_manifests", "tags", _, "index", "sha256", _, "link"]
             | ["repositories", _, _, "_layers", "keep"] => {}
+            // A mirror's own: until when a tag need not be asked for, and when a manifest came.
+            ["repositories", .., "_manifests", "tags", _, "fresh"]
+            | ["repositories", .., "_manifests", "revisions", "sha256", _, "mirrored"] => {}
             _ if text.contains("lighter/collection/ended.") || text.ends_with("lighter/purge") => {}
             _ if !is_expired && text.contains("lighter/collection/") && text.ends_with("/digests") => {}
             _ => left.push(text),

@@ -118,7 +118,7 @@ fn check(server: &Server, clients: &mut [Pusher], ever: bool) {
 }
 
 /// Checks every blob on disk, regardless of repositories.
-fn check_disk(server: &Server) {
+pub(crate) fn check_disk(server: &Server) {
     let entries = |path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
     for blob in entries(server.root().join("blobs/sha256")).flat_map(entries) {
         // A directory without data is what a kill just before the rename leaves.

@@ -6,6 +6,7 @@ mod collection;
 mod curve;
 mod growth;
 mod layout;
+mod mirror;
 mod objects;
 mod peer;
 mod start;
@@ -57,7 +58,20 @@ const HAMMER: Duration = Duration::from_secs(1);
 /// The size of chunks and ranges, in bytes.
 const CHUNK: usize = 1 << 20;
 
-/// What to measure.
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum What {
+    /// Registries, each on a directory.
+    Registries,
+    /// The registries that can be put over an object store, there.
+    Objects,
+    /// Mirrors of an upstream.
+    Mirrors,
+    /// Collections of garbage from this many blobs.
+    Collections(usize),
+}
+
+/// How to measure it.
 #[derive(Debug, PartialEq)]
 struct Plan {
     /// The number of rounds.
@@ -70,10 +84,10 @@ struct Plan {
     sync: Option<PathBuf>,
     /// Where the report is written.
     out: PathBuf,
-    /// The number of blobs that garbage is collected from. Then nothing else is measured.
-    collection: Option<usize>,
-    /// Whether the registries are measured over an object store instead.
-    over_objects: bool,
+    /// What is measured.
+    what: What,
+    /// How many MiB a second the upstream of mirrors sends on each connection.
+    rate: Option<usize>,
 }
 
 impl Plan {
@@ -85,8 +99,8 @@ impl Plan {
             peers: Vec::new(),
             sync: None,
             out: target("bench"),
-            collection: None,
-            over_objects: false,
+            what: What::Registries,
+            rate: None,
         };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
@@ -100,12 +114,14 @@ impl Plan {
                 "--size" => plan.size = number(value()?)?,
                 "--peer" => plan.peers.push(value()?),
                 "--sync" => plan.sync = Some(value()?.into()),
-                "--collection" => plan.collection = Some(number(value()?)?),
+                "--collection" => plan.what = What::Collections(number(value()?)?),
                 "--storage" => {
                     let storage = value()?;
                     ensure!(storage == "s3", "--storage is s3, not `{storage}`");
-                    plan.over_objects = true;
+                    plan.what = What::Objects;
                 }
+                "--mirror" => plan.what = What::Mirrors,
+                "--rate" => plan.rate = Some(number(value()?)?),
                 "--out" => plan.out = value()?.into(),
                 _ => bail!("unknown option `{word}`; `cargo xtask help` lists the options"),
             }
@@ -137,18 +153,20 @@ fn say(what: &str) {
 
 /// Does all the work, prints the report and writes it with its pictures.
 fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
-    if let Some(count) = plan.collection {
-        let data = target("bench/collected");
-        let tables = collection::collect(lighter, count, plan.rounds, &data)?;
-        println!("\n{}{tables}", machine(&lighter.component, plan, &[])?);
-        say("removing what was stored");
-        return Ok(fs::remove_dir_all(&data)?);
-    }
-    if plan.over_objects {
-        let table = objects::compare(lighter, plan.rounds, plan.size, &target("bench/objects"))?;
-        println!("\n{}{table}", machine(&lighter.component.with_file_name("lighter-s3.wasm"), plan, &[])?);
-        return Ok(());
-    }
+    let scratch = target("bench/scratch");
+    let special = match plan.what {
+        What::Registries => return registries(lighter, plan, &scratch),
+        What::Collections(count) => collection::collect(lighter, count, plan.rounds, &scratch)?,
+        What::Objects => objects::compare(lighter, plan.rounds, plan.size, &scratch)?,
+        What::Mirrors => mirror::mirror(lighter, plan.size, plan.rate, plan.rounds, &scratch)?,
+    };
+    println!("\n{}\n{special}", machine(&lighter.component, plan, &[])?);
+    say("removing what was stored");
+    Ok(fs::remove_dir_all(&scratch)?)
+}
+
+/// Measures registries beside each other.
+fn registries(lighter: &Lighter, plan: &Plan, scratch: &Path) -> Result<()> {
     let mut peers = vec![Peer::lighter(lighter.clone())];
     peers.extend(Peer::installed()?);
     if let Some(directory) = &plan.sync {
@@ -161,7 +179,6 @@ fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
     }
     let names: Vec<String> = peers.iter().map(|peer| peer.name.clone()).collect();
     println!("measuring {}, {} rounds; nothing else should run meanwhile", names.join(", "), plan.rounds);
-    let scratch = target("bench/scratch");
 
     let mut table = Table::default();
     let mut blob = Blob::noise(1, plan.size << 20);
@@ -170,22 +187,22 @@ fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
             // The first registry of one round is the last of the next.
             let Some(peer) = peers.get((turn + round) % peers.len()) else { continue };
             say(&format!("round {} of {}: {}", round + 1, plan.rounds, peer.name));
-            one_round(peer, &peer.data(&scratch), &mut blob, round, &mut table)?;
+            one_round(peer, &peer.data(scratch), &mut blob, round, &mut table)?;
         }
     }
     let (short, long) =
         (table.markdown(&names, |row| SHORT.contains(&row)), table.markdown(&names, |_| true));
     let mut report = format!("{}\n{short}\n{long}", machine(&lighter.component, plan, &peers)?);
     say("starting repeatedly");
-    report.push_str(&start::cold(lighter, &peers, plan.rounds, &scratch)?);
+    report.push_str(&start::cold(lighter, &peers, plan.rounds, scratch)?);
     say("with access control");
-    report.push_str(&access::control(lighter, plan.rounds, &scratch)?);
+    report.push_str(&access::control(lighter, plan.rounds, scratch)?);
     say("with a thread for each core");
-    report.push_str(&threads::threads(lighter, &blob, plan.rounds, &scratch)?);
+    report.push_str(&threads::threads(lighter, &blob, plan.rounds, scratch)?);
     fs::create_dir_all(&plan.out).with_context(|| format!("cannot create {}", plan.out.display()))?;
     say("growing");
-    report.push_str(&growth::grow(&peers, &scratch, &plan.out)?);
-    fs::remove_dir_all(&scratch)?;
+    report.push_str(&growth::grow(&peers, scratch, &plan.out)?);
+    fs::remove_dir_all(scratch)?;
     let path = plan.out.join("report.md");
     fs::write(&path, &report).with_context(|| format!("cannot write {}", path.display()))?;
     println!("\n{report}\nwritten to {}", path.display());
@@ -290,7 +307,7 @@ fn machine(component: &Path, plan: &Plan, peers: &[Peer]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Plan;
+    use super::{Plan, What};
 
     fn parse(line: &str) -> Result<Plan, String> {
         Plan::parse(line.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())
@@ -300,8 +317,11 @@ mod tests {
     fn what_to_measure_can_be_said() {
         let plan =
             parse("--rounds 3 --size 8 --peer a=b --peer c=d --out /o --sync /s --collection 9").unwrap();
-        assert_eq!((plan.rounds, plan.size, plan.peers.len(), plan.collection), (3, 8, 2, Some(9)));
+        assert_eq!((plan.rounds, plan.size, plan.peers.len(), plan.what), (3, 8, 2, What::Collections(9)));
         assert_eq!((plan.out.to_str(), plan.sync.as_deref()), (Some("/o"), Some("/s".as_ref())));
+        let plan = parse("--mirror --rate 20").unwrap();
+        assert_eq!((plan.what, plan.rate), (What::Mirrors, Some(20)));
+        assert_eq!(parse("--storage s3").unwrap().what, What::Objects);
     }
 
     #[test]

@@ -44,7 +44,6 @@ pub(crate) fn compare(lighter: &Lighter, rounds: usize, mib: usize, scratch: &Pa
             one_round(&lighter, &peer.name, scratch, &mut blob, round, &mut table)?;
         }
     }
-    fs::remove_dir_all(scratch)?;
     Ok(format!("{about}\n{}", table.markdown(&names, |_| true)))
 }
 

@@ -166,6 +166,15 @@ http: {{addr: \"127.0.0.1:{{port}}\", secret: bench}}
         self.place.as_deref().unwrap_or(scratch).join(&self.name)
     }
 
+    /// Lighter, and each distribution that is installed, as mirrors of an upstream.
+    pub(crate) fn mirrors(lighter: &Lighter, upstream: &str) -> Result<Vec<Self>> {
+        let serve = |serve: Serve| serve.env(format!("REGISTRY_PROXY_REMOTEURL={upstream}"));
+        let mut mirrors = vec![Self::lighter(lighter.with(serve))];
+        mirrors
+            .extend(Self::distributions(&format!("{DISTRIBUTION}proxy: {{remoteurl: \"{upstream}\"}}\n"))?);
+        Ok(mirrors)
+    }
+
     /// A peer as `--peer NAME=COMMAND` names it.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let (name, command) = text.split_once('=').context("--peer is NAME=COMMAND")?;

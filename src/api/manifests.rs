@@ -9,7 +9,7 @@ use crate::inventory::Missing;
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::push::{self, Pushed};
-use crate::repository::{Deletion, Reference, Repository};
+use crate::repository::{Blob, Deletion, Reference, Repository};
 use crate::route::Path;
 use crate::ui::frame::harmless;
 use lighter_hash::{Algorithm, Digest};
@@ -40,6 +40,11 @@ impl<S: Storage> Resource<S> {
 /// `GET` and `HEAD`: a manifest (OCI Distribution Spec, end-3). It is served whatever `Accept` says:
 /// a 404 for an existing manifest would help no client.
 fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
+    serve(repository, call).map(|(response, _)| response)
+}
+
+/// The same, with what was found.
+pub(super) fn serve<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<(Response, Blob)> {
     let requested = call.last;
     let found = repository.manifest(&reference(requested)?)?;
     let (digest, blob) = found.ok_or_else(|| unknown(requested))?;
@@ -50,11 +55,11 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
             .with_header("ETag", etag.as_str())
     };
     if call.request.has_current(&etag) {
-        return Ok(headers(304));
+        return Ok((headers(304), blob));
     }
     let content = repository.read_manifest(&blob)?.ok_or_else(|| unknown(requested))?;
     let media_type = media_type_of(&content);
-    Ok(headers(200).with_headers(harmless(&media_type)).with_bytes(&media_type, content))
+    Ok((headers(200).with_headers(harmless(&media_type)).with_bytes(&media_type, content), blob))
 }
 
 /// `PUT`: stores a manifest whose blobs the repository has (OCI Distribution Spec, end-7a), under a tag, or by

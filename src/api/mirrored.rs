@@ -19,7 +19,7 @@ use crate::media_type::OCI_INDEX;
 use crate::mirror::{self, Listing, Mirror, Opened, Source};
 use crate::name::{Name, is_tag};
 use crate::push;
-use crate::repository::{Reference, Repository};
+use crate::repository::{Blob, Reference, Repository};
 use crate::route::Path;
 use crate::upstream::{Failure, next_page};
 use lighter_storage::{Content, Storage};
@@ -59,12 +59,15 @@ pub fn answer<S: Storage>(
 ) -> Result<Response> {
     let answered = match (access, path) {
         (Access::Pull, blobs::PATH) => blob(source, stored, repository, call),
-        (Access::Pull, manifests::PATH) => manifest(source, stored, repository, call),
+        (Access::Pull, manifests::PATH) => manifest(source, repository, call),
         (Access::Pull, tags::PATH) => list_tags(source, stored, repository, call),
         (Access::Pull, referrers::PATH) => list_referrers(source, stored, repository, call),
         (Access::Push | Access::Upload, _) => {
             let detail = format!("the repository is a mirror of {}; push there", source.namespace());
             Err(Error::new(Code::Unsupported, detail).with_header("Allow", "GET, HEAD"))
+        }
+        (Access::Delete, manifests::PATH) => {
+            stored(repository, call).and_then(|response| Ok(source.forget(call.last).map(|()| response)?))
         }
         _ => stored(repository, call),
     };
@@ -97,7 +100,7 @@ fn refuse(error: mirror::Error, unknown: Error) -> Error {
 }
 
 /// Whether an answer says that nothing is stored.
-fn is_missing(answer: &Result<Response>, code: Code) -> bool {
+fn is_missing<T>(answer: &Result<T>, code: Code) -> bool {
     answer.as_ref().is_err_and(|error| error.code() == code)
 }
 
@@ -158,43 +161,57 @@ fn blob<S: Storage>(
     }
 }
 
+/// Answers with a manifest, and has it count as pulled.
 fn manifest<S: Storage>(
     source: &Source<S>,
-    stored: Stored<S>,
     repository: &Repository<S>,
     call: &mut Call<S>,
 ) -> Result<Response> {
+    let (response, manifest) = find_manifest(source, repository, call)?;
+    if let Err(error) = source.trace(repository, &manifest) {
+        log(format!("{}: the pull leaves no trace: {error}", call.request.path));
+    }
+    Ok(response)
+}
+
+fn find_manifest<S: Storage>(
+    source: &Source<S>,
+    repository: &Repository<S>,
+    call: &mut Call<S>,
+) -> Result<(Response, Blob)> {
     let reference = manifests::reference(call.last)?;
     let requested = call.last;
     let refuse = |error| refuse(error, manifests::unknown(requested));
+    let immutable = &call.config.keeping.immutable_tags;
+    let is_immutable = matches!(&reference, Reference::Tag(tag) if immutable.include(repository.name(), tag));
     if let Reference::Tag(tag) = &reference
+        && !is_immutable
         && let Err(error) = source.refresh(repository, tag)
     {
         return match error {
             mirror::Error::Upstream(failure) if failure != Failure::Unknown => {
-                as_stored(failure, Code::ManifestUnknown, stored, repository, call).map_err(refuse)?
+                let answer = manifests::serve(repository, call);
+                as_stored(failure, Code::ManifestUnknown, answer, call).map_err(refuse)?
             }
             error => Err(refuse(error)),
         };
     }
-    let answer = stored(repository, call);
+    let answer = manifests::serve(repository, call);
     if !is_missing(&answer, Code::ManifestUnknown) {
         return answer;
     }
-    source.fetch(repository, &reference).map_err(refuse)?;
-    stored(repository, call)
+    source.fetch(repository, &reference, is_immutable).map_err(refuse)?;
+    manifests::serve(repository, call)
 }
 
 /// Answers with what is stored because the upstream has failed, and says so in the log. Errs with the failure if nothing
 /// is.
-fn as_stored<S: Storage>(
+fn as_stored<T, S: Storage>(
     failure: Failure,
     missing: Code,
-    stored: Stored<S>,
-    repository: &Repository<S>,
-    call: &mut Call<S>,
-) -> mirror::Result<Result<Response>> {
-    let answer = stored(repository, call);
+    answer: Result<T>,
+    call: &Call<S>,
+) -> mirror::Result<Result<T>> {
     if is_missing(&answer, missing) {
         return Err(failure.into());
     }
@@ -233,7 +250,7 @@ fn list_tags<S: Storage>(
             Ok(tags::page(name, tags, link))
         }
         Err(mirror::Error::Upstream(failure)) if failure != Failure::Unknown => {
-            let answer = as_stored(failure, Code::NameUnknown, stored, repository, call);
+            let answer = as_stored(failure, Code::NameUnknown, stored(repository, call), call);
             answer.map_err(|error| refuse(error, tags::unknown(name)))?
         }
         Err(error) => Err(refuse(error, tags::unknown(name))),
@@ -269,7 +286,7 @@ fn list_referrers<S: Storage>(
             Ok(Response::new(200).with_bytes(OCI_INDEX, listing.body).with_headers(headers))
         }
         Err(mirror::Error::Upstream(failure)) if failure != Failure::Unknown => {
-            let answer = as_stored(failure, Code::ManifestUnknown, stored, repository, call);
+            let answer = as_stored(failure, Code::ManifestUnknown, stored(repository, call), call);
             answer.map_err(|error| refuse(error, manifests::unknown(call.last)))?
         }
         Err(error) => Err(refuse(error, manifests::unknown(call.last))),

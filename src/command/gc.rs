@@ -1,6 +1,6 @@
 //! `gc`: gives space back.
 //!
-//! First the rules of retention remove tags and manifests, then the driver removes what crashes have left inside it, and
+//! First the rules of retention, and of what came from upstreams, remove tags and manifests, then the driver removes what crashes have left inside it, and
 //! then a collection removes what no manifest refers to any more. The collection comes last, so that it frees what the
 //! rules have removed, and because it keeps its own progress: a later piece, even of another process, goes on with it.
 
@@ -15,7 +15,7 @@ use crate::garbage::{Collection, Options, Report};
 use crate::name::Name;
 use crate::repositories;
 use crate::repository::Repository;
-use crate::retention::{self, Finding, Outcome, Subject};
+use crate::retention::{self, Caches, Finding, Outcome, Rule, Subject};
 use lighter_storage::Storage;
 
 const DRY_RUN: Choice = Choice {
@@ -89,7 +89,7 @@ fn step<S: Storage>(step: &mut Step<S>) -> Result<Piece, Failure> {
     let (mut sums, parts) = cursor::read(step.from).ok_or(Failure::Place)?;
     let mut part = part(&parts).ok_or(Failure::Place)?;
     if let Part::Retention(at) = part {
-        if let Some(next) = keep(step, at, &mut sums)? {
+        if let Some(next) = keep(step, at, &options, &mut sums)? {
             return Ok(piece(is_dry, &sums, &Report::default(), Some(&["r", &next])));
         }
         part = Part::Leftovers(None);
@@ -107,12 +107,23 @@ fn step<S: Storage>(step: &mut Step<S>) -> Result<Piece, Failure> {
 }
 
 /// Removes what the rules do not keep, in the repositories after one. Returns the last of them if it is time to stop.
-fn keep<S: Storage>(step: &mut Step<S>, at: &str, sums: &mut Sums) -> Result<Option<String>, Failure> {
-    let Some(rules) = &step.keeping.retention else { return Ok(None) };
+fn keep<S: Storage>(
+    step: &mut Step<S>,
+    at: &str,
+    options: &Options,
+    sums: &mut Sums,
+) -> Result<Option<String>, Failure> {
+    let keeping = step.keeping;
+    let (rules, out) = (keeping.retention.as_ref(), &mut *step.out);
+    let caches =
+        Caches::measure(step.storage, keeping, options.grace.as_secs(), &mut |why| out.trouble(why))?;
+    if rules.is_none() && caches.is_empty() {
+        return Ok(None);
+    }
     let is_dry = step.options.has(DRY_RUN.name);
     let mut at = at.to_owned();
     while let Some(name) = repositories::after(step.storage, &at, &mut || {})? {
-        let Step { storage, out, keeping, .. } = &mut *step;
+        let Step { storage, out, .. } = &mut *step;
         let [tags, manifests, ..] = sums;
         out.progress(*tags + *manifests, "tags and manifests", name.as_str());
         let report = &mut |finding: &Finding| {
@@ -125,7 +136,9 @@ fn keep<S: Storage>(step: &mut Step<S>, at: &str, sums: &mut Sums) -> Result<Opt
             out.item(&finding.to_string(), &fields(finding));
         };
         let repository = Repository::new(*storage, &name);
-        retention::apply(&repository, rules, &keeping.immutable_tags, is_dry, report)?;
+        let rule = rules.and_then(|rules| rules.of(&name)).cloned().unwrap_or_default();
+        let rule = Rule { cached: caches.of(&name), ..rule };
+        retention::apply(&repository, &rule, &keeping.immutable_tags, is_dry, report)?;
         at = name.to_string();
         if step.is_late() {
             return Ok(Some(at));

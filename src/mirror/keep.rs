@@ -9,13 +9,16 @@ use crate::upload;
 use lighter_hash::{Algorithm, Digest, Hasher};
 use lighter_storage::{Content, Error, Result, Sink, Storage, Stream, Upload};
 
+/// How many bytes are stored in one call. An upstream's pieces are small, and a call for each would take longer than all else.
+const GATHERED: usize = 256 * 1024;
+
 /// How often a blob that breaks off is continued.
 const CONTINUED: u32 = 3;
 
 /// A blob that is passed on and stored. It works when it is pulled: a slow client slows the upstream down, and no more
 /// than a piece is ever in memory.
 ///
-/// The last bytes are given out once the digest is verified and the blob is stored. If it does not match, they are
+/// Nothing waits for the store before the first bytes are given out. The last bytes are given out once the digest is verified and the blob is stored. If it does not match, they are
 /// withheld: the client has fewer bytes than were announced, and nothing is stored. If storage fails, the client gets
 /// the blob all the same. If the client leaves, the rest is fetched and stored.
 pub struct Keep<S: Storage + 'static> {
@@ -25,7 +28,11 @@ pub struct Keep<S: Storage + 'static> {
     size: u64,
     passed: u64,
     hashers: Vec<Hasher>,
-    /// What is being stored, until it is or that has failed.
+    /// Whether it is to be stored, and nothing of that has failed.
+    is_kept: bool,
+    /// What has passed, and is stored once there is more.
+    gathered: Vec<u8>,
+    /// What was stored so far.
     copy: Option<Copy<S>>,
     continued: u32,
 }
@@ -43,14 +50,8 @@ impl<S: Storage> Keep<S> {
         if digest.algorithm() != Algorithm::Sha256 {
             hashers.push(Hasher::new(digest.algorithm()));
         }
-        source.mirror.begun.store(true, Ordering::Relaxed);
-        let copy = Copy::start(&source, &digest);
-        let mut keep = Self { source, digest, body, size, passed: 0, hashers, copy: None, continued: 0 };
-        match copy {
-            Ok(copy) => keep.copy = Some(copy),
-            Err(error) => keep.failed(&error.to_string()),
-        }
-        keep
+        let (gathered, copy) = (Vec::new(), None);
+        Self { source, digest, body, size, passed: 0, hashers, is_kept: true, gathered, copy, continued: 0 }
     }
 
     /// The size of the blob, as the upstream has announced it.
@@ -61,6 +62,7 @@ impl<S: Storage> Keep<S> {
     /// Passes and stores what is left, for nobody. A blob without bytes is stored by this.
     pub fn finish(&mut self) -> core::result::Result<(), String> {
         if self.size == 0 {
+            self.keep(&[], true);
             self.verify()
         } else {
             while self.next()?.is_some() {}
@@ -76,14 +78,38 @@ impl<S: Storage> Keep<S> {
             return Err("the upstream sends more than it has announced".to_owned());
         }
         self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
-        let stored = self.copy.as_mut().map_or(Ok(()), |copy| copy.writer.append(&bytes));
-        if let Err(error) = stored {
-            self.failed(&error.to_string());
-        }
-        if self.passed == self.size {
+        let is_last = self.passed == self.size;
+        self.keep(&bytes, is_last);
+        if is_last {
             self.verify()?;
         }
         Ok(bytes)
+    }
+
+    /// Stores bytes, together with others. The first ones are given out before a store is even asked for room.
+    fn keep(&mut self, bytes: &[u8], is_last: bool) {
+        if !self.is_kept {
+            return;
+        }
+        self.gathered.extend_from_slice(bytes);
+        if (self.gathered.len() >= GATHERED || is_last)
+            && let Err(error) = self.store()
+        {
+            self.failed(&error.to_string());
+        }
+    }
+
+    /// Stores what was gathered.
+    fn store(&mut self) -> Result<()> {
+        if self.copy.is_none() {
+            self.source.mirror.begun.store(true, Ordering::Relaxed);
+            self.copy = Some(Copy::start(&self.source, &self.digest)?);
+        }
+        if let Some(copy) = &mut self.copy {
+            copy.writer.append(&self.gathered)?;
+        }
+        self.gathered.clear();
+        Ok(())
     }
 
     /// Waits for the next bytes. A body that breaks off is continued.
@@ -123,6 +149,7 @@ impl<S: Storage> Keep<S> {
 
     fn failed(&mut self, why: &str) {
         log(format!("{} of {} is passed on without being stored: {why}", self.digest, self.source.name));
+        (self.is_kept, self.gathered) = (false, Vec::new());
         self.forget();
     }
 

@@ -9,12 +9,13 @@ use std::sync::{Arc, OnceLock};
 use self::server::Server;
 use super::*;
 use crate::auth::{Auth, variables};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Keeping};
 use crate::http::Method::{self, Get, Head, Post, Put};
 use crate::http::{Body, Request};
+use crate::immutable_tags::ImmutableTags;
 use crate::registry::Registry;
 use lighter_fetch::native::Native;
-use lighter_storage::{Environment, Memory, Sink, forward_exactly};
+use lighter_storage::{Environment, Memory, Sink, Stream as _, forward_exactly};
 
 static NATIVE: Native = Native;
 
@@ -115,8 +116,18 @@ impl Bench {
     }
 
     fn ask(&self, method: Method, target: &str, header: (&str, &str), most: usize) -> Got {
-        let config = open();
-        let registry = Registry::new(self.storage, &config).with_mirror(self.mirror);
+        self.ask_with(&open(), method, target, header, most)
+    }
+
+    fn ask_with(
+        &self,
+        config: &Config,
+        method: Method,
+        target: &str,
+        header: (&str, &str),
+        most: usize,
+    ) -> Got {
+        let registry = Registry::new(self.storage, config).with_mirror(self.mirror);
         let headers = vec![(header.0.to_owned(), header.1.as_bytes().to_vec())];
         let (response, _) = registry.handle(Request::new(method, target, headers, &mut Vec::new()));
         let mut client = Client { body: Vec::new(), most };
@@ -215,6 +226,42 @@ fn without_a_ttl_a_tag_is_checked_each_time() {
         assert_eq!(bench.get("/v2/up/a/manifests/v1").text(), image(LAYER));
         assert_eq!(bench.upstream.take_lines(), lines);
     }
+}
+
+/// It names what was pulled first, whatever the upstream does, which is not even asked.
+#[test]
+fn an_immutable_tag_does_not_move() {
+    let bench = Bench::new(r#", "ttl": "0""#);
+    let immutable_tags = ImmutableTags::parse("up/*:v*").unwrap();
+    let config = Config { keeping: Keeping { immutable_tags, ..Keeping::default() }, ..open() };
+    let get = |tag: &str| {
+        let target = format!("/v2/up/a/manifests/{tag}");
+        bench.ask_with(&config, Get, &target, ("X", "y"), usize::MAX).text().to_owned()
+    };
+    for layer in [LAYER, b"other"] {
+        bench.push_image("a", "v1", layer);
+        bench.push_image("a", "latest", layer);
+        assert_eq!((get("v1"), get("latest")), (image(LAYER), image(layer)));
+    }
+    let [get, head] =
+        ["GET", "HEAD"].map(|method| move |tag: &str| format!("{method} /v2/a/manifests/{tag}"));
+    assert_eq!(bench.upstream.take_lines(), [get("v1"), get("latest"), head("latest"), get("latest")]);
+}
+
+#[test]
+fn what_came_from_an_upstream_has_a_record_until_it_is_deleted() {
+    let bench = Bench::new("");
+    bench.push_image("a", "v1", LAYER);
+    bench.pull(LAYER);
+    let name = Name::parse("up/a").unwrap();
+    let record = layout::mirrored(&name, &Digest::of(Algorithm::Sha256, image(LAYER).as_bytes()));
+    let came = bench.storage.get(&record).unwrap().unwrap();
+    let came: u64 = str::from_utf8(&came).unwrap().parse().unwrap();
+    assert!(clock::seconds() - came < 60);
+    let target = format!("/v2/up/a/manifests/{}", digest(image(LAYER).as_bytes()));
+    assert_eq!(bench.ask(Method::Delete, &target, ("X", "y"), 0).status, 202);
+    assert_eq!(bench.storage.get(&record).unwrap(), None);
+    assert!(!bench.storage.keys().iter().any(|key| key.contains("/_manifests/")));
 }
 
 #[test]
@@ -318,15 +365,23 @@ fn a_client_that_leaves_loses_nothing() {
 #[test]
 fn an_answer_that_nobody_takes_leaves_nothing() {
     let bench = Bench::new("");
-    bench.push_image("a", "v1", LAYER);
+    let layer = vec![8; 1_000_000];
+    bench.push_image("a", "v1", &layer);
     let config = open();
     let registry = Registry::new(bench.storage, &config).with_mirror(bench.mirror);
-    let target = format!("/v2/up/a/blobs/{}", digest(LAYER));
+    let target = format!("/v2/up/a/blobs/{}", digest(&layer));
     let (response, _) = registry.handle(Request::new(Get, &target, Vec::new(), &mut Vec::new()));
-    assert!(bench.storage.keys().iter().any(|key| key.contains("_uploads")));
+    let Body::Content(mut content, _) = response.body else { panic!("no content") };
+    let has_begun = || bench.storage.keys().iter().any(|key| key.contains("_uploads"));
+    // The first bytes do not wait for the store.
+    content.next().unwrap().unwrap();
+    assert!(!has_begun() && !registry.has_kept());
+    while !has_begun() {
+        content.next().unwrap().unwrap();
+    }
     assert!(registry.has_kept() && !registry.has_kept());
-    drop(response);
-    assert!(!bench.has(LAYER));
+    drop(content);
+    assert!(!bench.has(&layer));
 }
 
 #[test]

@@ -14,10 +14,12 @@
 
 use core::fmt;
 
-use super::contents::{Contents, Stop, age};
+use super::Rule;
+use super::contents::{Contents, Manifest, Stop, age};
 use super::decide::{Removals, Why, decide};
-use super::{Rule, Rules};
+use crate::clock;
 use crate::immutable_tags::ImmutableTags;
+use crate::layout;
 use crate::name::Name;
 use crate::repository::Repository;
 use lighter_hash::Digest;
@@ -86,18 +88,24 @@ impl fmt::Display for Finding<'_> {
     }
 }
 
-/// Removes from a repository what the rules do not keep, and reports each removal with its reason; in a dry run it only
+/// The age from which the record of a manifest that is not there is removed, in seconds. Whoever has written it has long
+/// stored the manifest, or crashed.
+const ABANDONED: u64 = 86_400;
+
+/// Removes from a repository what a rule does not keep, and reports each removal with its reason; in a dry run it only
 /// reports. Immutable tags stay. Errs if the storage does; what was removed until then is reported, and another call goes on.
 pub fn apply<S: Storage>(
     repository: &Repository<S>,
-    rules: &Rules,
+    rule: &Rule,
     immutable: &ImmutableTags,
     dry_run: bool,
     report: &mut dyn FnMut(&Finding<'_>),
 ) -> Result<()> {
-    let rule = rules.of(repository.name()).filter(|rule| **rule != Rule::default());
-    let Some(rule) = rule else { return Ok(()) };
-    let mut round = Round { repository, rule, report, contents: Contents::default() };
+    if *rule == Rule::default() {
+        return Ok(());
+    }
+    let contents = if rule.cached.is_some() { Contents::of_upstream() } else { Contents::default() };
+    let mut round = Round { repository, rule, report, contents };
     for number in 0..ROUNDS {
         let read = round.contents.read(repository, |tag| immutable.include(repository.name(), tag));
         match read {
@@ -117,7 +125,7 @@ pub fn apply<S: Storage>(
             return Ok(());
         }
         if removals == Removals::default() {
-            return Ok(());
+            return round.remove_records();
         }
         // Removing many tags takes its time, after which a manifest is decided again.
         if removals.tags.is_empty() {
@@ -141,7 +149,8 @@ struct Round<'a, 'b, S> {
 impl<S: Storage> Round<'_, '_, S> {
     /// Says that manifests stay because one of them cannot be read.
     fn warn(&mut self) {
-        if let (Some(digest), Some(_)) = (&self.contents.unreadable, self.rule.untagged_days) {
+        let goes = self.rule.untagged_days.is_some() || self.rule.cached.is_some();
+        if let Some(digest) = self.contents.unreadable.as_ref().filter(|_| goes) {
             let why = format!(
                 "all its manifests do, because {digest} cannot be read, and may name any; push or delete that one"
             );
@@ -185,12 +194,26 @@ impl<S: Storage> Round<'_, '_, S> {
         if is_pushed {
             return Ok(());
         }
-        remove_manifests(self.repository, batch.iter().filter_map(|at| self.digest(*at)))?;
+        remove_manifests(self.repository, batch.iter().filter_map(|at| self.contents.manifests.get(*at)))?;
         for at in batch {
             if let Some(manifest) = self.contents.manifests.get_mut(*at) {
                 manifest.is_removed = true;
             }
             self.report_manifest(*at, Outcome::Removed);
+        }
+        Ok(())
+    }
+
+    /// Removes the records of manifests that are not there: a crash has left them, or a deletion.
+    fn remove_records(&self) -> Result<()> {
+        let now = clock::seconds();
+        for digest in &self.contents.absent {
+            let key = layout::mirrored(self.repository.name(), digest);
+            let came = self.repository.storage().get(&key)?;
+            let came = came.map(|came| str::from_utf8(&came).ok().and_then(|came| came.parse().ok()));
+            if came.is_some_and(|came: Option<u64>| now.saturating_sub(came.unwrap_or(0)) > ABANDONED) {
+                self.repository.storage().delete(&key)?;
+            }
         }
         Ok(())
     }
@@ -213,6 +236,7 @@ impl<S: Storage> Round<'_, '_, S> {
         let (name, pushed) = (tag.name.clone(), self.pushed(tag.manifest as usize));
         let why = match why {
             Why::NotKept => format!("{pushed}; kept are {}", self.rule),
+            Why::NotPulled => self.not_pulled(tag.manifest as usize),
             Why::OwnerRemoved => format!("{pushed}; the manifest that it belongs to is removed"),
             Why::OwnerAbsent => format!("{pushed}; the manifest that it belongs to is not there"),
         };
@@ -221,11 +245,13 @@ impl<S: Storage> Round<'_, '_, S> {
 
     fn report_manifest(&mut self, at: usize, outcome: Outcome) {
         let Some(digest) = self.digest(at).cloned() else { return };
-        let days = self.rule.untagged_days.unwrap_or_default();
-        let why = format!(
-            "{}; without a tag, and without another manifest that keeps it, it is kept for {days} days",
-            self.pushed(at)
-        );
+        let why = match self.rule.untagged_days {
+            Some(days) if !self.contents.is_expired(self.rule, at) => format!(
+                "{}; without a tag, and without another manifest that keeps it, it is kept for {days} days",
+                self.pushed(at)
+            ),
+            _ => self.not_pulled(at),
+        };
         self.report(Subject::Manifest(&digest), outcome, why);
     }
 
@@ -234,6 +260,16 @@ impl<S: Storage> Round<'_, '_, S> {
         match self.contents.manifests.get(at).and_then(|manifest| manifest.age) {
             Some(age) => format!("pushed {} days ago", age / super::DAY),
             None => "pushed before the store kept the time of that".to_owned(),
+        }
+    }
+
+    /// Says for how long a manifest was not pulled, and why it goes for that.
+    fn not_pulled(&self, at: usize) -> String {
+        let why = self.rule.cached.as_ref().map_or("", |cached| &cached.why);
+        match self.contents.manifests.get(at).and_then(|manifest| manifest.age) {
+            Some(age) if age < super::DAY => format!("not pulled for {} minutes; {why}", age / 60),
+            Some(age) => format!("not pulled for {} days; {why}", age / super::DAY),
+            None => format!("not pulled since the store keeps the time of that; {why}"),
         }
     }
 
@@ -246,13 +282,16 @@ impl<S: Storage> Round<'_, '_, S> {
 /// collection.
 fn remove_manifests<'a, S: Storage>(
     repository: &Repository<S>,
-    digests: impl Iterator<Item = &'a Digest>,
+    manifests: impl Iterator<Item = &'a Manifest>,
 ) -> Result<()> {
-    for digest in digests {
+    for Manifest { digest, is_mirrored, .. } in manifests {
         repository.delete_revision(digest)?;
+        if *is_mirrored {
+            repository.storage().delete(&layout::mirrored(repository.name(), digest))?;
+        }
     }
     Ok(())
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

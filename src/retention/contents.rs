@@ -3,6 +3,7 @@
 //! A repository beyond the [`Limits`] is not read. So its contents take about 64 MiB at most, beside one manifest that is
 //! being read, of [`MANIFEST_MAX`] bytes.
 
+use super::Rule;
 use crate::garbage::references::digests_in;
 use crate::layout;
 use crate::manifest::MANIFEST_MAX;
@@ -41,12 +42,15 @@ pub(super) struct Contents {
     pub manifests: Vec<Manifest>,
     /// A manifest that cannot be read: what it names is not known.
     pub unreadable: Option<Digest>,
+    /// Names that are listed among the manifests without a link, where it matters which ones came from an upstream.
+    pub absent: Vec<Digest>,
     /// The places of the manifests, in the order of their digests.
     order: Vec<u32>,
     /// Other digests of manifests, in order, with the places of these.
     aliases: Vec<(Digest, u32)>,
     names: usize,
     limits: Limits,
+    of_upstream: bool,
 }
 
 /// A tag.
@@ -72,6 +76,8 @@ pub(super) struct Manifest {
     /// Whether its content is there and matches its digest.
     pub is_readable: bool,
     pub is_removed: bool,
+    /// Whether it came from an upstream, where that matters.
+    pub is_mirrored: bool,
 }
 
 /// Why contents were not read.
@@ -95,6 +101,18 @@ impl Contents {
         Self { limits, ..Self::default() }
     }
 
+    /// Empty contents, of a repository that has an upstream.
+    pub(super) fn of_upstream() -> Self {
+        Self { of_upstream: true, ..Self::default() }
+    }
+
+    /// Whether a manifest came from an upstream, and was not pulled for longer than the rule keeps such content.
+    pub(super) fn is_expired(&self, rule: &Rule, at: usize) -> bool {
+        let manifest = self.manifests.get(at).filter(|manifest| manifest.is_mirrored);
+        let (Some(cached), Some(manifest)) = (&rule.cached, manifest) else { return false };
+        manifest.age.unwrap_or(u64::MAX) >= cached.seconds
+    }
+
     /// Contents without a storage.
     #[cfg(test)]
     pub(super) fn of(manifests: Vec<Manifest>, tags: Vec<Tag>) -> Self {
@@ -111,6 +129,7 @@ impl Contents {
         is_immutable: impl Fn(&str) -> bool,
     ) -> core::result::Result<(), Stop> {
         self.unreadable = None;
+        self.absent.clear();
         let fresh = self.list_manifests(repository)?;
         self.list_aliases(repository)?;
         for at in fresh {
@@ -159,7 +178,8 @@ impl Contents {
             let Some(link) = repository.storage().get(&layout::revision_link(repository.name(), &digest))?
             else {
                 // The name of one that was removed may still be listed.
-                return Ok(());
+                self.absent.extend(self.of_upstream.then_some(digest));
+                return within(self.absent.len(), self.limits.manifests, "names without a manifest");
             };
             if link.trim_ascii() != digest.as_str().as_bytes() {
                 self.unreadable = Some(digest);
@@ -174,6 +194,7 @@ impl Contents {
                     subject: None,
                     is_readable: true,
                     is_removed: false,
+                    is_mirrored: false,
                 });
             }
             within(self.manifests.len(), self.limits.manifests, "manifests")
@@ -233,10 +254,12 @@ impl Contents {
         names.dedup();
         names.shrink_to_fit();
         let subject = subject.and_then(|subject| self.find(&subject));
+        let mirrored = layout::mirrored(repository.name(), &digest);
+        let is_mirrored = self.of_upstream && repository.storage().get(&mirrored)?.is_some();
         self.names += names.len();
         if let Some(manifest) = self.manifests.get_mut(at) {
             let (digest, age) = (manifest.digest.clone(), info.and_then(|info| info.age));
-            *manifest = Manifest { digest, age, names, subject, is_readable, is_removed: false };
+            *manifest = Manifest { digest, age, names, subject, is_readable, is_removed: false, is_mirrored };
         }
         within(self.names, self.limits.names, "references among manifests")
     }

@@ -6,7 +6,11 @@
 //!   kept as long as that manifest, and does not count among the newest. Without that manifest it is kept like a manifest
 //!   without a tag.
 //! - A manifest is kept if a tag that is kept points to it, or if it is young.
+//! - What came from an upstream and was not pulled for too long is not kept by that, and neither are its tags, unless they
+//!   are immutable.
 //! - What is kept keeps what it names and what refers to it, but not its subject.
+
+use std::collections::BinaryHeap;
 
 use super::contents::Contents;
 use super::{DAY, Rule};
@@ -26,6 +30,8 @@ pub(super) struct Removals {
 pub(super) enum Why {
     /// The rule does not keep it.
     NotKept,
+    /// It came from an upstream, and was not pulled for too long.
+    NotPulled,
     /// The manifest that it belongs to is removed.
     OwnerRemoved,
     /// The manifest that it belongs to is not there.
@@ -47,6 +53,33 @@ pub(super) fn decide(rule: &Rule, contents: &Contents) -> Removals {
     decision.keep_young();
     decision.keep_what_is_kept();
     Removals { tags: decision.tags_to_remove(), manifests: decision.manifests_to_remove() }
+}
+
+/// How old each manifest is, for who keeps what was pulled last: as old as the youngest that keeps it. What always stays has
+/// no age.
+pub(super) fn ages(contents: &Contents) -> Vec<u32> {
+    let rule = Rule::default();
+    let decision = Decision::new(&rule, contents);
+    let stays = contents.unreadable.is_some();
+    let all = contents.manifests.iter().enumerate();
+    let age = |at: usize| u32::try_from(decision.age(at)).unwrap_or(u32::MAX);
+    let mut order: Vec<(u64, u32)> = all
+        .map(|(at, manifest)| (if stays || !manifest.is_mirrored { 0 } else { age(at).into() }, at as u32))
+        .collect();
+    let immutable = contents.tags.iter().filter(|tag| tag.is_immutable);
+    order.extend(immutable.map(|tag| (0, tag.manifest)));
+    let mut ages: Vec<Option<u32>> = vec![None; contents.manifests.len()];
+    for (age, at) in BinaryHeap::from(order).into_sorted_vec() {
+        let mut queue = vec![at as usize];
+        while let Some(at) = queue.pop() {
+            let Some(unknown) = ages.get_mut(at).filter(|age| age.is_none()) else { continue };
+            *unknown = Some(age as u32);
+            queue.extend(decision.kept_by(at));
+            let tags = second(&decision.attached, at).filter_map(|tag| contents.tags.get(tag));
+            queue.extend(tags.map(|tag| tag.manifest as usize));
+        }
+    }
+    ages.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 struct Decision<'a> {
@@ -95,7 +128,9 @@ impl<'a> Decision<'a> {
             let age = self.age(tag.manifest as usize);
             let is_named = || rule.tags.iter().flatten().any(|pattern| pattern.matches(&tag.name));
             let is_kept = match owner {
-                _ if tag.is_immutable || is_named() || !self.is_readable(tag.manifest as usize) => true,
+                _ if tag.is_immutable || !self.is_readable(tag.manifest as usize) => true,
+                _ if self.contents.is_expired(rule, tag.manifest as usize) => false,
+                _ if is_named() => true,
                 Owner::At(_) => false,
                 Owner::Absent => self.is_young(age),
                 Owner::None => {
@@ -124,7 +159,8 @@ impl<'a> Decision<'a> {
     fn keep_young(&mut self) {
         for at in 0..self.manifests.len() {
             // What one that cannot be read names is not known, so it may be any.
-            if self.contents.unreadable.is_some() || self.is_young(self.age(at)) {
+            let is_expired = self.contents.is_expired(self.rule, at);
+            if self.contents.unreadable.is_some() || !is_expired && self.is_young(self.age(at)) {
                 self.keep_manifest(at);
             }
         }
@@ -176,8 +212,13 @@ impl<'a> Decision<'a> {
     }
 
     fn tags_to_remove(&self) -> Vec<(usize, Why)> {
+        let is_expired = |at: usize| {
+            let tag = self.contents.tags.get(at);
+            tag.is_some_and(|tag| self.contents.is_expired(self.rule, tag.manifest as usize))
+        };
         let removed = |(at, (owner, is_kept)): (usize, (&Owner, &bool))| {
             let why = match owner {
+                _ if is_expired(at) => Why::NotPulled,
                 Owner::None => Why::NotKept,
                 Owner::At(_) => Why::OwnerRemoved,
                 Owner::Absent => Why::OwnerAbsent,

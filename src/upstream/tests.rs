@@ -59,6 +59,11 @@ fn what_is_wrong_is_named_without_secrets() {
         (r#"{"a": {"password": ["hidden"]}}"#, "its password is not a string"),
         (r#"{"a": {"password": "hidden"}}"#, "a password a username"),
         (r#"{"a": {"ttl": "1d"}}"#, "its ttl must be"),
+        (r#"{"a": {"keep_days": 0}}"#, "\"a\": its keep_days must be a whole number from 1 to 1000000"),
+        (r#"{"a": {"keep_days": "30"}}"#, "its keep_days must be"),
+        (r#"{"a": {"size": "1GB"}}"#, "its size must be a whole number from 1"),
+        (r#"{"a": {"size": 0}}"#, "its size must be"),
+        (r#"{"a": {"size": null}}"#, "its size must be"),
         (r#"{"a": {"namespace": "a b"}}"#, "its namespace"),
         (r#"{"a": {"namespace": "x"}, "b": {"namespace": "x"}}"#, "two upstreams"),
     ] {
@@ -81,4 +86,14 @@ fn a_next_page_has_a_query() {
     ] {
         assert_eq!(next_page(none), None, "{none}");
     }
+}
+
+#[test]
+fn a_pull_leaves_a_trace_after_some_time() {
+    let traced =
+        |members: &str| Upstreams::parse(&format!(r#"{{"a": {{{members}}}}}"#)).unwrap().all()[0].traced();
+    assert_eq!(traced(""), None);
+    assert_eq!(traced(r#""size": 5"#), Some(86_400));
+    assert_eq!(traced(r#""keep_days": 1"#), Some(8_640));
+    assert_eq!(traced(r#""keep_days": 30, "size": 5"#), Some(86_400));
 }

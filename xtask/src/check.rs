@@ -14,10 +14,11 @@ use crate::process::{capture, run, run_and_read, step};
 use crate::toolchain::{Toolchain, cargo};
 use crate::workspace;
 
-/// The test that kills the server.
-const CRASH: [&str; 2] = [
+/// The tests that kill the server.
+const CRASH: [&str; 3] = [
     "crash::what_was_acknowledged_outlives_the_server",
     "collecting::what_manifests_refer_to_outlives_collections",
+    "cold_pulls::a_mirror_that_is_killed_gives_and_stores_nothing_wrong",
 ];
 
 /// The integration tests that also run over a composed registry and driver. They call each function of the contract, and
@@ -121,15 +122,17 @@ pub(crate) fn fuzz(seconds: u64) -> Result<()> {
     })
 }
 
-/// Runs the tests that kill the server, with this many kills each: with clients alone, and with collections of garbage.
+/// Runs the tests that kill the server, with this many kills each: with clients alone, with collections of garbage, and as a
+/// mirror.
 pub(crate) fn crash(wasmtime: &Path, component: &Path, kills: u64, seed: u64) -> Result<()> {
     let mut tests = tests(wasmtime, component);
     tests.env("LIGHTER_KILLS", kills.to_string()).env("LIGHTER_SEED", seed.to_string());
     tests.args(["--test", "integration", "--", "--exact", "--test-threads=1"]).args(CRASH);
     let what = format!(
-        "killing the server {kills} times while clients push, and again while garbage is collected, too"
+        "killing the server {kills} times while clients push, again while garbage is collected, too, and again while \
+         clients pull through it as a mirror"
     );
-    step(&what, || counted(&mut tests, 2)).map(drop)
+    step(&what, || counted(&mut tests, CRASH.len() as u64)).map(drop)
 }
 
 /// Measures the component beside other registries.

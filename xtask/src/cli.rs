@@ -34,10 +34,13 @@ Commands:
                                  more, since it does not sync itself
             --storage s3         instead, measure over an object store, which counts what it is asked
             --out DIRECTORY      directory of the report (target/bench)
+            --mirror             instead, measure pulls through Lighter and distribution as mirrors
+            --rate MIB           what the mirrors' upstream sends a second on each connection
             --collection BLOBS   instead, measure the collection of garbage from so many blobs, and clients
                                  beside it
-  crash   Build, then kill the server repeatedly while clients push, and check that nothing that was
-          acknowledged is lost. Prints a summary.
+  crash   Build, then kill the server repeatedly while clients push, and while they pull through it as a
+          mirror, and check that nothing that was acknowledged is lost, and nothing wrong is given out
+          or stored. Prints a summary.
             --kills N         number of kills (200)
             --seed S          seed for the content of the pushes and the times of the kills (1)
   conformance

@@ -39,7 +39,7 @@ impl<S: Open> Handler<S> {
     /// Opens the storage as the registry would, and reads what is kept in it.
     pub(crate) fn storage(&self) -> Result<(S, Keeping), String> {
         let settings = settings::<S>((self.environment)()?, self.token_server.as_ref())?;
-        Ok((S::open(&settings)?, Keeping::read(&settings)?))
+        Ok((S::open(&settings)?, Keeping::read(&settings, &mut Vec::new())?))
     }
 
     /// Answers a request.

@@ -155,13 +155,17 @@ impl<S: Storage> Check<'_, '_, S> {
             }
             return Ok(());
         };
+        // What a mirror does not have comes when somebody asks for it.
+        let upstreams = self.step.keeping.upstreams.as_ref();
+        let is_mirrored = upstreams.is_some_and(|upstreams| upstreams.find(name.as_str(), None).is_some());
         // A manifest of a type that is not known may name anything.
         let Ok(Manifest { blobs, entries, .. }) = Manifest::parse(&content, None) else { return Ok(()) };
         for (named, is_entry) in
             blobs.iter().map(|blob| (blob, false)).chain(entries.iter().map(|entry| (entry, true)))
         {
             // An entry of an index may be either.
-            let is_there = repository.blob(&named.digest)?.is_some()
+            let is_there = is_mirrored
+                || repository.blob(&named.digest)?.is_some()
                 || is_entry && repository.has_manifest(&named.digest)?;
             if !is_there {
                 let kind = if is_entry { "manifest" } else { "blob" };

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use std::rc::Rc;
 
 use super::*;
+use crate::upstream::Upstreams;
 use lighter_storage::{BlobInfo, BlobPage, Content, Result as StorageResult, Stream};
 
 #[test]
@@ -14,6 +15,24 @@ fn check_finds_nothing_where_nothing_is_wrong() {
     assert_eq!(end.sums[0], ("blobs", 6));
     assert_eq!(end.sums[2..], [("repositories", 2), ("findings", 0)]);
     assert_eq!(printed(&storage, "check --quick").1.sums, end.sums);
+}
+
+/// What a mirror lacks comes when somebody asks for it. What is broken is broken there, too.
+#[test]
+fn a_mirror_need_not_be_complete() {
+    let storage = Memory::default();
+    push_image(&storage, "hub/a", "v1", &[b"{}", b"layer"]);
+    storage.delete(&layout::layer_link(&name("hub/a"), &sha256(b"layer"))).unwrap();
+    let (command, options) = command(&["check"]);
+    let findings = |upstreams: &str| {
+        let upstreams = Some(Upstreams::parse(upstreams).unwrap());
+        let (keeping, mut out) = (Keeping { upstreams, ..Keeping::default() }, Printed::default());
+        command.run(&mut step(&storage, &keeping, &options, "", &mut out)).unwrap().sums[3].1
+    };
+    assert_eq!(findings(r#"{"hub": {"url": "https://a"}}"#), 0);
+    assert_eq!(findings(r#"{"other": {"url": "https://a"}}"#), 1);
+    storage.put(&layout::blob(&sha256(b"{}")), b"[]").unwrap();
+    assert_eq!(findings(r#"{"hub": {"url": "https://a"}}"#), 1);
 }
 
 #[test]

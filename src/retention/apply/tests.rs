@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use lighter_hash::Algorithm;
 use lighter_storage::{BlobInfo, BlobPage, Content, Memory};
 
+use super::super::Rules;
 use super::super::contents::Limits;
 use super::*;
 
@@ -16,9 +17,9 @@ type Meanwhile = (&'static str, Box<dyn FnOnce(&Aged)>);
 
 /// Storage whose blobs are as old as a test says, until they are published again.
 #[derive(Default)]
-struct Aged {
-    memory: Memory,
-    ages: RefCell<BTreeMap<String, Option<u64>>>,
+pub(in crate::retention) struct Aged {
+    pub(in crate::retention) memory: Memory,
+    pub(in crate::retention) ages: RefCell<BTreeMap<String, Option<u64>>>,
     meanwhile: RefCell<Option<Meanwhile>>,
     deletions: RefCell<usize>,
 }
@@ -66,7 +67,8 @@ impl Aged {
         let mut lines = Vec::new();
         let name = name();
         let repository = Repository::new(self, &name);
-        apply(&repository, &rules, &immutable, dry_run, &mut |finding| lines.push(finding.to_string()))
+        let rule = rules.of(&name).unwrap();
+        apply(&repository, rule, &immutable, dry_run, &mut |finding| lines.push(finding.to_string()))
             .unwrap();
         lines
     }
@@ -89,7 +91,7 @@ fn name() -> Name {
 }
 
 /// A manifest that names others.
-fn index(text: &str, named: &[&Digest]) -> String {
+pub(in crate::retention) fn index(text: &str, named: &[&Digest]) -> String {
     let named: Vec<_> = named.iter().map(|digest| format!(r#"{{"digest":"{digest}"}}"#)).collect();
     format!(r#"{{"schemaVersion":2,"text":"{text}","manifests":[{}]}}"#, named.join(","))
 }
@@ -170,7 +172,7 @@ impl Storage for Aged {
 const RULE: &str = r#""keep_newest": 1, "keep_tags": ["latest"], "keep_untagged_days": 7"#;
 
 /// Nothing is immutable.
-const NONE: &str = "!*:*";
+pub(in crate::retention) const NONE: &str = "!*:*";
 
 #[test]
 fn what_a_dry_run_says_is_what_is_removed() {
@@ -220,10 +222,6 @@ fn without_a_rule_nothing_is_even_read() {
     storage.pushed("{}", &["v1"], 50);
     storage.meanwhile("", |_| panic!("a call"));
     assert_eq!(storage.apply("", NONE, false), [""; 0]);
-    let name = Name::parse("other").unwrap();
-    let rules = Rules::parse(r#"{"repositories": {"a/*": {"keep_newest": 1}}}"#).unwrap();
-    let none = ImmutableTags::default();
-    apply(&Repository::new(&storage, &name), &rules, &none, false, &mut |_| panic!("a finding")).unwrap();
 }
 
 #[test]

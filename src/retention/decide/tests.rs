@@ -36,6 +36,7 @@ fn contents(manifests: &str, tags: &str) -> (Contents, Vec<String>) {
             subject,
             is_readable: true,
             is_removed: false,
+            is_mirrored: false,
         }
     };
     let tag = |word: &str| {
@@ -190,6 +191,7 @@ fn nothing_that_is_kept_lacks_what_it_names() {
                 subject: kind(2).next(),
                 is_readable: true,
                 is_removed: false,
+                is_mirrored: false,
             }
         };
         let tag = |at: u32| Tag { name: format!("t{at}"), manifest: at, is_immutable: digit(3 + at) == 2 };
