@@ -197,6 +197,11 @@ pub fn tag_link(name: &Name, tag: &str) -> String {
     [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag, "current/link"].join("/")
 }
 
+/// A tag's history: what it has pointed to.
+pub fn tag_index(name: &Name, tag: &str) -> String {
+    [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag, "index"].join("/")
+}
+
 /// An entry of a tag's history.
 pub fn tag_index_link(name: &Name, tag: &str, digest: &Digest) -> String {
     let (algorithm, hex) = (digest.algorithm().as_str(), digest.hex());

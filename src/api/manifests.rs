@@ -41,18 +41,17 @@ impl<S: Storage> Resource<S> {
 /// a 404 for an existing manifest would help no client.
 fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
     let requested = call.last;
-    let found = repository.manifest(&reference(requested)?)?;
-    let (digest, blob) = found.ok_or_else(|| unknown(requested))?;
+    let digest = repository.named(&reference(requested)?)?.ok_or_else(|| unknown(requested))?;
     let etag = ["\"", digest.as_str(), "\""].concat();
     let headers = |status| {
         Response::new(status)
             .with_header("Docker-Content-Digest", digest.as_str())
             .with_header("ETag", etag.as_str())
     };
-    if call.request.has_current(&etag) {
+    if call.request.has_current(&etag) && repository.has_manifest(&digest)? {
         return Ok(headers(304));
     }
-    let content = repository.read_manifest(&blob)?.ok_or_else(|| unknown(requested))?;
+    let content = repository.load_manifest(&digest)?.ok_or_else(|| unknown(requested))?;
     let media_type = media_type_of(&content);
     Ok(headers(200).with_headers(harmless(&media_type)).with_bytes(&media_type, content))
 }
