@@ -346,10 +346,11 @@ mod tests {
     fn an_upload_that_has_lost_its_date_is_dated_anew() {
         let (storage, purging) = (Memory::default(), Purging::default());
         let lost = ["11501b54-0000-4000-8000-000000000001", "11501b54-0000-4000-8000-000000000002"];
-        let key = |id: &str| format!("docker/registry/v2/repositories/a/_uploads/{id}/startedat");
+        let key = |id: &str, file: &str| format!("docker/registry/v2/repositories/a/_uploads/{id}/{file}");
         lost.iter().for_each(|id| upload(&storage, "a", id, 99));
-        storage.delete(&key(lost[0])).unwrap();
-        storage.set(&key(lost[1]), &[0; 20]).unwrap();
+        storage.delete(&key(lost[0], "startedat")).unwrap();
+        storage.set(&key(lost[0], "hashstates/sha256/5"), b"").unwrap();
+        storage.set(&key(lost[1], "startedat"), &[0; 20]).unwrap();
         for days in 0..9 {
             round(&storage, &purging, NOW + days * DAY);
             assert_eq!(ids(&storage), lost, "after {days} days");
