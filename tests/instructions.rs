@@ -38,8 +38,8 @@ fn a_request_costs_so_many_instructions() {
         ("GET /v2/", 30_600, "200 OK", &|server| server.get("/v2/")),
         ("HEAD of a blob", 58_200, "200 OK", &|server| server.head(&blob)),
         ("GET of a blob", 62_900, "200 OK", &|server| server.get(&blob)),
-        ("GET of a manifest", 129_200, "200 OK", &|server| server.get(&by_digest)),
-        ("GET of a tag", 131_600, "200 OK", &|server| server.get(tag)),
+        ("GET of a manifest", 123_000, "200 OK", &|server| server.get(&by_digest)),
+        ("GET of a tag", 125_500, "200 OK", &|server| server.get(tag)),
         ("PUT of a manifest", 239_000, "201 Created", &put),
         ("POST of an upload", 161_300, "202 Accepted", &|server| server.post("/v2/a/b/blobs/uploads/")),
         ("PUT of 1 MiB", 76_400_000, "201 Created", &|server| {
