@@ -211,6 +211,11 @@ pub fn is_size_of_link(size: u64) -> bool {
     [Algorithm::Sha256, Algorithm::Sha512].iter().any(|algorithm| algorithm.text_length() as u64 == size)
 }
 
+/// A tag's history: what it has pointed to.
+pub fn tag_index(name: &Name, tag: &str) -> String {
+    [REPOSITORIES, name.as_str(), MANIFESTS, "tags", tag, "index"].join("/")
+}
+
 /// An entry of a tag's history.
 pub fn tag_index_link(name: &Name, tag: &str, digest: &Digest) -> String {
     let (algorithm, hex) = (digest.algorithm().as_str(), digest.hex());

@@ -22,7 +22,7 @@ use crate::manifest::{MANIFEST_MAX, Manifest};
 use crate::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 use crate::name::Name;
 use crate::push::{self, Pushed};
-use crate::repository::{Blob, Reference, Repository};
+use crate::repository::{Reference, Repository};
 use crate::upstream::{Client, Failure, Origin, Question, Upstream, Upstreams};
 use lighter_fetch::{Ask, Response};
 use lighter_hash::{Algorithm, Digest};
@@ -201,12 +201,13 @@ impl<S: Storage> Source<S> {
 
     /// Has a manifest that is served count as pulled, if that matters to anybody: if it is old, it is stored once more, which
     /// makes it new. So a pull that comes soon after another one costs nothing.
-    pub fn trace(&self, repository: &Repository<S>, manifest: &Blob) -> storage::Result<()> {
+    pub fn trace(&self, repository: &Repository<S>, digest: &Digest) -> storage::Result<()> {
         let Some(period) = self.upstream.traced() else { return Ok(()) };
+        let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else { return Ok(()) };
         if manifest.age.is_some_and(|age| age < period) {
             return Ok(());
         }
-        let content = repository.read_manifest(manifest)?;
+        let content = repository.read_manifest(&manifest)?;
         let key = layout::blob(&manifest.canonical);
         content.map_or(Ok(()), |content| self.mirror.storage.put(&key, &content))
     }

@@ -7,11 +7,14 @@
 //! the beginnings of two rounds.
 //!
 //! An upload is removed if it is older than the configured age, by the date that distribution writes too, has not grown
-//! since the previous round, and is not held by a writer. An upload without a date stays, as in distribution.
+//! since the previous round, and is not held by a writer. An upload without a date stays, as in distribution, but is dated
+//! now: a crash of the machine may have taken its date.
 
 use core::time::Duration;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::Uuid;
 
 use crate::clock;
 use crate::layout;
@@ -190,7 +193,13 @@ impl<S: Storage> Step<'_, S> {
     fn look_at(&mut self, name: &Name, id: &str) -> Result<()> {
         self.count(1);
         let started_at = self.storage.get(&layout::upload_started_at(name, id))?.unwrap_or_default();
-        let Ok(started_at) = String::from_utf8(started_at) else { return Ok(()) };
+        let started_at = String::from_utf8(started_at).unwrap_or_default();
+        if !clock::is_rfc3339(&started_at) && Uuid::try_parse(id).is_ok() {
+            // A crash of the machine has taken the date, and the upload may be in use: its time begins now.
+            self.count(1);
+            let now = clock::rfc3339(self.now);
+            return self.storage.set(&layout::upload_started_at(name, id), now.as_bytes());
+        }
         if !is_older(&started_at, self.now, self.purging.age) {
             return Ok(());
         }
@@ -221,7 +230,7 @@ impl<S: Storage> Step<'_, S> {
     }
 }
 
-/// Whether an upload was started so long ago, by its date. One without a valid date never was.
+/// Whether an upload was started so long ago, by its date. One without a valid date was not.
 pub fn is_older(started_at: &str, now: u64, age: Duration) -> bool {
     let oldest = clock::rfc3339(now.saturating_sub(age.as_secs()));
     // Dates of this form can be compared as text.
@@ -331,6 +340,23 @@ mod tests {
         assert_eq!(ids(&storage), ["oddly-dated", "undated", "young"]);
         round(&storage, &purging, NOW + 5 * DAY);
         assert_eq!(ids(&storage), ["oddly-dated", "undated"]);
+    }
+
+    #[test]
+    fn an_upload_that_has_lost_its_date_is_dated_anew() {
+        let (storage, purging) = (Memory::default(), Purging::default());
+        let lost = ["11501b54-0000-4000-8000-000000000001", "11501b54-0000-4000-8000-000000000002"];
+        let key = |id: &str, file: &str| format!("docker/registry/v2/repositories/a/_uploads/{id}/{file}");
+        lost.iter().for_each(|id| upload(&storage, "a", id, 99));
+        storage.delete(&key(lost[0], "startedat")).unwrap();
+        storage.set(&key(lost[0], "hashstates/sha256/5"), b"").unwrap();
+        storage.set(&key(lost[1], "startedat"), &[0; 20]).unwrap();
+        for days in 0..9 {
+            round(&storage, &purging, NOW + days * DAY);
+            assert_eq!(ids(&storage), lost, "after {days} days");
+        }
+        round(&storage, &purging, NOW + 9 * DAY);
+        assert_eq!(ids(&storage), [""; 0]);
     }
 
     #[test]

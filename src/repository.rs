@@ -129,15 +129,24 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// Finds a manifest that the repository has, and its digest: the requested one, or the one that
     /// the tag points to.
     pub fn manifest(&self, reference: &Reference) -> Result<Option<(Digest, Blob)>> {
-        let digest = match reference {
-            Reference::Digest(digest) => digest.clone(),
-            Reference::Tag(tag) => match self.named_by(tag)? {
-                Some(digest) => digest,
-                None => return Ok(None),
-            },
-        };
+        let Some(digest) = self.named(reference)? else { return Ok(None) };
         let manifest = self.resolve(&layout::revision_link(self.name, &digest))?;
         Ok(manifest.map(|blob| (digest, blob)))
+    }
+
+    /// Returns the digest that a reference names, whether or not there is such a manifest.
+    pub fn named(&self, reference: &Reference) -> Result<Option<Digest>> {
+        match reference {
+            Reference::Digest(digest) => Ok(Some(digest.clone())),
+            Reference::Tag(tag) => self.named_by(tag),
+        }
+    }
+
+    /// Reads a manifest, if the repository has it. Content that does not match the digest counts as absent.
+    pub fn load_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        let Some(canonical) = self.link(&layout::revision_link(self.name, digest))? else { return Ok(None) };
+        let content = self.storage.load(&layout::blob(&canonical))?;
+        Ok(content.filter(|content| Digest::of(Algorithm::Sha256, content) == canonical))
     }
 
     /// Reads a manifest that was found. Returns `None` if the content does not match the digest, which counts as absent.

@@ -81,6 +81,10 @@ impl<'a, S: Storage> Upload<'a, S> {
         let is_cut = offset < writer.offset();
         if is_cut {
             proof::remove_beyond(repository, id, offset)?;
+        }
+        // distribution keeps a hash before it syncs the bytes. So where no answer tells of these bytes, storage is told not
+        // to rely on what it finds, and syncs them again.
+        if is_cut || offset != signed && !repository.storage().proves_uploads() {
             writer.cut(offset)?;
         }
         Ok(Self { repository, id: id.to_owned(), writer, hashers: Vec::new(), kept: sha256, is_cut })
@@ -101,7 +105,9 @@ impl<'a, S: Storage> Upload<'a, S> {
     /// Returns when an upload was started: RFC 3339, in UTC. Empty if that is not known.
     pub fn started_at(repository: &Repository<S>, id: &str) -> storage::Result<String> {
         let started_at = repository.storage().get(&layout::upload_started_at(repository.name(), id))?;
-        Ok(String::from_utf8(started_at.unwrap_or_default()).unwrap_or_default())
+        let started_at = String::from_utf8(started_at.unwrap_or_default()).unwrap_or_default();
+        // A crash of the machine may have damaged it.
+        Ok(Some(started_at).filter(|text| !text.contains('\0')).unwrap_or_default())
     }
 
     /// The upload's id.
@@ -223,7 +229,7 @@ impl<'a, S: Storage> Upload<'a, S> {
             && !storage.proves_uploads()
             && storage.received(&layout::upload_data(name, &self.id))?.is_none()
         {
-            storage.delete_prefix(&layout::upload(name, &self.id))?;
+            storage.discard_prefix(&layout::upload(name, &self.id))?;
         }
         Ok(offset)
     }
@@ -270,8 +276,10 @@ impl<'a, S: Storage> Upload<'a, S> {
 pub fn begin<S: Storage>(repository: &Repository<S>) -> storage::Result<(String, String, S::Upload)> {
     let (storage, name) = (repository.storage(), repository.name());
     let (id, started_at) = (Uuid::new_v4().to_string(), clock::now());
-    // First, because an upload without a date is never purged.
-    storage.set(&layout::upload_started_at(name, &id), started_at.as_bytes())?;
+    // First, because an upload has a date. Nobody knows of the upload yet, and nothing is lost with an upload that has no
+    // bytes: so it need not outlive a crash of the machine, and the purging dates one anew that has lost its date.
+    let key = layout::upload_started_at(name, &id);
+    storage.set_volatile(&layout::upload(name, &id), &key, started_at.as_bytes())?;
     let writer = storage.create_upload(&layout::upload_data(name, &id))?;
     Ok((id, started_at, writer))
 }
@@ -300,14 +308,20 @@ fn link_and_end<S: Storage>(
 ) -> storage::Result<bool> {
     // After the content, because it makes the blob visible.
     let is_there = push::blob(repository, &System, since, digest, canonical)?;
-    repository.storage().delete_prefix(&layout::upload(repository.name(), id))?;
+    discard(repository, id)?;
     Ok(is_there)
 }
 
 /// Ends an upload and removes its bytes.
 pub fn abort<S: Storage>(repository: &Repository<S>, id: &str, writer: S::Upload) -> storage::Result<()> {
     writer.abort()?;
-    repository.storage().delete_prefix(&layout::upload(repository.name(), id))
+    discard(repository, id)
+}
+
+/// Removes what is left of an upload that has ended. What a crash of the machine brings back is purged, as one that its
+/// client gave up.
+fn discard<S: Storage>(repository: &Repository<S>, id: &str) -> storage::Result<()> {
+    repository.storage().discard_prefix(&layout::upload(repository.name(), id))
 }
 
 /// Waits for the next bytes of a body. An error usually means that the client has disconnected.

@@ -232,15 +232,19 @@ fn who_waits_for_the_disk_keeps_nobody_else_waiting() {
     let trace = NamedTempFile::new().unwrap();
     let strace = attach(&server, "fdatasync", "delay_enter=40s", trace.path());
     thread::scope(|scope| {
-        let start = || server.post("/v2/a/b/blobs/uploads/").send();
-        let pushes: Vec<_> = (0..PUSHES).map(|_| scope.spawn(start)).collect();
+        let push = |number: usize| {
+            let content = number.to_string();
+            let digest = sha256(content.as_bytes());
+            server.post(&format!("/v2/a/b/blobs/uploads/?digest={digest}")).body(content.as_str()).send()
+        };
+        let pushes: Vec<_> = (0..PUSHES).map(|number| scope.spawn(move || push(number))).collect();
         // What is about to be synced has a name of its own.
-        wait_until(|| files(&server.root().join("repositories/a/b/_uploads"), ".tmp") == PUSHES);
+        wait_until(|| files(&server.root().join("repositories/a/b/_uploads"), "/data") == PUSHES);
         assert_eq!(server.get(&format!("/v2/a/b/blobs/{digest}")).send().status(), "200 OK");
         assert!(pushes.iter().all(|push| !push.is_finished()), "nobody waits for the disk");
         detach(strace);
         for push in pushes {
-            assert_eq!(push.join().unwrap().status(), "202 Accepted");
+            assert_eq!(push.join().unwrap().status(), "201 Created");
         }
     });
 }

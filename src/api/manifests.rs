@@ -9,7 +9,7 @@ use crate::inventory::Missing;
 use crate::manifest::{MANIFEST_MAX, Manifest, media_type_of};
 use crate::name::is_tag;
 use crate::push::{self, Pushed};
-use crate::repository::{Blob, Deletion, Reference, Repository};
+use crate::repository::{Deletion, Reference, Repository};
 use crate::route::Path;
 use crate::ui::frame::harmless;
 use lighter_hash::{Algorithm, Digest};
@@ -43,23 +43,22 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     serve(repository, call).map(|(response, _)| response)
 }
 
-/// The same, with what was found.
-pub(super) fn serve<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<(Response, Blob)> {
+/// The same, with the digest of what was found.
+pub(super) fn serve<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<(Response, Digest)> {
     let requested = call.last;
-    let found = repository.manifest(&reference(requested)?)?;
-    let (digest, blob) = found.ok_or_else(|| unknown(requested))?;
+    let digest = repository.named(&reference(requested)?)?.ok_or_else(|| unknown(requested))?;
     let etag = ["\"", digest.as_str(), "\""].concat();
     let headers = |status| {
         Response::new(status)
             .with_header("Docker-Content-Digest", digest.as_str())
             .with_header("ETag", etag.as_str())
     };
-    if call.request.has_current(&etag) {
-        return Ok((headers(304), blob));
+    if call.request.has_current(&etag) && repository.has_manifest(&digest)? {
+        return Ok((headers(304), digest));
     }
-    let content = repository.read_manifest(&blob)?.ok_or_else(|| unknown(requested))?;
+    let content = repository.load_manifest(&digest)?.ok_or_else(|| unknown(requested))?;
     let media_type = media_type_of(&content);
-    Ok((headers(200).with_headers(harmless(&media_type)).with_bytes(&media_type, content), blob))
+    Ok((headers(200).with_headers(harmless(&media_type)).with_bytes(&media_type, content), digest))
 }
 
 /// `PUT`: stores a manifest whose blobs the repository has (OCI Distribution Spec, end-7a), under a tag, or by

@@ -19,9 +19,10 @@ use crate::media_type::OCI_INDEX;
 use crate::mirror::{self, Listing, Mirror, Opened, Source};
 use crate::name::{Name, is_tag};
 use crate::push;
-use crate::repository::{Blob, Reference, Repository};
+use crate::repository::{Reference, Repository};
 use crate::route::Path;
 use crate::upstream::{Failure, next_page};
+use lighter_hash::Digest;
 use lighter_storage::{Content, Storage};
 
 /// The parameter that names an upstream (OCI Distribution Spec, "Registry Proxying").
@@ -178,7 +179,7 @@ fn find_manifest<S: Storage>(
     source: &Source<S>,
     repository: &Repository<S>,
     call: &mut Call<S>,
-) -> Result<(Response, Blob)> {
+) -> Result<(Response, Digest)> {
     let reference = manifests::reference(call.last)?;
     let requested = call.last;
     let refuse = |error| refuse(error, manifests::unknown(requested));

@@ -89,20 +89,20 @@ fn a_request_costs_so_many_storage_calls() {
         (Get, "/v2/", 200, ""),
         (Head, blob.as_str(), 200, "get stat"),
         (Get, blob.as_str(), 200, "get stat read"),
-        (Get, by_digest.as_str(), 200, "get stat read"),
-        (Get, "/v2/a/manifests/v1", 200, "get get stat read"),
+        (Get, by_digest.as_str(), 200, "get load"),
+        (Get, "/v2/a/manifests/v1", 200, "get get load"),
         (Get, "/v2/a/tags/list?n=1", 200, "list-having"),
-        (Post, "/v2/a/blobs/uploads/", 202, "set create-upload suspend"),
+        (Post, "/v2/a/blobs/uploads/", 202, "set-volatile create-upload suspend"),
     ] {
         assert_eq!(bench.cost(method.clone(), target, b""), (status, calls.to_owned()), "{method} {target}");
     }
     let patch = bench.cost(Patch, &bench.started(), b"abc");
     assert_eq!(patch, (202, "open-upload append suspend received".to_owned()));
     let cancel = bench.cost(Delete, &bench.started(), b"");
-    assert_eq!(cancel, (204, "open-upload abort delete-prefix".to_owned()));
+    assert_eq!(cancel, (204, "open-upload abort discard-prefix".to_owned()));
     // Who makes a reference looks once for collections of garbage, after that: before the tag.
     let put = bench.cost(Put, "/v2/a/manifests/v2", manifest().as_bytes());
-    assert_eq!(put, (201, "get stat get stat put set list set set".to_owned()));
+    assert_eq!(put, (201, "get stat get stat put set list set set-volatile".to_owned()));
     let mount = bench.cost(Post, &format!("/v2/b/blobs/uploads/?mount={CONFIG}&from=a"), b"");
     assert_eq!(mount, (201, "get stat set list".to_owned()));
 }
@@ -114,11 +114,11 @@ fn an_immutable_tag_costs_so_many_storage_calls() {
     bench.config.keeping.immutable_tags = ImmutableTags::parse("*:*,!*:v2").unwrap();
     let cost = |method: Method, target: &str| bench.cost(method, target, manifest().as_bytes());
     let first = cost(Put, "/v2/a/manifests/v3");
-    assert_eq!(first, (201, "get get stat get stat put set list create set".to_owned()));
+    assert_eq!(first, (201, "get get stat get stat put set list create set-volatile".to_owned()));
     let again = cost(Put, "/v2/a/manifests/v3");
     assert_eq!(again, (201, "get get stat get stat get stat put set list create get get stat".to_owned()));
     let mutable = cost(Put, "/v2/a/manifests/v2");
-    assert_eq!(mutable, (201, "get stat get stat put set list set set".to_owned()));
+    assert_eq!(mutable, (201, "get stat get stat put set list set set-volatile".to_owned()));
     bench.send(Put, "/v2/a/manifests/v2", br#"{"schemaVersion":2,"manifests":[]}"#);
     let other = bench.cost(Put, "/v2/a/manifests/v3", br#"{"schemaVersion":2,"manifests":[]}"#);
     assert_eq!(other, (409, "get get stat".to_owned()));
@@ -139,10 +139,10 @@ fn an_index_costs_so_many_storage_calls() {
     let cache = index("application/vnd.oci.image.layer.v1.tar+gzip", LAYER);
     for content in [&image, &cache] {
         let put = bench.cost(Put, "/v2/a/manifests/v2", content.as_bytes());
-        assert_eq!(put, (201, "get stat put set list set set".to_owned()), "{content}");
+        assert_eq!(put, (201, "get stat put set list set set-volatile".to_owned()), "{content}");
     }
     let empty = br#"{"schemaVersion":2,"manifests":[]}"#;
-    for calls in ["get set put set list set set", "get put set list set set"] {
+    for calls in ["get set put set list set set-volatile", "get put set list set set-volatile"] {
         assert_eq!(bench.cost(Put, "/v2/b/manifests/v1", empty), (201, calls.to_owned()));
     }
     assert_eq!(bench.cost(Delete, "/v2/b/manifests/v1", b""), (202, "get delete-prefix".to_owned()));
@@ -193,7 +193,7 @@ fn a_push_costs_so_many_storage_calls() {
     let target = format!("{}&digest={name}", bench.started());
     assert_eq!(
         bench.cost(Put, &target, b"abcabc"),
-        (201, "open-upload append commit set list delete-prefix".to_owned())
+        (201, "open-upload append commit set list discard-prefix".to_owned())
     );
 
     let patched = location(&bench.send(Patch, &bench.started(), b"abc"));
@@ -202,7 +202,7 @@ fn a_push_costs_so_many_storage_calls() {
     let patched =
         location(&bench.send(Patch, &location(&bench.send(Patch, &bench.started(), b"abc")), b"abc"));
     let (status, calls) = bench.cost(Put, &format!("{patched}&digest={name}"), b"");
-    assert_eq!((status, calls.as_str()), (201, "open-upload get commit set list delete-prefix"));
+    assert_eq!((status, calls.as_str()), (201, "open-upload get commit set list discard-prefix"));
 }
 
 /// The cost of a page depends on its own entries, not on the number of others.

@@ -11,10 +11,10 @@ const REPAIRS: u32 = 1000;
 
 impl<S: Storage> Repository<'_, S> {
     /// Points a tag to a manifest of the repository, by the digest that the manifest was pushed by, which the tag is served
-    /// with. The history is written first, and the tag last.
+    /// with.
     pub fn move_tag(&self, tag: &str, digest: &Digest) -> Result<()> {
-        self.storage.set(&layout::tag_index_link(self.name, tag, digest), digest.as_str().as_bytes())?;
-        self.storage.set(&layout::tag_link(self.name, tag), digest.as_str().as_bytes())
+        self.storage.set(&layout::tag_link(self.name, tag), digest.as_str().as_bytes())?;
+        self.record_tag(tag, digest)
     }
 
     /// Points an immutable tag to a manifest of the repository, unless it points to one already, and returns whether it
@@ -27,7 +27,8 @@ impl<S: Storage> Repository<'_, S> {
     pub fn claim_tag(&self, tag: &str, digest: &Digest, canonical: &Digest) -> Result<bool> {
         let (key, value) = (layout::tag_link(self.name, tag), digest.as_str().as_bytes());
         if self.storage.create(&key, value)? {
-            return self.record_tag(tag, digest);
+            self.record_tag(tag, digest)?;
+            return Ok(true);
         }
         if let Some(held) = self.held_by_tag(tag)? {
             return Ok(held == *canonical);
@@ -36,7 +37,8 @@ impl<S: Storage> Repository<'_, S> {
             let repair = layout::tag_repair(self.name, tag, number);
             if self.storage.create(&repair, value)? {
                 self.storage.set(&key, value)?;
-                return self.record_tag(tag, digest);
+                self.record_tag(tag, digest)?;
+                return Ok(true);
             }
             let Some(theirs) = self.link(&repair)? else { continue };
             if let Some((_, manifest)) = self.manifest(&Reference::Digest(theirs.clone()))? {
@@ -48,10 +50,12 @@ impl<S: Storage> Repository<'_, S> {
         Err(Error::Other(format!("{key}: the tag was repaired {REPAIRS} times; delete it")))
     }
 
-    /// Writes the history of a tag that was created. It is written after the tag, since only one of several is created.
-    fn record_tag(&self, tag: &str, digest: &Digest) -> Result<bool> {
-        self.storage.set(&layout::tag_index_link(self.name, tag, digest), digest.as_str().as_bytes())?;
-        Ok(true)
+    /// Writes the history of a tag, which only distribution's collector reads, to remove entries from it: so a crash of the
+    /// machine may lose it. It is written after the tag, whose own directory is durable by then.
+    fn record_tag(&self, tag: &str, digest: &Digest) -> Result<()> {
+        let (history, key) =
+            (layout::tag_index(self.name, tag), layout::tag_index_link(self.name, tag, digest));
+        self.storage.set_volatile(&history, &key, digest.as_str().as_bytes())
     }
 
     /// Returns the digest that a tag names, whether or not there is such a manifest.

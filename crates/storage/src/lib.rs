@@ -140,6 +140,13 @@ pub trait Storage {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
     /// Stores a value in place of what was there.
     fn set(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Stores a value in place of what was there, where it does not matter if a crash of the machine loses or damages it.
+    /// Other calls see it. The crash may take everything under `prefix`, which the key begins with, so nothing else
+    /// that must last belongs there, but the bytes of uploads.
+    fn set_volatile(&self, prefix: &str, key: &str, value: &[u8]) -> Result<()> {
+        let _ = prefix;
+        self.set(key, value)
+    }
     /// Stores a value if there is none, and returns whether it did.
     fn create(&self, key: &str, value: &[u8]) -> Result<bool>;
     /// Removes a value, if it is there.
@@ -151,6 +158,11 @@ pub trait Storage {
     }
     /// Removes every value under a prefix.
     fn delete_prefix(&self, prefix: &str) -> Result<()>;
+    /// Removes every value under a prefix, where it does not matter if a crash of the machine brings some of them back.
+    /// Other calls do not see them any more.
+    fn discard_prefix(&self, prefix: &str) -> Result<()> {
+        self.delete_prefix(prefix)
+    }
     /// Lists at most `limit` of the prefixes directly under a prefix, in byte order, after `after`.
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
     /// Lists at most `limit` of the names of values directly under a prefix, in byte order, after `after`.
@@ -175,6 +187,16 @@ pub trait Storage {
     }
     /// Opens a blob from `offset` on, of which no more than `length` bytes will be taken.
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content>;
+    /// Reads a whole blob of a few MiB at most, or none if there is no such blob.
+    fn load(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let Some(BlobInfo { size, .. }) = self.stat(key)? else { return Ok(None) };
+        let mut loaded = Vec::new();
+        let read = read_exactly(&mut self.read(key, 0, size)?, size, "stored content ends early", |bytes| {
+            loaded.extend_from_slice(bytes);
+            Ok(())
+        });
+        read.map(|()| Some(loaded)).map_err(Error::Other)
+    }
     /// Publishes small content.
     fn put(&self, key: &str, content: &[u8]) -> Result<()>;
     /// Publishes the first `length` bytes of a stream, if they have this SHA-256, given as 64 hexadecimal digits, and the

@@ -12,8 +12,30 @@ use lighter_storage::{self as storage, BlobInfo, check_key};
 /// was about to use. Each time another request's operation went through.
 pub(crate) const TRIES: u32 = 100;
 
-/// Reads of values that are mostly links.
-const READ_SIZE: u64 = 4096;
+/// What has to outlive a power cut, of what is put at a path and the directories that are made for it.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Last {
+    /// All of it.
+    All,
+    /// The directories whose paths are shorter than this. What is put later, durably, into a directory takes it that
+    /// this one lasts.
+    Above(usize),
+}
+
+impl Last {
+    fn includes(self, directory: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Above(length) => directory.len() < length,
+        }
+    }
+}
+
+/// The first read of a file, which is mostly a link or a manifest. The host clears as much memory.
+const FIRST: u64 = 4096;
+
+/// A further read.
+const FURTHER: u64 = 64 * 1024;
 
 /// The root directory, on some file system.
 pub(crate) struct Directory<D> {
@@ -52,9 +74,9 @@ impl<D: Disk> Directory<D> {
         self.disk.open(path, Links::Follow, how)
     }
 
-    /// Creates a file that is not there, and the directories that lead to it.
-    pub(crate) fn create(&self, path: &str) -> storage::Result<D::File> {
-        self.with_parents(path, || self.open(path, Open::Create)).map_err(failed("create", path))
+    /// Creates a file that is not there, and the directories that lead to it, durably those that `last`.
+    pub(crate) fn create(&self, path: &str, last: Last) -> storage::Result<D::File> {
+        self.with_parents(path, last, || self.open(path, Open::Create)).map_err(failed("create", path))
     }
 
     /// Returns what there is under a path, or none.
@@ -96,13 +118,14 @@ impl<D: Disk> Directory<D> {
         };
         let mut content = Vec::new();
         loop {
-            let (bytes, end) = match file.read(READ_SIZE, content.len() as u64) {
+            let size = if content.is_empty() { FIRST } else { FURTHER };
+            let (bytes, end) = match file.read(size, content.len() as u64) {
                 Ok(read) => read,
                 Err(code) if code.is_of_directory() => return Ok(None),
                 Err(code) => return Err(failed("read", path)(code)),
             };
-            // A file gives fewer bytes than it was asked for only where it ends.
-            let end = end || (bytes.len() as u64) < READ_SIZE;
+            // A file gives fewer bytes than so few only where it ends. Of more, hosts may give fewer.
+            let end = end || bytes.is_empty() || (bytes.len() as u64) < size.min(FIRST);
             if content.is_empty() {
                 content = bytes;
             } else {
@@ -114,11 +137,16 @@ impl<D: Disk> Directory<D> {
         }
     }
 
-    /// Runs an operation that may find the parent directories missing, and makes them.
-    pub(crate) fn with_parents<T>(&self, path: &str, operation: impl Fn() -> Result<T>) -> Result<T> {
+    /// Runs an operation that may find the parent directories missing, and makes them, durably those that `last`.
+    pub(crate) fn with_parents<T>(
+        &self,
+        path: &str,
+        last: Last,
+        operation: impl Fn() -> Result<T>,
+    ) -> Result<T> {
         for _ in 0..TRIES {
             match operation() {
-                Err(Code::NoEntry) => self.make_parents(path)?,
+                Err(Code::NoEntry) => self.make_parents(path, last)?,
                 done => return done,
             }
         }
@@ -126,15 +154,16 @@ impl<D: Disk> Directory<D> {
         operation().map_err(|code| if code == Code::NoEntry { Code::NoDevice } else { code })
     }
 
-    /// Makes the directories that lead to a path, each durably.
-    fn make_parents(&self, path: &str) -> Result<()> {
+    /// Makes the directories that lead to a path, durably those that `last`.
+    fn make_parents(&self, path: &str, last: Last) -> Result<()> {
         let Some((parent, _)) = path.rsplit_once('/') else { return Ok(()) };
         let mut made = self.disk.create_directory(parent);
         if made == Err(Code::NoEntry) {
-            self.make_parents(parent)?;
+            self.make_parents(parent, last)?;
             made = self.disk.create_directory(parent);
         }
         match made {
+            Ok(()) | Err(Code::Exist) if !last.includes(parent) => Ok(()),
             // Where another request has made it meanwhile, that one has perhaps not synced it yet. (One that is
             // there from the start may be as young. What is synced in it is safe all the same on file systems
             // whose journal is in order: ext4, XFS, btrfs.)

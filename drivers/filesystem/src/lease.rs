@@ -38,6 +38,8 @@ pub(crate) struct Lease<D: Disk> {
     file: D::File,
     /// When this writer last made sure of it, in seconds since 1970.
     renewed: Cell<u64>,
+    /// Whether it is left to expire, as by a writer that crashed.
+    is_left: bool,
 }
 
 impl<D: Disk> Lease<D> {
@@ -56,13 +58,24 @@ impl<D: Disk> Lease<D> {
                         return Err(Error::Busy);
                     }
                     let (upload, renewed) = (upload.to_owned(), Cell::new(created));
-                    return Ok(Self { directory, upload, number, file, renewed });
+                    return Ok(Self { directory, upload, number, file, renewed, is_left: false });
                 }
                 Err(Code::Exist) if has_expired(&directory, upload, number)? => number += 1,
                 Err(Code::Exist) => return Err(Error::Busy),
                 Err(code) => return Err(failed("acquire", &path)(code)),
             }
         }
+    }
+
+    /// Whether the writer before has released the upload, or there was none. Otherwise it crashed, or could not
+    /// make the upload durable.
+    pub(crate) fn is_first(&self) -> bool {
+        self.number == 1
+    }
+
+    /// Leaves the lease to expire.
+    pub(crate) fn leave(mut self) {
+        self.is_left = true;
     }
 
     /// Makes sure of the lease before something is changed. Errs with `busy` if it was superseded.
@@ -87,7 +100,7 @@ impl<D: Disk> Drop for Lease<D> {
     /// Removes the lease and those that it superseded, unless it was superseded itself: then they are another's.
     /// One that cannot be removed expires.
     fn drop(&mut self) {
-        let held = self.renew().is_ok();
+        let held = !self.is_left && self.renew().is_ok();
         for number in (1..=self.number).filter(|_| held) {
             if self.directory.unlink(&path(&self.upload, number)).is_err() {
                 return;

@@ -43,6 +43,11 @@ impl<D: Disk> Storage for Filesystem<D> {
         root.replace(&root.path(key)?, value)
     }
 
+    fn set_volatile(&self, prefix: &str, key: &str, value: &[u8]) -> Result<()> {
+        let root = self.root()?;
+        root.note(&root.path(prefix)?, &root.path(key)?, value)
+    }
+
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         let root = self.root()?;
         root.put_new(&root.path(key)?, value)
@@ -61,6 +66,11 @@ impl<D: Disk> Storage for Filesystem<D> {
     fn delete_prefix(&self, prefix: &str) -> Result<()> {
         let root = self.root()?;
         root.remove_tree(&root.path(prefix)?)
+    }
+
+    fn discard_prefix(&self, prefix: &str) -> Result<()> {
+        let root = self.root()?;
+        root.discard_tree(&root.path(prefix)?)
     }
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
@@ -94,6 +104,11 @@ impl<D: Disk> Storage for Filesystem<D> {
         let path = root.path(key)?;
         let file = root.open(&path, Open::Read);
         file.and_then(|file| file.stream(offset)).map_err(absent_or_failed("read", &path))
+    }
+
+    /// Opened once, and not looked at before.
+    fn load(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.get(key)
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {

@@ -37,18 +37,18 @@ impl<D: Disk> Directory<D> {
 
     /// Removes a directory with all that is in it, durably, if it is there.
     pub(crate) fn remove_tree(&self, path: &str) -> storage::Result<()> {
-        self.remove_children(path)?;
+        self.discard_tree(path)?;
         // Also if it was not there: it may be that its removal was not synced.
         self.sync_parent(path)
     }
 
     /// Does what [`Self::remove_tree`] does, short of syncing. What others put into it meanwhile goes too.
-    fn remove_children(&self, path: &str) -> storage::Result<()> {
+    pub(crate) fn discard_tree(&self, path: &str) -> storage::Result<()> {
         for _ in 0..TRIES {
             for (name, kind) in self.entries(path, Links::Keep)? {
                 let child = format!("{path}/{name}");
                 if kind == Kind::Directory {
-                    self.remove_children(&child)?;
+                    self.discard_tree(&child)?;
                 } else {
                     self.unlink(&child).map_err(failed("remove", &child))?;
                 }

@@ -50,6 +50,10 @@ impl<S: Storage> Storage for Recorded<S> {
         self.called("set").set(key, value)
     }
 
+    fn set_volatile(&self, prefix: &str, key: &str, value: &[u8]) -> Result<()> {
+        self.called("set-volatile").set_volatile(prefix, key, value)
+    }
+
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
         self.called("create").create(key, value)
     }
@@ -64,6 +68,10 @@ impl<S: Storage> Storage for Recorded<S> {
 
     fn delete_prefix(&self, prefix: &str) -> Result<()> {
         self.called("delete-prefix").delete_prefix(prefix)
+    }
+
+    fn discard_prefix(&self, prefix: &str) -> Result<()> {
+        self.called("discard-prefix").discard_prefix(prefix)
     }
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
@@ -93,6 +101,10 @@ impl<S: Storage> Storage for Recorded<S> {
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
         self.called("read").read(key, offset, length)
+    }
+
+    fn load(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.called("load").load(key)
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {

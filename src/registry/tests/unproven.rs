@@ -237,5 +237,5 @@ fn a_proof_costs_so_many_storage_calls() {
     let (_, patched) = bench.cost(Patch, newest, &CONTENT[6..]);
     assert_eq!(patched, "open-upload get values get values values cut append suspend received");
     let (_, cancelled) = bench.cost(Delete, newest, b"");
-    assert_eq!(cancelled, "open-upload abort delete-prefix");
+    assert_eq!(cancelled, "open-upload abort discard-prefix");
 }

@@ -19,6 +19,10 @@ const THREADS: &str = "16";
 /// The variable that sets their number.
 const THREADS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
 
+/// With one heap for each of so many threads, glibc keeps what each of them has once needed: 43 MiB after eight pushes and
+/// 64 pulls at once, and 31 MiB with two heaps, at the same speed. Other libraries take no notice.
+const HEAPS: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
+
 /// How many pieces of a blob are read while the one before is sent.
 const READ_AHEAD: &str = "-Shttp-outgoing-body-buffer-chunks=4";
 
@@ -94,6 +98,9 @@ impl Serve {
         command.arg("--max-instance-reuse-count").arg(self.requests_per_instance.to_string());
         command.args(&self.flags).arg(component);
         command.envs(self.threads.map(|threads| (THREADS_VARIABLE, threads)));
+        if env::var_os(HEAPS.0).is_none() {
+            command.env(HEAPS.0, HEAPS.1);
+        }
         command
     }
 }

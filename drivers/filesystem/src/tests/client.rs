@@ -16,17 +16,22 @@ pub(crate) enum Step {
     Create(&'static str, &'static str),
     Delete(&'static str),
     DeletePrefix(&'static str),
+    /// Stores a value that may be lost, under a prefix where all may be.
+    Volatile(&'static str, &'static str, &'static str),
+    /// Removes what is under a prefix, and may come back.
+    DiscardPrefix(&'static str),
     Put(&'static str, &'static str),
     DeleteBlob(&'static str),
     /// Begins an upload without bytes, as `POST` does.
     Start(&'static str),
     /// Begins an upload, or opens it, and appends.
     Append(&'static str, &'static str),
-    /// Makes what was appended durable, and notes its hash: `PATCH` has ended. The note makes a directory beside
-    /// the upload, and so the upload's name is synced, too.
+    /// Makes what was appended durable, and notes its hash: `PATCH` has ended.
     Suspend(&'static str),
-    /// Lets go of what was appended: the server was killed.
+    /// Lets go of what was appended: the request has failed.
     Drop(&'static str),
+    /// The server is killed, and its lease is left behind.
+    Kill(&'static str),
     /// Publishes the upload as a blob, after further bytes: `PUT`.
     Commit(&'static str, &'static str, &'static str),
     Abort(&'static str),
@@ -52,6 +57,8 @@ struct Session {
     acknowledged: usize,
     /// Whether it may have ended, and as which blob.
     ending: bool,
+    /// Whether its writer was killed: then nothing is believed that was not acknowledged, as by the registry.
+    killed: bool,
     becomes: Option<&'static str>,
 }
 
@@ -132,6 +139,8 @@ impl Client {
             }),
             Step::Delete(key) => storage.delete(key),
             Step::DeletePrefix(prefix) => storage.delete_prefix(prefix),
+            Step::Volatile(prefix, key, value) => storage.set_volatile(prefix, key, value.as_bytes()),
+            Step::DiscardPrefix(prefix) => storage.discard_prefix(prefix),
             Step::Put(key, content) => storage.put(key, content.as_bytes()),
             Step::DeleteBlob(key) => storage.delete_blob(key),
             Step::Start(id) => storage.create_upload(id)?.suspend(&[]),
@@ -156,12 +165,20 @@ impl Client {
                 let session = self.uploads.entry(id).or_default();
                 // Where it failed before, the client sends again what is not there.
                 let missing = session.sent.get(writer.offset() as usize..).unwrap_or_default();
-                writer.append(missing)?;
+                if !missing.is_empty() {
+                    writer.append(missing)?;
+                }
                 let offset = writer.offset();
                 writer.suspend(&[(format!("{}/hashes/sha256/{offset}", parent(id)), b"a hash".to_vec())])
             }
             Step::Drop(id) => {
                 self.writers.remove(id);
+                Ok(())
+            }
+            Step::Kill(id) => {
+                std::mem::forget(self.writers.remove(id));
+                self.uploads.entry(id).or_default().killed = true;
+                self.disk.pass(EXPIRED);
                 Ok(())
             }
             Step::Commit(id, bytes, key) => {
@@ -176,7 +193,10 @@ impl Client {
                 let allowed = self.blobs.entry(key).or_insert_with(|| vec![None]);
                 allowed.push(Some(session.sent.clone()));
                 let missing = session.sent[missing].to_vec();
-                writer.append(&missing).inspect_err(|_| session.ending = false)?;
+                // As the registry, which appends nothing where there is nothing.
+                if !missing.is_empty() {
+                    writer.append(&missing).inspect_err(|_| session.ending = false)?;
+                }
                 writer.commit(key)
             }
             Step::Abort(id) => {
@@ -193,7 +213,12 @@ impl Client {
             return Ok(writer);
         }
         let Some(session) = self.uploads.get_mut(id) else { return self.storage.create_upload(id) };
-        let writer = self.storage.open_upload(id)?;
+        let mut writer = self.storage.open_upload(id)?;
+        if session.killed && writer.offset() > session.acknowledged as u64 {
+            writer.cut(session.acknowledged as u64)?;
+            session.sent.truncate(session.acknowledged);
+        }
+        session.killed = false;
         let stored = writer.offset() as usize;
         assert!(stored >= session.acknowledged, "{id} has lost acknowledged bytes: {stored}");
         // Nothing crashed: what the status says is believed.
@@ -241,7 +266,8 @@ impl Client {
                 self.blobs.insert(key, vec![Some(session.sent)]);
             }
             Step::Abort(id) => drop(self.uploads.remove(id)),
-            Step::Create(..) | Step::Append(..) | Step::Drop(..) => {}
+            Step::Volatile(..) | Step::DiscardPrefix(_) => {}
+            Step::Create(..) | Step::Append(..) | Step::Drop(_) | Step::Kill(_) => {}
         }
     }
 
@@ -273,7 +299,7 @@ impl Client {
                 allow(self.values.entry(key).or_default(), self.storage.get(key)?);
             }
             // That is not atomic: each value may be there or not, until it is called again.
-            Step::DeletePrefix(_) => {}
+            Step::DeletePrefix(_) | Step::DiscardPrefix(_) | Step::Volatile(..) => {}
             Step::Put(key, _) | Step::DeleteBlob(key) => {
                 allow(self.blobs.entry(key).or_default(), blob(&self.storage, key)?);
             }
@@ -291,7 +317,7 @@ impl Client {
                     session.sent.truncate(stored);
                 }
             }
-            Step::Start(_) | Step::Append(..) | Step::Drop(_) | Step::Abort(_) => {
+            Step::Start(_) | Step::Append(..) | Step::Drop(_) | Step::Kill(_) | Step::Abort(_) => {
                 return Ok(false);
             }
         }
