@@ -5,12 +5,15 @@ use crate::{Result, check_key};
 /// A name directly under a prefix, and how many bytes the value below it has.
 pub type Having = (String, u64);
 
+/// What lists at most so many names, in byte order, after one.
+type Names<'a> = dyn Fn(Option<&str>, u32) -> Result<Vec<String>> + 'a;
+
 /// Lists what [`list_having`](crate::Storage::list_having) lists, given what lists names after one and what returns the
 /// size of the value below a name, if it is there. It is asked for the values of the page alone.
 pub fn having(
     after: Option<&str>,
     limit: u32,
-    names: &dyn Fn(Option<&str>, u32) -> Result<Vec<String>>,
+    names: &Names,
     size: &dyn Fn(&str) -> Result<Option<u64>>,
 ) -> Result<Vec<Having>> {
     let (mut found, mut after) = (Vec::new(), after.map(str::to_owned));

@@ -520,9 +520,8 @@ impl File for Handle {
 
     fn stat_below(&self, path: &str) -> Result<Stat> {
         self.disk.simply(format!("stat {}/{path}", self.path), |world| {
-            let names = path.split('/');
             let find = |node, name: &str| world.entries(node)?.get(name).copied().ok_or(Code::NoEntry);
-            Ok(world.stat(names.fold(Ok(self.node), |node, name| find(node?, name))?))
+            Ok(world.stat(path.split('/').try_fold(self.node, find)?))
         })
     }
 
