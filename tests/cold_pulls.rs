@@ -83,7 +83,7 @@ fn a_mirror_that_is_killed_gives_and_stores_nothing_wrong() {
     say(&format!("{kills} kills in {seconds} s, seed {seed}: {}; {}", figures(&clients), checked.trim_end()));
     let wrong: Vec<_> = clients.iter().flat_map(|client| &client.wrong).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(clients.iter().all(|client| client.pulls > 0), "a client got nothing done");
+    assert!(!images.is_empty(), "nothing was pulled");
     assert!(clients.iter().any(|client| client.interrupted > 0), "no kill has interrupted a pull");
 }
 

@@ -237,19 +237,27 @@ fn a_request_is_sent_once_more() {
 #[test]
 fn a_blob_that_cannot_be_stored_is_passed_on() {
     let bench = Bench::new("");
-    bench.push_image("a", "v1", LAYER);
-    let target = format!("/v2/up/a/blobs/{}", digest(LAYER));
+    let layer = vec![6; 1_000_000];
+    bench.push_image("a", "v1", &layer);
+    let target = format!("/v2/up/a/blobs/{}", digest(&layer));
     let config = open();
     let registry = Registry::new(bench.storage, &config).with_mirror(bench.mirror);
     let (response, _) = registry.handle(Request::new(Get, &target, Vec::new(), &mut Vec::new()));
-    // The upload is taken away: every further call for it fails.
-    let keys = bench.storage.keys();
-    let data = keys.iter().find(|key| key.ends_with("/data") && key.contains("_uploads")).unwrap();
     let Body::Content(mut content, length) = response.body else { panic!("no content") };
-    thread::sleep(Duration::from_millis(5_100));
-    bench.storage.open_upload(data).unwrap();
     let mut client = Client { body: Vec::new(), most: usize::MAX };
-    forward_exactly(&mut content, &mut client, length, "").unwrap();
-    assert_eq!(client.body, LAYER);
-    assert!(!bench.storage.keys().contains(&layout::blob(&Digest::of(Algorithm::Sha256, LAYER))));
+    let data = loop {
+        client.write(&content.next().unwrap().unwrap()).unwrap();
+        let keys = bench.storage.keys();
+        let data = keys.into_iter().find(|key| key.ends_with("/data") && key.contains("_uploads"));
+        if let Some(data) = data {
+            break data;
+        }
+    };
+    // The upload is taken away: every further call for it fails.
+    thread::sleep(Duration::from_millis(5_100));
+    bench.storage.open_upload(&data).unwrap();
+    let rest = length - client.body.len() as u64;
+    forward_exactly(&mut content, &mut client, rest, "").unwrap();
+    assert!(client.body == layer);
+    assert!(!bench.storage.keys().contains(&layout::blob(&Digest::of(Algorithm::Sha256, &layer))));
 }
