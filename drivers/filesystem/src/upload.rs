@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lighter_storage::{Content, Note, Result, Upload, beyond_the_end};
+use lighter_storage::{Content, Error, Note, Result, Upload, beyond_the_end};
 
 use crate::directory::{Directory, Last};
 use crate::disk::{Disk, File, Open, write_all};
@@ -44,8 +44,18 @@ impl<D: Disk> Writer<D> {
     /// crashed has not, and has left its lease behind. So whoever finds no lease need not sync what is there again.
     pub(crate) fn open(root: Arc<Directory<D>>, path: String) -> Result<Self> {
         let lease = Lease::acquire(root.clone(), &path)?;
-        let file = root.open(&path, Open::Write).map_err(absent_or_failed("open", &path))?;
-        let offset = file.stat().map_err(failed("stat", &path))?.size;
+        let opened = root.open(&path, Open::Write).and_then(|file| Ok((file.stat()?.size, file)));
+        let (offset, file) = match opened {
+            Ok(opened) => opened,
+            Err(code) => {
+                let error = absent_or_failed("open", &path)(code);
+                // What the writer that crashed has left is as uncertain as before.
+                if !lease.is_first() && error != Error::NotFound {
+                    lease.leave();
+                }
+                return Err(error);
+            }
+        };
         let is_synced = lease.is_first();
         let (is_named, lease) = (is_synced && offset > 0, Some(lease));
         Ok(Self { root, path, file, offset, durable: offset, unwritten: offset, is_synced, is_named, lease })
@@ -134,7 +144,6 @@ impl<D: Disk> Writer<D> {
 impl<D: Disk> Drop for Writer<D> {
     fn drop(&mut self) {
         if self.settle().is_err()
-            && self.offset > 0
             && let Some(lease) = self.lease.take()
         {
             // Once it has expired, the next writer believes nothing.
