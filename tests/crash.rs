@@ -27,7 +27,7 @@ const KILLS: u64 = 6;
 
 /// Only ends what would otherwise hang for ever: the server answers far sooner, and the lease of a killed
 /// server on an upload expires sooner.
-const HANG: Duration = Duration::from_secs(60);
+pub(crate) const HANG: Duration = Duration::from_secs(120);
 
 #[test]
 fn what_was_acknowledged_outlives_the_server() {
@@ -47,12 +47,15 @@ fn what_was_acknowledged_outlives_the_server() {
             say(&format!("{kill} kills: {}", figures(&clients)));
         }
     }
-    take_up_the_rest(&server, &mut clients);
-    check(&server, &mut clients, true);
     check_disk(&server);
+    end(&server, &mut clients, &format!("{kills} kills in {} s, seed {seed}", started.elapsed().as_secs()));
+}
 
-    let seconds = started.elapsed().as_secs();
-    say(&format!("{kills} kills in {seconds} s, seed {seed}: {}", figures(&clients)));
+/// Has the clients end what they began, checks all that they ever pushed, and says so.
+pub(crate) fn end(server: &Server, clients: &mut [Pusher], what: &str) {
+    take_up_the_rest(server, clients);
+    check(server, clients, true);
+    say(&format!("{what}: {}", figures(clients)));
     let losses: Vec<_> = clients.iter().flat_map(|client| &client.history.losses).collect();
     assert!(losses.is_empty(), "{losses:#?}");
     assert!(clients.iter().all(|client| client.history.pushes > 0), "a client got nothing done");
@@ -91,7 +94,7 @@ fn take_up_the_rest(server: &Server, clients: &mut [Pusher]) {
 }
 
 /// Checks what the clients pushed since the last time, or ever.
-fn check(server: &Server, clients: &mut [Pusher], ever: bool) {
+pub(crate) fn check(server: &Server, clients: &mut [Pusher], ever: bool) {
     for client in &mut *clients {
         client.check(server, ever);
     }
@@ -131,7 +134,7 @@ fn check_disk(server: &Server) {
     }
 }
 
-fn figures(clients: &[Pusher]) -> String {
+pub(crate) fn figures(clients: &[Pusher]) -> String {
     let sum = |count: fn(&History) -> u64| clients.iter().map(|client| count(&client.history)).sum::<u64>();
     format!(
         "{} pushes of blobs, {} of manifests, {} uploads resumed, {} cancelled, {} that had ended, \

@@ -3,7 +3,10 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::history::History;
@@ -54,7 +57,7 @@ struct Upload {
     later: Option<Instant>,
 }
 
-pub(super) struct Pusher {
+pub(crate) struct Pusher {
     number: u64,
     repository: String,
     chance: Chance,
@@ -65,7 +68,7 @@ pub(super) struct Pusher {
 }
 
 impl Pusher {
-    pub(super) fn new(seed: u64, number: u64) -> Self {
+    pub(crate) fn new(seed: u64, number: u64) -> Self {
         Self {
             number,
             repository: format!("crash/c{number}"),
@@ -83,13 +86,31 @@ impl Pusher {
 
     /// Pushes until the server is gone, and says so at every answer.
     pub(super) fn push_until_the_end(&mut self, address: SocketAddr, answers: &Sender<()>) {
-        let mut session = Session { address, answers: Some(answers) };
+        let mut session = Session::of(address);
+        session.answers = Some(answers);
         let _ = self.push(&mut session).expect_err("the server is killed");
+    }
+
+    /// Pushes until it is over, each request to any of the servers, which are killed now and then, and says so at every
+    /// answer.
+    pub(crate) fn push_anywhere(
+        &mut self,
+        servers: &RwLock<Vec<SocketAddr>>,
+        is_over: &AtomicBool,
+        answers: &Sender<()>,
+    ) {
+        while !is_over.load(Ordering::Relaxed) {
+            let servers = servers.read().unwrap().clone();
+            let chance = Chance::new(self.chance.below(u64::MAX));
+            let mut session = Session { servers, chance, answers: Some(answers), is_over: Some(is_over) };
+            let _ = self.push(&mut session).expect_err("one is killed, or it is over");
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Resumes interrupted uploads, except busy ones.
     pub(super) fn take_up_now(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.take_up(&mut Session { address, answers: None })
+        self.take_up(&mut Session::of(address))
     }
 
     fn push(&mut self, session: &mut Session) -> io::Result<()> {
@@ -351,20 +372,30 @@ impl Pusher {
     }
 }
 
-/// A server's life.
+/// The life of a server, or of one of several.
 struct Session<'a> {
-    address: SocketAddr,
+    servers: Vec<SocketAddr>,
+    chance: Chance,
     answers: Option<&'a Sender<()>>,
+    is_over: Option<&'a AtomicBool>,
 }
 
 impl Session<'_> {
+    fn of(server: SocketAddr) -> Self {
+        Self { servers: vec![server], chance: Chance::new(0), answers: None, is_over: None }
+    }
+
     fn send(
         &mut self,
         method: &str,
         target: &str,
         complete: impl FnOnce(Request) -> Request,
     ) -> io::Result<Response> {
-        let answer = complete(Request::new(self.address, method, target)).try_send()?;
+        if self.is_over.is_some_and(|is_over| is_over.load(Ordering::Relaxed)) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let address = self.servers[self.chance.below(self.servers.len() as u64) as usize];
+        let answer = complete(Request::new(address, method, target)).try_send()?;
         if let Some(answers) = self.answers {
             let _ = answers.send(());
         }
