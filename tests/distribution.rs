@@ -1,6 +1,7 @@
 //! distribution itself, on the same directory: each registry serves the content that the other stored, and continues
 //! the uploads that the other began.
 
+use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub(crate) struct Distribution {
 impl Distribution {
     /// Starts on the data of a server, which may still run.
     pub(crate) fn start(server: &Server) -> Self {
-        let mut command = Command::new(PROGRAM);
+        let mut command = program();
         command.arg("serve").arg(configuration(server));
         let process = Process::start(command);
         let line = process.wait_for("listening on 127.0.0.1:");
@@ -38,6 +39,19 @@ impl Distribution {
     pub(crate) fn request(&self, method: &str, target: &str) -> Request {
         Request::new(self.address, method, target)
     }
+}
+
+fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    // It takes its settings from there, too; and with a certificate of the machine's own, its s3 driver does not start.
+    for (name, _) in env::vars_os().filter(|(name, _)| is_setting(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn is_setting(name: &str) -> bool {
+    name.starts_with("REGISTRY_") || name.starts_with("AWS_")
 }
 
 fn configuration(server: &Server) -> PathBuf {
@@ -222,7 +236,7 @@ fn distribution_collects_garbage_among_what_was_pushed_here() {
 
 /// Runs distribution's collector, and returns whether it succeeded, and its output.
 pub(crate) fn collect_garbage(server: &Server, options: &[&str]) -> (bool, String) {
-    let mut collector = Command::new(PROGRAM);
+    let mut collector = program();
     collector.arg("garbage-collect").args(options).arg(configuration(server));
     let collected = collector.output().unwrap();
     (collected.status.success(), String::from_utf8_lossy(&collected.stderr).into_owned())

@@ -44,7 +44,7 @@ fn what_was_acknowledged_outlives_any_server_of_a_bucket() {
         let of_round = ROUND.min(kills - killed);
         collections += push_while_servers_are_killed(&mut servers, &mut clients, &mut chance, of_round);
         killed += of_round;
-        check(&servers[chance.below(SERVERS) as usize], &mut clients, false);
+        check(servers[chance.below(SERVERS) as usize].address(), &mut clients, false);
         if killed % (2 * ROUND) == 0 {
             say(&format!("{killed} kills: {}", crate::crash::figures(&clients)));
         }
@@ -52,7 +52,7 @@ fn what_was_acknowledged_outlives_any_server_of_a_bucket() {
     assert!(collections > 0, "no collection came to its end");
     say(&format!("{SERVERS} servers, {}, {collections} collections beside", storage()));
     end(
-        &servers[0],
+        servers[0].address(),
         &mut clients,
         &format!("{kills} kills in {} s, seed {seed}", started.elapsed().as_secs()),
     );
@@ -76,7 +76,7 @@ fn push_while_servers_are_killed(
     thread::scope(|scope| {
         for client in clients {
             let (acknowledged, addresses, is_over) = (acknowledged.clone(), &addresses, &is_over);
-            scope.spawn(move || client.push_anywhere(addresses, is_over, &acknowledged));
+            scope.spawn(move || client.push_anywhere(addresses, is_over, &acknowledged, false));
         }
         // Also if this fails: otherwise they would push for ever.
         let over = Over(&is_over);
@@ -114,7 +114,7 @@ fn push_while_servers_are_killed(
 }
 
 /// Ends the pushes when it is dropped.
-struct Over<'a>(&'a AtomicBool);
+pub(crate) struct Over<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
@@ -122,7 +122,7 @@ impl Drop for Over<'_> {
     }
 }
 
-fn hear(answers: &Receiver<()>, count: u64) {
+pub(crate) fn hear(answers: &Receiver<()>, count: u64) {
     for _ in 0..count {
         answers.recv_timeout(HANG).expect("the servers go on answering");
     }

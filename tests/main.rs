@@ -37,6 +37,7 @@ mod browser;
 mod catalog;
 mod chunks;
 mod clients;
+mod cluster;
 mod collecting;
 mod commands;
 mod configuration;

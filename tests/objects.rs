@@ -108,7 +108,7 @@ fn a_request_costs_so_many_of_the_store() {
 }
 
 /// Follows a redirect as a client does, with its range.
-fn follow(answer: &Response, range: Option<&str>) -> Response {
+pub(crate) fn follow(answer: &Response, range: Option<&str>) -> Response {
     let url = answer.header("location");
     let (_, rest) = url.split_once("://").expect("a URL");
     let (authority, path) = rest.split_once('/').expect("a path");

@@ -352,7 +352,7 @@ impl Options {
 }
 
 /// The registry that is tested.
-fn component() -> PathBuf {
+pub(crate) fn component() -> PathBuf {
     tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm")
 }
 
@@ -424,7 +424,7 @@ fn objects_for(data: &Path) -> Objects {
     Objects::Own(Store::new(options).serve().expect("a free port"))
 }
 
-fn tool(variable: &str, default: &str) -> PathBuf {
+pub(crate) fn tool(variable: &str, default: &str) -> PathBuf {
     let path = match env::var_os(variable) {
         Some(path) => PathBuf::from(path),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join(default),

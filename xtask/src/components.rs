@@ -22,10 +22,11 @@ struct Product {
     budget: usize,
 }
 
-const PRODUCTS: [Product; 4] = [
+const PRODUCTS: [Product; 5] = [
     Product { name: DEFAULT, part: FILESYSTEM, budget: 640_000 },
     Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 680_000 },
     Product { name: S3_PRODUCT, part: S3, budget: 700_000 },
+    Product { name: "lighter-s3-spin", part: S3_ON_SPIN, budget: 700_000 },
     Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 720_000 },
 ];
 
@@ -45,6 +46,7 @@ const FILESYSTEM: &str = "component-filesystem";
 const FILESYSTEM_WITH_TOKEN_SERVER: &str = "component-filesystem-token-server";
 const KEY_VALUE: &str = "component-keyvalue";
 const S3: &str = "component-s3";
+const S3_ON_SPIN: &str = "component-s3-spin";
 
 /// The parts for composition: the registry alone, and the storage drivers.
 const COMPOSABLE: [&str; 4] = [REGISTRY, FILESYSTEM_DRIVER, KEY_VALUE_DRIVER, S3_DRIVER];

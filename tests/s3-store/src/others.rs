@@ -1,7 +1,8 @@
-//! What other clients ask for, and the registry's driver does not: to remove many objects at once, and lists of the uploads in
-//! parts, and of an upload's parts.
+//! What other clients ask for, and the registry's driver does not: to remove many objects at once, an older list, and lists of
+//! the uploads in parts and of an upload's parts.
 
 use crate::bucket::Bucket;
+use crate::list::{KEYS_MAX, TOKEN};
 use crate::request::{Request, Response, Result, refuse};
 use crate::time::iso_date;
 use crate::xml::{elements, escape};
@@ -16,6 +17,17 @@ impl Bucket {
             self.objects.remove(&key);
         }
         Response::xml(200, "<DeleteResult></DeleteResult>")
+    }
+
+    /// The first version of a list.
+    pub(crate) fn list_objects(&self, request: &Request) -> Response {
+        let parameter = |name: &str| request.parameter(name).unwrap_or_default();
+        let most = parameter("max-keys").parse().map_or(KEYS_MAX, |most: usize| most.min(KEYS_MAX));
+        let (entries, is_whole) =
+            self.entries(&parameter("prefix"), &parameter("delimiter"), &parameter("marker"), most);
+        let xml = self.answer(&entries, is_whole);
+        let xml = xml.replace(&format!("<NextContinuationToken>{TOKEN}"), "<NextMarker>");
+        Response::xml(200, &xml.replace("</NextContinuationToken>", "</NextMarker>"))
     }
 
     /// `GET ?uploads` of the bucket.

@@ -242,6 +242,9 @@ impl Store {
             _ if *other_clients && request.parameter("uploads").is_some() => {
                 return Ok(stored.list_uploads(request, now));
             }
+            _ if *other_clients && request.parameter("list-type").is_none() => {
+                return Ok(stored.list_objects(request));
+            }
             _ if request.method == "GET" => return stored.list(request),
             _ => return refuse(405, "MethodNotAllowed", "of the bucket, only a list"),
         };
