@@ -29,9 +29,6 @@ const KILLS: u64 = 12;
 /// After so many deaths, what the clients were told is checked.
 const ROUND: u64 = 4;
 
-/// How long the store's nodes take, at most, to know each other again.
-const TOGETHER: Duration = Duration::from_secs(3);
-
 /// The program of Garage, or the test is skipped.
 fn garage() -> Option<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/garage");
@@ -119,7 +116,7 @@ fn push_while_parts_die(cluster: &mut Cluster, clients: &mut [Pusher], chance: &
                     cluster.garage().kill(victim);
                     crate::fleet::hear(&answers, 20);
                     cluster.garage().restart(victim).unwrap();
-                    thread::sleep(TOGETHER);
+                    until_known(cluster);
                 }
                 _ => cluster.restart_balancer().unwrap(),
             }
@@ -127,6 +124,17 @@ fn push_while_parts_die(cluster: &mut Cluster, clients: &mut [Pusher], chance: &
         drop(over);
     });
     until_answered(cluster);
+}
+
+/// Waits until the store's nodes know each other again. Until then, one that has just started answers nothing.
+fn until_known(cluster: &mut Cluster) {
+    let started = Instant::now();
+    let is_well =
+        |address| Request::new(address, "GET", "/health").try_send().is_ok_and(|answer| answer.code() == 200);
+    while !cluster.garage().health().all(is_well) {
+        assert!(started.elapsed() < crate::crash::HANG, "a node of the store does not find the others");
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// Waits until all instances are known to the balancer: it looks twice a second.

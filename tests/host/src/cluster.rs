@@ -70,11 +70,11 @@ impl Cluster {
             address,
         };
         fs::write(&cluster.configuration, cluster.configure(store))?;
-        // First the balancer, since the instances reach the store through it.
-        cluster.restart_balancer()?;
         for number in 0..cluster.registries.len() {
             cluster.restart_registry(number)?;
         }
+        // Last, since it takes a while to believe that one serves after all.
+        cluster.restart_balancer()?;
         Ok(cluster)
     }
 
@@ -127,25 +127,33 @@ impl Cluster {
         self.running.iter().flatten().map(Process::log).collect::<Vec<_>>().join("\n")
     }
 
-    /// The balancer's configuration. It tries another server only if one takes no connection: a `PATCH` that is sent twice
-    /// appends its bytes twice.
+    /// The balancer's configuration. It tries another instance only if one takes no connection: a `PATCH` that is sent twice
+    /// appends its bytes twice. To the store, every request may be sent again.
     fn configure(&self, store: SocketAddr) -> String {
-        let servers = |addresses: &mut dyn Iterator<Item = SocketAddr>| -> String {
-            addresses
-                .enumerate()
-                .map(|(number, address)| {
-                    format!("    server s{number} {address} check inter 500ms fall 2 rise 1\n")
-                })
-                .collect()
+        let server = |number: usize, address: SocketAddr, check: String| {
+            format!("    server s{number} {address} check {check} inter 500ms fall 2 rise 1\n")
         };
-        let registries = servers(&mut self.registries.iter().map(|(_, address)| *address));
-        let nodes = servers(&mut self.garage.addresses());
+        let registries = self.registries.iter().enumerate();
+        let registries: String =
+            registries.map(|(number, (_, address))| server(number, *address, String::new())).collect();
+        let nodes = self.garage.addresses().zip(self.garage.health()).enumerate();
+        let nodes: String = nodes
+            .map(|(number, (address, health))| server(number, address, format!("port {}", health.port())))
+            .collect();
+        let check = |path: &str| {
+            format!(
+                "balance roundrobin\n    option httpchk\n    \
+                 http-check send meth GET uri {path} ver HTTP/1.1 hdr Host any\n    http-check expect status 200\n"
+            )
+        };
         format!(
             "defaults\n    mode http\n    timeout connect 2s\n    timeout client 10m\n    timeout server 10m\n    \
-                 retries 5\n    option redispatch 1\n    retry-on conn-failure\n\
-             listen registry\n    bind {}\n    balance roundrobin\n    option httpchk GET /v2/\n{registries}\
-             listen store\n    bind {store}\n    balance roundrobin\n{nodes}",
-            self.address
+                 retries 5\n    option redispatch 1\n\
+             listen registry\n    bind {}\n    retry-on conn-failure\n    {}{registries}\
+             listen store\n    bind {store}\n    retry-on conn-failure 503\n    {}{nodes}",
+            self.address,
+            check("/"),
+            check("/health"),
         )
     }
 }

@@ -30,6 +30,8 @@ struct Node {
     configuration: PathBuf,
     /// Where it speaks S3.
     address: SocketAddr,
+    /// Where it tells whether it reaches enough other nodes.
+    health: SocketAddr,
     /// None while it is stopped.
     process: Option<Process>,
 }
@@ -58,6 +60,12 @@ impl Garage {
         garage
             .until_done(&["bucket", "allow", "--read", "--write", "--owner", BUCKET, "--key", ACCESS_KEY])?;
         Ok(garage)
+    }
+
+    /// The addresses at which the nodes tell, on `GET /health`, whether they reach enough others. A node that has just started
+    /// takes requests, and answers 503 to them until it does.
+    pub fn health(&self) -> impl Iterator<Item = SocketAddr> {
+        self.nodes.iter().map(|node| node.health)
     }
 
     /// The addresses at which the nodes speak S3.
@@ -123,7 +131,7 @@ impl Node {
     /// Writes the configuration of a node, one of so many.
     fn configure(directory: &Path, nodes: usize) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
-        let (address, peers) = (free_address()?, free_address()?);
+        let (address, peers, health) = (free_address()?, free_address()?, free_address()?);
         let secret = "5".repeat(64);
         let place = directory.display();
         let text = format!(
@@ -137,11 +145,13 @@ impl Node {
              [s3_api]\n\
              s3_region = \"{REGION}\"\n\
              api_bind_addr = \"{address}\"\n\
-             root_domain = \".s3.garage.localhost\"\n"
+             root_domain = \".s3.garage.localhost\"\n\
+             [admin]\n\
+             api_bind_addr = \"{health}\"\n"
         );
         let configuration = directory.join("garage.toml");
         fs::write(&configuration, text)?;
-        Ok(Self { configuration, address, process: None })
+        Ok(Self { configuration, address, health, process: None })
     }
 }
 
