@@ -203,7 +203,9 @@ impl<S: Storage> Source<S> {
     /// makes it new. So a pull that comes soon after another one costs nothing.
     pub fn trace(&self, repository: &Repository<S>, digest: &Digest) -> storage::Result<()> {
         let Some(period) = self.upstream.traced() else { return Ok(()) };
-        let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else { return Ok(()) };
+        let Some((_, manifest)) = repository.manifest(&Reference::Digest(digest.clone()))? else {
+            return Ok(());
+        };
         if manifest.age.is_some_and(|age| age < period) {
             return Ok(());
         }

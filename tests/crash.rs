@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::content::sha256;
 use crate::server::{SECRET, Server};
 use history::History;
-use pusher::{Chance, Pusher, SHARED};
+use pusher::{Chance, Pusher, SHARED, pull};
 
 const CLIENTS: u64 = 4;
 
@@ -27,7 +28,7 @@ const KILLS: u64 = 6;
 
 /// Only ends what would otherwise hang for ever: the server answers far sooner, and the lease of a killed
 /// server on an upload expires sooner.
-const HANG: Duration = Duration::from_secs(60);
+pub(crate) const HANG: Duration = Duration::from_secs(120);
 
 #[test]
 fn what_was_acknowledged_outlives_the_server() {
@@ -42,17 +43,24 @@ fn what_was_acknowledged_outlives_the_server() {
         let next = Server::with_secret(SECRET).on_data_of(&server);
         push_until_killed(server, &mut clients, &mut chance);
         server = next.start();
-        check(&server, &mut clients, false);
+        check(server.address(), &mut clients, false);
         if kill % 10 == 0 {
             say(&format!("{kill} kills: {}", figures(&clients)));
         }
     }
-    take_up_the_rest(&server, &mut clients);
-    check(&server, &mut clients, true);
     check_disk(&server);
+    end(
+        server.address(),
+        &mut clients,
+        &format!("{kills} kills in {} s, seed {seed}", started.elapsed().as_secs()),
+    );
+}
 
-    let seconds = started.elapsed().as_secs();
-    say(&format!("{kills} kills in {seconds} s, seed {seed}: {}", figures(&clients)));
+/// Has the clients end what they began, checks all that they ever pushed, and says so.
+pub(crate) fn end(server: SocketAddr, clients: &mut [Pusher], what: &str) {
+    take_up_the_rest(server, clients);
+    check(server, clients, true);
+    say(&format!("{what}: {}", figures(clients)));
     let losses: Vec<_> = clients.iter().flat_map(|client| &client.history.losses).collect();
     assert!(losses.is_empty(), "{losses:#?}");
     assert!(clients.iter().all(|client| client.history.pushes > 0), "a client got nothing done");
@@ -79,24 +87,24 @@ fn push_until_killed(server: Server, clients: &mut [Pusher], chance: &mut Chance
 }
 
 /// Resumes all remaining uploads, as soon as their leases permit.
-fn take_up_the_rest(server: &Server, clients: &mut [Pusher]) {
+fn take_up_the_rest(server: SocketAddr, clients: &mut [Pusher]) {
     let started = Instant::now();
     while clients.iter().any(Pusher::has_interrupted) {
         assert!(started.elapsed() < HANG, "an upload cannot be taken up: {}", figures(clients));
         for client in &mut *clients {
-            client.take_up_now(server.address()).expect("nobody kills this server");
+            client.take_up_now(server).expect("nobody kills this server");
         }
         thread::sleep(Duration::from_millis(100));
     }
 }
 
 /// Checks what the clients pushed since the last time, or ever.
-fn check(server: &Server, clients: &mut [Pusher], ever: bool) {
+pub(crate) fn check(server: SocketAddr, clients: &mut [Pusher], ever: bool) {
     for client in &mut *clients {
         client.check(server, ever);
     }
     // The tag that all of them move: what one of them pushed last, or was about to.
-    let tag = server.get(&format!("/v2/{SHARED}/manifests/moving")).send();
+    let tag = pull(server, &format!("/v2/{SHARED}/manifests/moving"));
     let may_be: BTreeSet<_> = clients.iter().flat_map(|client| client.history.shared.may_be()).collect();
     let must_be = clients.iter().any(|client| client.history.shared.last.is_some());
     let digest = sha256(&tag.body);
@@ -108,10 +116,10 @@ fn check(server: &Server, clients: &mut [Pusher], ever: bool) {
     let history = &mut clients.first_mut().expect("a client").history;
     history.expect(right, || format!("the tag of all is {digest}: {}", tag.status()));
 
-    let catalog = server.get("/v2/_catalog?n=1000").send();
+    let catalog = pull(server, "/v2/_catalog?n=1000");
     history.expect(catalog.status() == "200 OK", || format!("the catalog is not listed: {catalog}"));
     if must_be {
-        let tags = server.get(&format!("/v2/{SHARED}/tags/list")).send();
+        let tags = pull(server, &format!("/v2/{SHARED}/tags/list"));
         let listed = tags.text().contains("\"moving\"") && catalog.text().contains(SHARED);
         history.expect(listed, || format!("the tag of all is not listed: {tags}"));
     }
@@ -131,7 +139,7 @@ pub(crate) fn check_disk(server: &Server) {
     }
 }
 
-fn figures(clients: &[Pusher]) -> String {
+pub(crate) fn figures(clients: &[Pusher]) -> String {
     let sum = |count: fn(&History) -> u64| clients.iter().map(|client| count(&client.history)).sum::<u64>();
     format!(
         "{} pushes of blobs, {} of manifests, {} uploads resumed, {} cancelled, {} that had ended, \

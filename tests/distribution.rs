@@ -1,11 +1,13 @@
 //! distribution itself, on the same directory: each registry serves the content that the other stored, and continues
 //! the uploads that the other began.
 
+use std::env;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use lighter_test_host::bucket::Bucket;
 use serde_json::{Value, json};
 
 use crate::client::Request;
@@ -25,8 +27,8 @@ pub(crate) struct Distribution {
 impl Distribution {
     /// Starts on the data of a server, which may still run.
     pub(crate) fn start(server: &Server) -> Self {
-        let mut command = Command::new(PROGRAM);
-        command.arg("serve").arg(configuration(server.data()));
+        let mut command = program();
+        command.arg("serve").arg(configuration(server));
         let process = Process::start(command);
         let line = process.wait_for("listening on 127.0.0.1:");
         let (_, address) = line.split_once("listening on ").unwrap();
@@ -39,14 +41,34 @@ impl Distribution {
     }
 }
 
-fn configuration(data: &Path) -> PathBuf {
-    let path = data.join("distribution.yml");
+fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    // It takes its settings from there, too; and with a certificate of the machine's own, its s3 driver does not start.
+    for (name, _) in env::vars_os().filter(|(name, _)| is_setting(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn is_setting(name: &str) -> bool {
+    name.starts_with("REGISTRY_") || name.starts_with("AWS_")
+}
+
+fn configuration(server: &Server) -> PathBuf {
+    let path = server.data().join("distribution.yml");
+    let storage = match server.bucket() {
+        None => format!("filesystem: {{ rootdirectory: '{}' }}", server.data().display()),
+        Some((Bucket { endpoint, name, region, access_key, secret_key }, root)) => format!(
+            "redirect: {{ disable: true }}, s3: {{ regionendpoint: '{endpoint}', bucket: '{name}', region: '{region}', \
+             accesskey: '{access_key}', secretkey: '{secret_key}', rootdirectory: '/{root}', secure: false, \
+             chunksize: 5242880 }}"
+        ),
+    };
     let configuration = format!(
         "version: 0.1\n\
-         storage: {{ filesystem: {{ rootdirectory: '{}' }} }}\n\
+         storage: {{ {storage}, delete: {{ enabled: true }} }}\n\
          compatibility: {{ schema1: {{ enabled: true }} }}\n\
-         http: {{ addr: '127.0.0.1:0', secret: '{SECRET}', relativeurls: true }}\n",
-        data.display()
+         http: {{ addr: '127.0.0.1:0', secret: '{SECRET}', relativeurls: true }}\n"
     );
     fs::write(&path, configuration).unwrap();
     path
@@ -214,8 +236,8 @@ fn distribution_collects_garbage_among_what_was_pushed_here() {
 
 /// Runs distribution's collector, and returns whether it succeeded, and its output.
 pub(crate) fn collect_garbage(server: &Server, options: &[&str]) -> (bool, String) {
-    let mut collector = Command::new(PROGRAM);
-    collector.arg("garbage-collect").args(options).arg(configuration(server.data()));
+    let mut collector = program();
+    collector.arg("garbage-collect").args(options).arg(configuration(server));
     let collected = collector.output().unwrap();
     (collected.status.success(), String::from_utf8_lossy(&collected.stderr).into_owned())
 }

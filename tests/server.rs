@@ -12,6 +12,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use lighter_s3_store::{Options as StoreOptions, Server as ObjectStore, Store};
+use lighter_test_host::bucket::Bucket;
 use lighter_test_host::wasmtime::{DATA, Serve, address_in, run};
 use tempfile::TempDir;
 
@@ -25,13 +26,41 @@ pub(crate) struct Server {
     process: Process,
     address: SocketAddr,
     data: Arc<TempDir>,
-    objects: Option<ObjectStore>,
+    objects: Option<Objects>,
+}
+
+/// Where the S3 driver of a server stores, which has a part of a bucket to itself.
+#[derive(Clone)]
+enum Objects {
+    /// In a store of the tests' own.
+    Own(ObjectStore),
+    /// Elsewhere, below a root directory of this name.
+    Elsewhere(Bucket, String),
+}
+
+impl Objects {
+    /// The bucket, and the root directory in it.
+    fn place(&self) -> (Bucket, &str) {
+        match self {
+            Self::Own(objects) => (Bucket::from(objects), ""),
+            Self::Elsewhere(bucket, root) => (bucket.clone(), root),
+        }
+    }
+
+    /// The variables that lead to it.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let (bucket, root) = self.place();
+        // The smallest parts that stores take.
+        let others =
+            [("REGISTRY_STORAGE_S3_CHUNKSIZE", "5242880"), ("REGISTRY_STORAGE_S3_ROOTDIRECTORY", root)];
+        bucket.variables().into_iter().chain(others).map(|(name, value)| (name, value.to_owned())).collect()
+    }
 }
 
 pub(crate) struct Options {
     data: Arc<TempDir>,
     /// The object store, for the driver that has one.
-    objects: Option<ObjectStore>,
+    objects: Option<Objects>,
     environment: Vec<(String, String)>,
     variables: Vec<(String, String)>,
     requests_per_instance: u32,
@@ -54,9 +83,9 @@ impl Server {
     pub(crate) fn without_secret() -> Options {
         // Not in /tmp, which may be memory: some tests store GBs.
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the data");
+        let objects = (driver() == Driver::S3).then(|| objects_for(data.path()));
         // The count is what the README recommends.
         let (data, environment, variables) = (Arc::new(data), Vec::new(), Vec::new());
-        let objects = (driver() == Driver::S3).then(object_store);
         let options = Options {
             data,
             objects: objects.clone(),
@@ -72,7 +101,7 @@ impl Server {
         }
         match &objects {
             // Most tests look at what a blob is served with, and so it is served.
-            Some(store) => options.over(store).env("REGISTRY_STORAGE_REDIRECT_DISABLE", "true"),
+            Some(objects) => options.over(objects).env("REGISTRY_STORAGE_REDIRECT_DISABLE", "true"),
             None => options,
         }
     }
@@ -115,9 +144,17 @@ impl Server {
         self.data.path()
     }
 
-    /// The object store, for the driver that has one.
+    /// The object store of the tests' own.
     pub(crate) fn objects(&self) -> &Store {
-        &self.objects.as_ref().expect("the S3 driver").store
+        match &self.objects {
+            Some(Objects::Own(objects)) => &objects.store,
+            _ => panic!("the test has no store of its own, and does not begin with own_store!()"),
+        }
+    }
+
+    /// The bucket of the S3 driver, and the root directory in it.
+    pub(crate) fn bucket(&self) -> Option<(Bucket, &str)> {
+        self.objects.as_ref().map(Objects::place)
     }
 
     /// The directory below which everything is stored.
@@ -127,10 +164,18 @@ impl Server {
 
     /// Runs a command of an operator on the data of the server, beside it. `variables` are as `NAME=VALUE`.
     pub(crate) fn command(&self, words: &[&str], variables: &[&str]) -> Output {
-        Self::command_on(self.data(), words, variables).output().expect("a command that runs")
+        self.command_beside(words, variables).output().expect("a command that runs")
     }
 
-    /// The same, on a directory, as a program that is yet to be started.
+    /// The same, as a program that is yet to be started.
+    pub(crate) fn command_beside(&self, words: &[&str], variables: &[&str]) -> Command {
+        let of_objects = self.objects.iter().flat_map(Objects::variables);
+        let of_objects: Vec<_> = of_objects.map(|(name, value)| format!("{name}={value}")).collect();
+        let variables = [variables, &of_objects.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+        Self::command_on(self.data(), words, &variables)
+    }
+
+    /// The same, on a directory.
     pub(crate) fn command_on(data: &Path, words: &[&str], variables: &[&str]) -> Command {
         let wasmtime = tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime");
         run(&wasmtime, &component(), (data, DATA), variables, words)
@@ -169,15 +214,8 @@ impl Options {
     }
 
     /// Sets the variables that lead to an object store.
-    fn over(self, objects: &ObjectStore) -> Self {
-        let StoreOptions { bucket, region, access_key, secret_key, .. } = objects.store.options().clone();
-        // The smallest parts that stores take.
-        self.env("REGISTRY_STORAGE_S3_REGIONENDPOINT", &objects.endpoint())
-            .env("REGISTRY_STORAGE_S3_BUCKET", &bucket)
-            .env("REGISTRY_STORAGE_S3_REGION", &region)
-            .env("REGISTRY_STORAGE_S3_ACCESSKEY", &access_key)
-            .env("REGISTRY_STORAGE_S3_SECRETKEY", &secret_key)
-            .env("REGISTRY_STORAGE_S3_CHUNKSIZE", "5242880")
+    fn over(self, objects: &Objects) -> Self {
+        objects.variables().into_iter().fold(self, |options, (name, value)| options.env(name, &value))
     }
 
     /// Sets one of the host's variables.
@@ -195,6 +233,15 @@ impl Options {
             Some(objects) => self.over(objects),
             None => self,
         }
+    }
+
+    /// Has the object store of the tests' own serve other clients, too.
+    pub(crate) fn beside_other_clients(mut self) -> Self {
+        let Some(Objects::Own(objects)) = &self.objects else { return self };
+        let options = StoreOptions { other_clients: true, ..objects.store.options().clone() };
+        let objects = Objects::Own(Store::new(options).serve().expect("a free port"));
+        self.objects = Some(objects.clone());
+        self.over(&objects)
     }
 
     /// Keeps the data in memory, where the machine has a directory for that. A disk may take a minute
@@ -305,7 +352,7 @@ impl Options {
 }
 
 /// The registry that is tested.
-fn component() -> PathBuf {
+pub(crate) fn component() -> PathBuf {
     tool("LIGHTER_COMPONENT", "target/components/lighter-filesystem.wasm")
 }
 
@@ -337,18 +384,47 @@ pub(crate) fn is_over_files() -> bool {
     driver() == Driver::Filesystem
 }
 
+/// Whether the tests can look into the object store, and have it fail.
+pub(crate) fn has_own_objects() -> bool {
+    driver() == Driver::S3 && kind_of_objects().as_deref() != Some("garage")
+}
+
 /// Whether the store of the tested registry can tell who was first.
 pub(crate) fn is_exclusive() -> bool {
-    driver() != Driver::S3 || env::var_os("LIGHTER_S3").is_none_or(|kind| kind != "unconditional")
+    driver() != Driver::S3 || kind_of_objects().is_none()
 }
 
-/// An object store, which has no conditional writes if `LIGHTER_S3` is `unconditional`.
-fn object_store() -> ObjectStore {
+/// What is stored in, as a name: the driver, and of an object store its kind.
+pub(crate) fn storage() -> String {
+    let name = match driver() {
+        Driver::Filesystem => "filesystem",
+        Driver::KeyValue => "keyvalue",
+        Driver::S3 => "s3",
+    };
+    match kind_of_objects() {
+        Some(kind) if driver() == Driver::S3 => format!("{name}-{kind}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// What kind of object store is tested, unless it is the tests' own as it is by default: `unconditional`, which is that
+/// without conditional writes, or `garage`, which the registry's variables lead to.
+fn kind_of_objects() -> Option<String> {
+    env::var("LIGHTER_S3").ok()
+}
+
+/// An object store for the server of a directory, whose name is that of no other.
+fn objects_for(data: &Path) -> Objects {
+    if !has_own_objects() {
+        let bucket = Bucket::from_environment().expect("a bucket, by the registry's variables");
+        let name = data.file_name().expect("a name").to_string_lossy();
+        return Objects::Elsewhere(bucket, name.trim_start_matches('.').to_owned());
+    }
     let options = StoreOptions { conditional_writes: is_exclusive(), ..StoreOptions::default() };
-    Store::new(options).serve().expect("a free port")
+    Objects::Own(Store::new(options).serve().expect("a free port"))
 }
 
-fn tool(variable: &str, default: &str) -> PathBuf {
+pub(crate) fn tool(variable: &str, default: &str) -> PathBuf {
     let path = match env::var_os(variable) {
         Some(path) => PathBuf::from(path),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join(default),

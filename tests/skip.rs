@@ -25,6 +25,17 @@ macro_rules! over_objects {
     };
 }
 
+/// Skips a test that looks into the object store or has it fail, over one that is not the tests' own.
+macro_rules! own_store {
+    () => {
+        if crate::server::driver() == crate::server::Driver::S3 && !crate::server::has_own_objects() {
+            return crate::skip::skip(
+                "it looks into the object store or has it fail, and this one is not the tests' own",
+            );
+        }
+    };
+}
+
 /// Skips a test of who is first, over a store that cannot tell.
 macro_rules! exclusive {
     () => {

@@ -77,6 +77,7 @@ fn of_two_completions_at_once_one_wins() {
 
 #[test]
 fn while_one_writes_another_is_refused() {
+    own_store!();
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(5, 4_000_000).into_bytes();
@@ -111,6 +112,7 @@ fn while_one_writes_another_is_refused() {
 
 #[test]
 fn a_client_that_vanished_goes_on_from_what_is_stored() {
+    own_store!();
     let server = Server::start();
     let started = server.post("/v2/a/b/blobs/uploads/").send();
     let content = noise(6, 4_000_000).into_bytes();

@@ -44,7 +44,10 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
 }
 
 /// The same, with the digest of what was found.
-pub(super) fn serve<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<(Response, Digest)> {
+pub(super) fn serve<S: Storage>(
+    repository: &Repository<S>,
+    call: &mut Call<S>,
+) -> Result<(Response, Digest)> {
     let requested = call.last;
     let digest = repository.named(&reference(requested)?)?.ok_or_else(|| unknown(requested))?;
     let etag = ["\"", digest.as_str(), "\""].concat();

@@ -3,14 +3,17 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::history::History;
 use crate::client::{Request, Response};
-use crate::content::{DigestSink, noise, sha256};
+use crate::content::{noise, sha256};
 use crate::images::{MANIFEST, manifest};
-use crate::server::Server;
+use crate::objects::follow;
 
 /// The repository whose tag all clients move.
 pub(super) const SHARED: &str = "crash/shared";
@@ -54,7 +57,7 @@ struct Upload {
     later: Option<Instant>,
 }
 
-pub(super) struct Pusher {
+pub(crate) struct Pusher {
     number: u64,
     repository: String,
     chance: Chance,
@@ -65,7 +68,7 @@ pub(super) struct Pusher {
 }
 
 impl Pusher {
-    pub(super) fn new(seed: u64, number: u64) -> Self {
+    pub(crate) fn new(seed: u64, number: u64) -> Self {
         Self {
             number,
             repository: format!("crash/c{number}"),
@@ -83,13 +86,33 @@ impl Pusher {
 
     /// Pushes until the server is gone, and says so at every answer.
     pub(super) fn push_until_the_end(&mut self, address: SocketAddr, answers: &Sender<()>) {
-        let mut session = Session { address, answers: Some(answers) };
+        let mut session = Session::of(address);
+        session.answers = Some(answers);
         let _ = self.push(&mut session).expect_err("the server is killed");
+    }
+
+    /// Pushes until it is over, each request to any of the servers, which are killed now and then, and says so at every
+    /// answer. A balancer answers for those that are killed.
+    pub(crate) fn push_anywhere(
+        &mut self,
+        servers: &RwLock<Vec<SocketAddr>>,
+        is_over: &AtomicBool,
+        answers: &Sender<()>,
+        is_balanced: bool,
+    ) {
+        while !is_over.load(Ordering::Relaxed) {
+            let servers = servers.read().unwrap().clone();
+            let chance = Chance::new(self.chance.below(u64::MAX));
+            let mut session =
+                Session { servers, chance, answers: Some(answers), is_over: Some(is_over), is_balanced };
+            let _ = self.push(&mut session).expect_err("one is killed, or it is over");
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Resumes interrupted uploads, except busy ones.
     pub(super) fn take_up_now(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.take_up(&mut Session { address, answers: None })
+        self.take_up(&mut Session::of(address))
     }
 
     fn push(&mut self, session: &mut Session) -> io::Result<()> {
@@ -304,7 +327,7 @@ impl Pusher {
     }
 
     /// Checks what was pushed since the last time and some of the rest, or all.
-    pub(super) fn check(&mut self, server: &Server, ever: bool) {
+    pub(super) fn check(&mut self, server: SocketAddr, ever: bool) {
         let name = self.repository.clone();
         let (blobs, manifests) = if ever { (0, 0) } else { self.history.checked };
         self.history.checked = (self.history.blobs.len(), self.history.manifests.len());
@@ -323,12 +346,12 @@ impl Pusher {
         // What was on its way is there whole or not at all.
         for upload in self.current.iter().chain(&self.interrupted) {
             let digest = sha256(&upload.content);
-            let blob = server.get(&format!("/v2/{name}/blobs/{digest}")).send();
+            let blob = pull(server, &format!("/v2/{name}/blobs/{digest}"));
             let right = blob.status() == "404 Not Found" || sha256(&blob.body) == digest;
             self.history.expect(right, || format!("half of {digest} is there: {}", blob.status()));
         }
 
-        let tag = server.get(&format!("/v2/{name}/manifests/moving")).send();
+        let tag = pull(server, &format!("/v2/{name}/manifests/moving"));
         let may_be = self.history.own.may_be();
         let right = match tag.status() {
             "200 OK" => may_be.contains(&sha256(&tag.body)),
@@ -337,34 +360,59 @@ impl Pusher {
         };
         self.history.expect(right, || format!("the tag of {name} is none of {may_be:?}: {tag}"));
         if self.history.own.last.is_some() {
-            let tags = server.get(&format!("/v2/{name}/tags/list")).send();
+            let tags = pull(server, &format!("/v2/{name}/tags/list"));
             let listed = tags.status() == "200 OK" && tags.text().contains("\"moving\"");
             self.history.expect(listed, || format!("the tag of {name} is not listed: {tags}"));
         }
     }
 
-    fn fetch(&mut self, server: &Server, target: &str, digest: &str) {
-        let mut sink = DigestSink::default();
-        let answer = server.get(target).send_into(&mut sink);
-        let whole = answer.status() == "200 OK" && sink.finish() == digest;
+    fn fetch(&mut self, server: SocketAddr, target: &str, digest: &str) {
+        let answer = pull(server, target);
+        let whole = answer.status() == "200 OK" && sha256(&answer.body) == digest;
         self.history.expect(whole, || format!("{target} is lost: {}", answer.status()));
     }
 }
 
-/// A server's life.
+/// Gets something, from the store if that is where the server sends its clients.
+pub(super) fn pull(server: SocketAddr, target: &str) -> Response {
+    let answer = Request::new(server, "GET", target).send();
+    if answer.code() == 307 { follow(&answer, None) } else { answer }
+}
+
+/// The life of a server, or of one of several.
 struct Session<'a> {
-    address: SocketAddr,
+    servers: Vec<SocketAddr>,
+    chance: Chance,
     answers: Option<&'a Sender<()>>,
+    is_over: Option<&'a AtomicBool>,
+    is_balanced: bool,
 }
 
 impl Session<'_> {
+    fn of(server: SocketAddr) -> Self {
+        Self {
+            servers: vec![server],
+            chance: Chance::new(0),
+            answers: None,
+            is_over: None,
+            is_balanced: false,
+        }
+    }
+
     fn send(
         &mut self,
         method: &str,
         target: &str,
         complete: impl FnOnce(Request) -> Request,
     ) -> io::Result<Response> {
-        let answer = complete(Request::new(self.address, method, target)).try_send()?;
+        if self.is_over.is_some_and(|is_over| is_over.load(Ordering::Relaxed)) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let address = self.servers[self.chance.below(self.servers.len() as u64) as usize];
+        let answer = complete(Request::new(address, method, target)).try_send()?;
+        if self.is_balanced && (502..=504).contains(&answer.code()) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         if let Some(answers) = self.answers {
             let _ = answers.send(());
         }

@@ -8,15 +8,17 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use lighter_test_host::garage::Garage;
 
 use crate::components::{Tested, WithDriver, packages};
 use crate::process::{capture, run, run_and_read, step};
 use crate::toolchain::{Toolchain, cargo};
 use crate::workspace;
 
-/// The tests that kill the server.
-const CRASH: [&str; 3] = [
+/// The tests that kill the server: over a directory, and over a bucket.
+const CRASH: [&str; 4] = [
     "crash::what_was_acknowledged_outlives_the_server",
+    "fleet::what_was_acknowledged_outlives_any_server_of_a_bucket",
     "collecting::what_manifests_refer_to_outlives_collections",
     "cold_pulls::a_mirror_that_is_killed_gives_and_stores_nothing_wrong",
 ];
@@ -25,10 +27,20 @@ const CRASH: [&str; 3] = [
 /// need the environment that a driver provides.
 const OF_COMPOSITION: [&str; 5] = ["blobs::", "deletes::", "tags::", "uploads::", "variables::"];
 
+/// The tests over HTTP.
+const INTEGRATION: [&str; 4] = ["--package", "lighter", "--test", "integration"];
+
 /// Runs every test. The tests over HTTP run on wasmtime with the component, then with those of the key-value and the S3
 /// driver, and on Spin with the key-value driver if `spin` is installed.
-pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[String]) -> Result<()> {
-    const INTEGRATION: &[&str] = &["--package", "lighter", "--test", "integration"];
+///
+/// If `garage` is a program, they run on that store and nowhere else.
+pub(crate) fn test(
+    wasmtime: &Path,
+    tested: &Tested,
+    long: bool,
+    arguments: &[String],
+    garage: Option<&Path>,
+) -> Result<()> {
     let run = |driver: &WithDriver, selection: &[&str], variables: &[(&str, &str)]| {
         let mut tests = tests(wasmtime, &driver.registry);
         tests.env("LIGHTER_CONTRACT", &driver.contract).envs(variables.iter().copied());
@@ -39,14 +51,11 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
         let at_least = u64::from(arguments.is_empty() || selection != INTEGRATION);
         counted(tests.args(selection).arg("--").args(arguments), at_least)
     };
+    if garage.is_some() {
+        return on_garage(tested, garage, |driver, variables| run(driver, &INTEGRATION, variables).map(drop));
+    }
     step("running the tests", || run(&tested.default, &["--workspace", "--all-features"], &[]))?;
-    step("running the integration tests over the key-value driver", || {
-        run(&tested.over_files, INTEGRATION, &[])
-    })?;
-    step("running the integration tests over the S3 driver", || run(&tested.s3, INTEGRATION, &[]))?;
-    step("running them over a store without conditional writes", || {
-        run(&tested.s3, INTEGRATION, &[("LIGHTER_S3", "unconditional")])
-    })?;
+    over_others(tested, |driver, variables| run(driver, &INTEGRATION, variables).map(drop))?;
     if arguments.is_empty() {
         step("running some of them over the registry composed with that driver", || {
             let mut tests = tests(wasmtime, &tested.composed);
@@ -62,9 +71,50 @@ pub(crate) fn test(wasmtime: &Path, tested: &Tested, long: bool, arguments: &[St
         return Ok(());
     }
     step("running the integration tests on Spin", || {
-        run(&tested.key_value, INTEGRATION, &[("LIGHTER_SPIN", "spin")])
+        run(&tested.key_value, &INTEGRATION, &[("LIGHTER_SPIN", "spin")])
     })
     .map(drop)
+}
+
+/// Runs the conformance suite over each storage driver, and on Garage if `garage` is a program.
+pub(crate) fn conformance(
+    wasmtime: &Path,
+    tested: &Tested,
+    suite: &Path,
+    garage: Option<&Path>,
+) -> Result<()> {
+    let suite = fs::canonicalize(suite).with_context(|| {
+        format!("{} does not exist: build the suite as docs/conformance.md says", suite.display())
+    })?;
+    let run = |driver: &WithDriver, variables: &[(&str, &str)]| {
+        let mut tests = tests(wasmtime, &driver.registry);
+        tests.env("LIGHTER_SUITE", &suite).envs(variables.iter().copied()).args(INTEGRATION);
+        counted(tests.args(["--", "--exact", "conformance::the_suite_passes"]), 1).map(drop)
+    };
+    step("running over the filesystem driver", || run(&tested.default, &[]))?;
+    over_others(tested, run)?;
+    on_garage(tested, garage, run)
+}
+
+/// Runs something over the key-value driver, and over the S3 driver with each kind of store.
+fn over_others(tested: &Tested, run: impl Fn(&WithDriver, &[(&str, &str)]) -> Result<()>) -> Result<()> {
+    step("running over the key-value driver", || run(&tested.over_files, &[]))?;
+    step("running over the S3 driver", || run(&tested.s3, &[]))?;
+    step("running over it and a store without conditional writes", || {
+        run(&tested.s3, &[("LIGHTER_S3", "unconditional")])
+    })
+}
+
+/// Runs something over the S3 driver on Garage, if `garage` is a program.
+fn on_garage(
+    tested: &Tested,
+    garage: Option<&Path>,
+    run: impl Fn(&WithDriver, &[(&str, &str)]) -> Result<()>,
+) -> Result<()> {
+    let Some(garage) = garage.map(start).transpose()? else { return Ok(()) };
+    let bucket = garage.bucket(None);
+    let variables: Vec<_> = bucket.variables().into_iter().chain([("LIGHTER_S3", "garage")]).collect();
+    step("running over the S3 driver on Garage", || run(&tested.s3, &variables))
 }
 
 /// Runs tests, and says how many passed, how many were skipped, and why. Fails if fewer ran than `at_least`,
@@ -123,16 +173,30 @@ pub(crate) fn fuzz(seconds: u64) -> Result<()> {
 }
 
 /// Runs the tests that kill the server, with this many kills each: with clients alone, with collections of garbage, and as a
-/// mirror.
-pub(crate) fn crash(wasmtime: &Path, component: &Path, kills: u64, seed: u64) -> Result<()> {
+/// mirror. Over a bucket, of the tests' own store or of Garage, several servers are killed.
+pub(crate) fn crash(
+    wasmtime: &Path,
+    component: &Path,
+    kills: u64,
+    seed: u64,
+    garage: Option<&Path>,
+) -> Result<()> {
     let mut tests = tests(wasmtime, component);
+    let garage = garage.map(start).transpose()?;
+    if let Some(bucket) = garage.as_ref().map(|garage| garage.bucket(None)) {
+        tests.env("LIGHTER_S3", "garage").envs(bucket.variables());
+    }
     tests.env("LIGHTER_KILLS", kills.to_string()).env("LIGHTER_SEED", seed.to_string());
     tests.args(["--test", "integration", "--", "--exact", "--test-threads=1"]).args(CRASH);
     let what = format!(
-        "killing the server {kills} times while clients push, again while garbage is collected, too, and again while \
-         clients pull through it as a mirror"
+        "killing servers {kills} times while clients push, while garbage is collected, and while a mirror fetches"
     );
     step(&what, || counted(&mut tests, CRASH.len() as u64)).map(drop)
+}
+
+/// Starts Garage with an empty bucket.
+fn start(garage: &Path) -> Result<Garage> {
+    Garage::start(garage, &workspace("target/tmp/garage"), 1).context("cannot start Garage")
 }
 
 /// Measures the component beside other registries.

@@ -20,11 +20,15 @@ Commands:
           are passed on to it.
             --listen ADDRESS  the address and port to listen on (127.0.0.1:5000)
             --data DIRECTORY  the directory for all data; created if it does not exist (./data)
+  cluster Build, then serve the registry from several instances behind a balancer (haproxy), over a Garage
+          of three nodes, on this machine until Ctrl-C. Nothing is kept.
+            --registries N    number of instances (3)
   run     Build, then run a command of an operator on the data of the registry, also while it is served.
           The command follows after --: `cargo xtask run -- help` lists the commands.
             --data DIRECTORY  the directory for all data (./data)
   test    Build, then run all tests. Arguments after -- are passed on to them.
             --long            include the long tests
+            --garage          run the integration tests over the S3 driver on Garage, and no others
   bench   Build, then measure Lighter beside distribution and other installed registries, and write a
           report. This takes about ten minutes, during which nothing else should run.
             --rounds N           number of rounds (5)
@@ -43,10 +47,12 @@ Commands:
           or stored. Prints a summary.
             --kills N         number of kills (200)
             --seed S          seed for the content of the pushes and the times of the kills (1)
+            --storage NAME    filesystem (default), or three servers over one bucket: s3 or garage
   conformance
           Build, then run the conformance suite of the OCI Distribution Spec over each storage driver, with
           every option turned on. Fails unless all tests pass. docs/conformance.md says how to build it.
             --suite PROGRAM   the suite (conformance)
+            --garage          run it over the S3 driver on Garage, too
   fuzz    Feed random input to every parser: with cargo-fuzz if it is installed with a nightly compiler,
           otherwise by repeating the property tests.
             --seconds N       approximate duration (60)
@@ -64,6 +70,11 @@ pub(crate) enum Task {
     Build,
     /// Serve the registry.
     Serve(Site),
+    /// Serve from several instances over one bucket.
+    Cluster {
+        /// How many.
+        registries: usize,
+    },
     /// Run a command of an operator.
     Run {
         /// The directory for all data.
@@ -75,6 +86,8 @@ pub(crate) enum Task {
     Test {
         /// Whether to include the long tests.
         long: bool,
+        /// Whether to run on Garage.
+        garage: bool,
         /// The arguments for the test programs.
         arguments: Vec<String>,
     },
@@ -89,11 +102,15 @@ pub(crate) enum Task {
         kills: u64,
         /// The seed for the content of the pushes and the times of the kills.
         seed: u64,
+        /// What the servers store in.
+        storage: Storage,
     },
     /// Run the conformance suite.
     Conformance {
         /// The suite's program.
         suite: PathBuf,
+        /// Whether to run it on Garage, too.
+        garage: bool,
     },
     /// Feed random input to every parser.
     Fuzz {
@@ -106,6 +123,17 @@ pub(crate) enum Task {
     Help,
 }
 
+/// What a server stores in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// A directory.
+    Filesystem,
+    /// The bucket of the tests' own store.
+    S3,
+    /// The bucket of Garage.
+    Garage,
+}
+
 impl Task {
     /// Reads the arguments after the program's name.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
@@ -114,11 +142,12 @@ impl Task {
             None | Some("help" | "--help" | "-h") => Task::Help,
             Some("build") => Task::Build,
             Some("serve") => Task::Serve(Site { listen: "127.0.0.1:5000".into(), data: "data".into() }),
+            Some("cluster") => Task::Cluster { registries: 3 },
             Some("run") => Task::Run { data: "data".into(), arguments: Vec::new() },
-            Some("test") => Task::Test { long: false, arguments: Vec::new() },
+            Some("test") => Task::Test { long: false, garage: false, arguments: Vec::new() },
             Some("bench") => Task::Bench { arguments: Vec::new() },
-            Some("crash") => Task::Crash { kills: 200, seed: 1 },
-            Some("conformance") => Task::Conformance { suite: "conformance".into() },
+            Some("crash") => Task::Crash { kills: 200, seed: 1, storage: Storage::Filesystem },
+            Some("conformance") => Task::Conformance { suite: "conformance".into(), garage: false },
             Some("fuzz") => Task::Fuzz { seconds: 60 },
             Some("lint") => Task::Lint,
             Some(other) => bail!("unknown command `{other}`; `cargo xtask help` lists the commands"),
@@ -131,9 +160,19 @@ impl Task {
                 ("--data", Task::Serve(site)) => site.data = value()?.into(),
                 ("--data", Task::Run { data, .. }) => *data = value()?.into(),
                 ("--long", Task::Test { long, .. }) => *long = true,
+                ("--garage", Task::Test { garage, .. } | Task::Conformance { garage, .. }) => *garage = true,
+                ("--registries", Task::Cluster { registries }) => *registries = number(&word, &value()?)?,
+                ("--storage", Task::Crash { storage, .. }) => {
+                    *storage = match &*value()? {
+                        "filesystem" => Storage::Filesystem,
+                        "s3" => Storage::S3,
+                        "garage" => Storage::Garage,
+                        other => bail!("--storage is filesystem, s3 or garage, not `{other}`"),
+                    }
+                }
                 ("--kills", Task::Crash { kills, .. }) => *kills = number(&word, &value()?)?,
                 ("--seed", Task::Crash { seed, .. }) => *seed = number(&word, &value()?)?,
-                ("--suite", Task::Conformance { suite }) => *suite = value()?.into(),
+                ("--suite", Task::Conformance { suite, .. }) => *suite = value()?.into(),
                 ("--seconds", Task::Fuzz { seconds }) => *seconds = number(&word, &value()?)?,
                 ("--", Task::Test { arguments, .. } | Task::Run { arguments, .. }) => {
                     arguments.extend(words.by_ref())
@@ -152,7 +191,7 @@ fn number<N: FromStr>(option: &str, value: &str) -> Result<N> {
 
 #[cfg(test)]
 mod tests {
-    use super::Task;
+    use super::{Storage, Task};
     use crate::serve::Site;
 
     fn parse(line: &str) -> Result<Task, String> {
@@ -177,6 +216,7 @@ mod tests {
     fn tests_are_told_what_follows_two_dashes() {
         let told = |long, words: &[&str]| Task::Test {
             long,
+            garage: false,
             arguments: words.iter().copied().map(str::to_owned).collect(),
         };
         assert_eq!(parse("test").unwrap(), told(false, &[]));
@@ -202,26 +242,23 @@ mod tests {
     }
 
     #[test]
-    fn kills_are_counted() {
-        assert_eq!(parse("crash").unwrap(), Task::Crash { kills: 200, seed: 1 });
-        assert_eq!(parse("crash --seed 7 --kills 3").unwrap(), Task::Crash { kills: 3, seed: 7 });
+    fn tasks_are_what_they_are_unless_told_otherwise() {
+        let crash = |kills, seed, storage| Task::Crash { kills, seed, storage };
+        let suite = |suite: &str, garage| Task::Conformance { suite: suite.into(), garage };
+        for (line, task) in [
+            ("crash", crash(200, 1, Storage::Filesystem)),
+            ("crash --seed 7 --kills 3 --storage s3", crash(3, 7, Storage::S3)),
+            ("cluster", Task::Cluster { registries: 3 }),
+            ("cluster --registries 2", Task::Cluster { registries: 2 }),
+            ("conformance", suite("conformance", false)),
+            ("conformance --suite /a/b --garage", suite("/a/b", true)),
+            ("fuzz", Task::Fuzz { seconds: 60 }),
+            ("fuzz --seconds 9", Task::Fuzz { seconds: 9 }),
+        ] {
+            assert_eq!(parse(line).unwrap(), task, "{line}");
+        }
         assert!(parse("crash --kills many").unwrap_err().contains("`many`"));
-    }
-
-    #[test]
-    fn the_suite_can_be_anywhere() {
-        let suite = |line: &str| match parse(line).unwrap() {
-            Task::Conformance { suite } => suite.display().to_string(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(suite("conformance"), "conformance");
-        assert_eq!(suite("conformance --suite /a/b"), "/a/b");
-    }
-
-    #[test]
-    fn fuzzing_ends() {
-        assert_eq!(parse("fuzz").unwrap(), Task::Fuzz { seconds: 60 });
-        assert_eq!(parse("fuzz --seconds 9").unwrap(), Task::Fuzz { seconds: 9 });
+        assert!(parse("crash --storage tape").unwrap_err().contains("`tape`"));
     }
 
     #[test]

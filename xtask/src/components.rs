@@ -10,6 +10,7 @@ use crate::compose::{KEY_VALUE_STORE, STORAGE, compose, ship};
 use crate::process::{self, run, step};
 use crate::sections::with_modules;
 use crate::toolchain::{TARGET, Toolchain};
+use crate::tools::wasm_opt;
 use crate::workspace;
 
 /// A component that is shipped: the registry with its storage linked in.
@@ -21,10 +22,11 @@ struct Product {
     budget: usize,
 }
 
-const PRODUCTS: [Product; 4] = [
+const PRODUCTS: [Product; 5] = [
     Product { name: DEFAULT, part: FILESYSTEM, budget: 640_000 },
     Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 680_000 },
     Product { name: S3_PRODUCT, part: S3, budget: 700_000 },
+    Product { name: "lighter-s3-spin", part: S3_ON_SPIN, budget: 700_000 },
     Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 720_000 },
 ];
 
@@ -33,9 +35,10 @@ const UNOPTIMISED: &str = "this component was built without wasm-opt: it is abou
                            size is not checked against the budget; most systems package wasm-opt as binaryen";
 
 /// The component that is served.
-const DEFAULT: &str = "lighter-filesystem";
+pub(crate) const DEFAULT: &str = "lighter-filesystem";
 const KEY_VALUE_PRODUCT: &str = "lighter-keyvalue";
-const S3_PRODUCT: &str = "lighter-s3";
+/// The component for several machines.
+pub(crate) const S3_PRODUCT: &str = "lighter-s3";
 
 // The packages in `components/` that they are compiled from.
 
@@ -43,6 +46,7 @@ const FILESYSTEM: &str = "component-filesystem";
 const FILESYSTEM_WITH_TOKEN_SERVER: &str = "component-filesystem-token-server";
 const KEY_VALUE: &str = "component-keyvalue";
 const S3: &str = "component-s3";
+const S3_ON_SPIN: &str = "component-s3-spin";
 
 /// The parts for composition: the registry alone, and the storage drivers.
 const COMPOSABLE: [&str; 4] = [REGISTRY, FILESYSTEM_DRIVER, KEY_VALUE_DRIVER, S3_DRIVER];
@@ -84,10 +88,11 @@ pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
     PRODUCTS.iter().map(|product| product.part).chain(COMPOSABLE).chain([CONTRACT, KEY_VALUE_HOST])
 }
 
-/// Builds the component that is served, and returns its path.
-pub(crate) fn build_default(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Result<PathBuf> {
-    make(toolchain, wasm_opt, &PRODUCTS[..1])?;
-    Ok(product(DEFAULT))
+/// Builds one of the shipped components, and returns its path.
+pub(crate) fn build_one(name: &str) -> Result<PathBuf> {
+    let products: Vec<_> = PRODUCTS.into_iter().filter(|product| product.name == name).collect();
+    make(&Toolchain::find()?, wasm_opt().as_deref(), &products)?;
+    Ok(product(name))
 }
 
 /// Builds all shipped components, and the parts for composition.

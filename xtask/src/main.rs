@@ -5,7 +5,6 @@ mod cli;
 mod command;
 mod components;
 mod compose;
-mod conformance;
 mod process;
 mod sections;
 mod serve;
@@ -18,13 +17,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use check::{bench, crash, fuzz, lint, test};
-use cli::{HELP, Task};
-use components::{build, build_default, build_tested};
-use conformance::conformance;
-use serve::serve;
+use check::{bench, conformance, crash, fuzz, lint, test};
+use cli::{HELP, Storage, Task};
+use components::{DEFAULT, S3_PRODUCT, build, build_one, build_tested};
+use serve::{cluster, serve};
 use toolchain::Toolchain;
-use tools::{wasm_opt, wasmtime};
+use tools::{garage, wasm_opt, wasmtime};
 
 fn main() -> ExitCode {
     let task = match Task::parse(env::args().skip(1)) {
@@ -49,28 +47,29 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Build => build(&Toolchain::find()?, wasm_opt().as_deref())?,
         Task::Serve(site) => {
             let address = site.check()?;
-            let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
-            serve(&wasmtime()?, &component, address, &site.data)?;
+            serve(&wasmtime()?, &build_one(DEFAULT)?, address, &site.data)?;
+        }
+        Task::Cluster { registries } => {
+            cluster(&wasmtime()?, &build_one(S3_PRODUCT)?, &garage()?, registries)?
         }
         Task::Run { data, arguments } => {
-            let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
-            return command::run(&wasmtime()?, &component, &data, &arguments);
+            return command::run(&wasmtime()?, &build_one(DEFAULT)?, &data, &arguments);
         }
-        Task::Test { long, arguments } => {
+        Task::Test { long, garage: on_garage, arguments } => {
+            let garage = on_garage.then(garage).transpose()?;
             let tested = build_tested(&Toolchain::find()?, wasm_opt().as_deref())?;
-            test(&wasmtime()?, &tested, long, &arguments)?;
+            test(&wasmtime()?, &tested, long, &arguments, garage.as_deref())?;
         }
-        Task::Crash { kills, seed } => {
-            let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
-            crash(&wasmtime()?, &component, kills, seed)?;
+        Task::Crash { kills, seed, storage } => {
+            let garage = (storage == Storage::Garage).then(garage).transpose()?;
+            let product = if storage == Storage::Filesystem { DEFAULT } else { S3_PRODUCT };
+            crash(&wasmtime()?, &build_one(product)?, kills, seed, garage.as_deref())?;
         }
-        Task::Bench { arguments } => {
-            let component = build_default(&Toolchain::find()?, wasm_opt().as_deref())?;
-            bench(&wasmtime()?, &component, &arguments)?;
-        }
-        Task::Conformance { suite } => {
+        Task::Bench { arguments } => bench(&wasmtime()?, &build_one(DEFAULT)?, &arguments)?,
+        Task::Conformance { suite, garage: on_garage } => {
+            let garage = on_garage.then(garage).transpose()?;
             let tested = build_tested(&Toolchain::find()?, wasm_opt().as_deref())?;
-            conformance(&wasmtime()?, &tested, &suite)?;
+            conformance(&wasmtime()?, &tested, &suite, garage.as_deref())?;
         }
         Task::Fuzz { seconds } => fuzz(seconds)?,
         Task::Lint => lint(&Toolchain::find()?)?,

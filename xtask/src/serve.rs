@@ -14,8 +14,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use lighter_test_host::client::Request;
+use lighter_test_host::cluster::Cluster;
 use lighter_test_host::process::Process;
 use lighter_test_host::wasmtime::{DATA, READY, Serve, address_in};
+
+use crate::workspace;
 
 /// The variable with the filesystem driver's directory.
 const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
@@ -49,13 +52,31 @@ impl Site {
     }
 }
 
-/// Serves until Ctrl-C.
-pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data: &Path) -> Result<()> {
-    let data = fs::canonicalize(data).with_context(|| format!("cannot find {}", data.display()))?;
+/// Serves from several instances over Garage until Ctrl-C.
+pub(crate) fn cluster(wasmtime: &Path, component: &Path, garage: &Path, registries: usize) -> Result<()> {
+    let stop = stopped()?;
+    let directory = workspace("target/tmp/cluster");
+    let cluster = Cluster::start(wasmtime, component, garage, &directory, registries)?;
+    let what = format!("{registries} instances and 3 nodes of Garage, in {}", directory.display());
+    println!("{}", welcome(cluster.address(), &what));
+    while !stop.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Returns what Ctrl-C sets.
+fn stopped() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
     ctrlc::set_handler(move || told.store(true, Ordering::Relaxed)).context("cannot handle signals")?;
+    Ok(stop)
+}
 
+/// Serves until Ctrl-C.
+pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data: &Path) -> Result<()> {
+    let data = fs::canonicalize(data).with_context(|| format!("cannot find {}", data.display()))?;
+    let stop = stopped()?;
     let (served, urls) = mpsc::channel();
     let follow = move |line: String| match line.strip_prefix(READY) {
         // The receiver is gone while the server stops.
@@ -72,7 +93,7 @@ pub(crate) fn serve(wasmtime: &Path, component: &Path, address: SocketAddr, data
         if let Ok(line) = urls.try_recv() {
             let at = reachable(&line)?;
             ensure_answers(at)?;
-            println!("{}", welcome(at, &data));
+            println!("{}", welcome(at, &data.display().to_string()));
             if is_open() {
                 eprintln!("{}", warning(address));
             }
@@ -170,16 +191,15 @@ fn warning(address: SocketAddr) -> String {
     )
 }
 
-fn welcome(at: SocketAddr, data: &Path) -> String {
+fn welcome(at: SocketAddr, data: &str) -> String {
     format!(
-        "\nLighter serves http://{at} from {}; Ctrl-C stops it.\n\n\
+        "\nLighter serves http://{at} from {data}; Ctrl-C stops it.\n\n\
          A first push with Docker:\n\n  \
          docker pull alpine\n  \
          docker tag alpine {at}/alpine\n  \
          docker push {at}/alpine\n\n\
          Or with skopeo, without a daemon:\n\n  \
-         skopeo copy --dest-tls-verify=false docker://docker.io/library/alpine docker://{at}/alpine\n",
-        data.display()
+         skopeo copy --dest-tls-verify=false docker://docker.io/library/alpine docker://{at}/alpine\n"
     )
 }
 

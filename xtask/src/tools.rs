@@ -1,4 +1,5 @@
-//! The tools: wasmtime, the host that serves and tests the component, and wasm-opt, which makes the component smaller.
+//! The tools: wasmtime, the host that serves and tests the component, wasm-opt, which makes the component smaller, and
+//! Garage, an object store.
 
 use std::env;
 use std::fs;
@@ -16,6 +17,9 @@ type Version = (u32, u32, u32);
 
 /// The version of wasmtime that is built if none is installed: the newest that the oldest supported compiler builds.
 const WASMTIME: &str = "48.0.8";
+
+/// The version of Garage that is built if none is installed.
+const GARAGE: &str = "2.5.0";
 
 /// The reason why other versions are refused.
 const FLAW: &str = "it has the flaw GHSA-h4wp-g4x3-7398 in how it checks a body against its Content-Length; \
@@ -60,7 +64,7 @@ pub(crate) fn wasmtime() -> Result<PathBuf> {
     }
     let what =
         format!("building wasmtime {WASMTIME} into target/tools (once; about 10 minutes on two cores)");
-    step(&what, install).context("wasmtime, which runs the registry, could not be built")?;
+    step(&what, install_wasmtime).context("wasmtime, which runs the registry, could not be built")?;
     ensure!(version(&own).is_some_and(is_sound), "the wasmtime that was built does not work");
     Ok(own)
 }
@@ -68,17 +72,44 @@ pub(crate) fn wasmtime() -> Result<PathBuf> {
 /// Builds wasmtime. Its compiler, which is most of it, is only slightly optimised: that halves the build time, and a
 /// component is compiled once. The packages that every request passes through are optimised fully, which saves a fifth of
 /// a push's processor time.
-fn install() -> Result<()> {
-    let place = workspace("target/tools/build");
-    let mut cargo = cargo();
-    cargo
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-        .args(["install", "wasmtime-cli", "--version", WASMTIME, "--locked"])
-        .args(["--no-default-features", "--features", FEATURES]);
+fn install_wasmtime() -> Result<()> {
+    let mut cargo = install("wasmtime-cli", FEATURES);
+    cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").args(["--version", WASMTIME]);
     for package in HOT {
         cargo.arg("--config").arg(format!("profile.release.package.{package}.opt-level=3"));
     }
-    build(cargo.arg("--root").arg(workspace("target/tools")).arg("--target-dir").arg(&place))?;
+    build_and_clear(cargo)
+}
+
+/// Returns Garage, an object store: the one in `target/tools`, the one on `PATH`, or else one that is built now.
+pub(crate) fn garage() -> Result<PathBuf> {
+    let own = workspace("target/tools/bin/garage").with_extension(env::consts::EXE_EXTENSION);
+    let runs = |program: &&Path| capture(Command::new(program).arg("--version")).is_ok();
+    if let Some(found) = [own.as_path(), Path::new("garage")].iter().find(|program| runs(program)) {
+        return Ok(found.to_path_buf());
+    }
+    let features = "bundled-libs,lmdb,sqlite,k2v,metrics";
+    let mut cargo = install("garage", features);
+    cargo.args(["--version", GARAGE]);
+    step("building Garage into target/tools (once; about 10 minutes on two cores)", || {
+        build_and_clear(cargo)
+    })
+    .context("Garage, the object store of these tests, could not be built")?;
+    Ok(own)
+}
+
+/// Returns the command that builds a program with only these features.
+fn install(package: &str, features: &str) -> Command {
+    let mut cargo = cargo();
+    cargo.args(["install", package, "--locked", "--no-default-features", "--features", features]);
+    cargo.arg("--root").arg(workspace("target/tools"));
+    cargo
+}
+
+/// Builds a program, and removes what was built for it.
+fn build_and_clear(mut cargo: Command) -> Result<()> {
+    let place = workspace("target/tools/build");
+    build(cargo.arg("--target-dir").arg(&place))?;
     fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))
 }
 

@@ -99,7 +99,9 @@ impl Failure {
 }
 
 impl From<Failure> for Error {
-    fn from(Failure { cause, text }: Failure) -> Self {
+    fn from(failure: Failure) -> Self {
+        let is_passing = failure.is_passing();
+        let Failure { cause, text } = failure;
         let hint = match &cause {
             Cause::Refused { status: 507, .. } => return Self::NoSpace(text),
             Cause::Refused { code, .. } if matches!(code.as_str(), "QuotaExceeded" | "XMinioStorageFull") => {
@@ -115,6 +117,8 @@ impl From<Failure> for Error {
             Cause::Unanswered(FetchError::NotConnected(_)) => {
                 "check the endpoint, and whether the store runs"
             }
+            // It was sent again several times. A node of a store that has just started may fail so for longer.
+            _ if is_passing => "the store cannot serve for the moment: see its log",
             _ => return Self::Other(text),
         };
         Self::AccessDenied(format!("{text}; {hint}"))

@@ -71,7 +71,12 @@ impl Bucket {
             response.body = object.bytes.to_vec();
             return Ok(response);
         };
-        let Some((first, last)) = read_range(range) else {
+        let suffix = range.strip_prefix("bytes=-").and_then(|length| length.parse::<usize>().ok());
+        let range = match suffix {
+            Some(length) => Some((size - length.min(size), usize::MAX)),
+            None => read_range(range),
+        };
+        let Some((first, last)) = range else {
             return refuse(400, "InvalidArgument", "Range");
         };
         let end = last.saturating_add(1).min(size);

@@ -10,6 +10,7 @@ mod bucket;
 mod fault;
 mod list;
 mod multipart;
+mod others;
 mod request;
 mod server;
 mod signature;

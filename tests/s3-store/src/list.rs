@@ -8,14 +8,14 @@ use crate::time::iso_date;
 use crate::xml::escape;
 
 /// The most entries of a list.
-const KEYS_MAX: usize = 1000;
+pub(crate) const KEYS_MAX: usize = 1000;
 
 /// The parameters that a list may have.
 const KNOWN: [&str; 6] =
     ["list-type", "prefix", "delimiter", "start-after", "continuation-token", "max-keys"];
 
 /// How a token begins, so that it cannot be taken for a key.
-const TOKEN: &str = "token+/=";
+pub(crate) const TOKEN: &str = "token+/=";
 
 impl Bucket {
     pub(crate) fn list(&self, request: &Request) -> Result<Response> {
@@ -47,7 +47,13 @@ impl Bucket {
     }
 
     /// The keys and common prefixes that come after one, in their order, and whether that is all.
-    fn entries(&self, prefix: &str, delimiter: &str, after: &str, most: usize) -> (Vec<String>, bool) {
+    pub(crate) fn entries(
+        &self,
+        prefix: &str,
+        delimiter: &str,
+        after: &str,
+        most: usize,
+    ) -> (Vec<String>, bool) {
         let mut entries: Vec<String> = Vec::new();
         let first = (Bound::Included(prefix.to_owned()), Bound::Unbounded);
         for key in self.objects.range(first).map(|(key, _)| key) {
@@ -70,7 +76,7 @@ impl Bucket {
         (entries, true)
     }
 
-    fn answer(&self, entries: &[String], is_whole: bool) -> String {
+    pub(crate) fn answer(&self, entries: &[String], is_whole: bool) -> String {
         let mut xml = format!(
             "<ListBucketResult><KeyCount>{}</KeyCount><IsTruncated>{}</IsTruncated>",
             entries.len(),

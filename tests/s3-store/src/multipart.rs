@@ -37,6 +37,17 @@ impl Uploads {
         self.uploads.len()
     }
 
+    /// The ids of all, and their keys.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.uploads.iter().map(|(id, upload)| (id.as_str(), upload.key.as_str()))
+    }
+
+    /// The number, the tag and the size of each part of one.
+    pub(crate) fn parts(&mut self, key: &str, id: &str) -> Result<Vec<(usize, String, usize)>> {
+        let parts = &self.find(key, id)?.parts;
+        Ok(parts.iter().map(|(number, part)| (*number, part.etag.clone(), part.bytes.len())).collect())
+    }
+
     /// Forgets all, as a rule of the bucket does after some days.
     pub(crate) fn clear(&mut self) {
         self.uploads.clear();
@@ -126,7 +137,9 @@ impl Bucket {
         let mut parts: Vec<Part> = Vec::new();
         let mut last = 0;
         for part in elements(&xml, "Part") {
-            let text = |name| elements(part, name).first().map(|text| text.replace("&quot;", "\""));
+            let text = |name| {
+                elements(part, name).first().map(|text| text.replace("&quot;", "\"").replace("&#34;", "\""))
+            };
             let (Some(number), Some(etag)) = (text("PartNumber"), text("ETag")) else {
                 return refuse(400, "MalformedXML", "a part without a number or a tag");
             };
@@ -147,7 +160,8 @@ impl Bucket {
         if others.iter().any(|part| part.bytes.len() < options.part_min) {
             return refuse(400, "EntityTooSmall", "a part is smaller than the minimum allowed size");
         }
-        if others.iter().any(|part| part.bytes.len() != size) || end.bytes.len() > size {
+        let differ = others.iter().any(|part| part.bytes.len() != size) || end.bytes.len() > size;
+        if differ && !options.other_clients {
             return refuse(400, "InvalidPart", "All non-trailing parts must have the same length.");
         }
         let bytes: Vec<u8> = parts.iter().map(|part| part.bytes.as_slice()).collect::<Vec<_>>().concat();

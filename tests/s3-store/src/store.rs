@@ -28,6 +28,9 @@ pub struct Options {
     pub checks_payload: bool,
     /// The least size of a part but the last one, in bytes.
     pub part_min: usize,
+    /// Whether it serves other clients than the registry's driver: it knows more requests, and takes parts of any size, and
+    /// checksums, which it does not look at.
+    pub other_clients: bool,
 }
 
 impl Default for Options {
@@ -40,6 +43,7 @@ impl Default for Options {
             conditional_writes: true,
             checks_payload: true,
             part_min: 5 << 20,
+            other_clients: false,
         }
     }
 }
@@ -222,16 +226,25 @@ impl Store {
     }
 
     fn act(&self, request: &Request) -> Result<Response> {
-        let Options { bucket, conditional_writes, .. } = self.options();
+        let Options { bucket, conditional_writes, other_clients, .. } = self.options();
         let path = decode(request.path());
         let Some(key) = path.strip_prefix('/').and_then(|path| path.strip_prefix(bucket.as_str())) else {
             return refuse(404, "NoSuchBucket", "The specified bucket does not exist");
         };
-        check_headers(request)?;
+        check_headers(request, *other_clients)?;
         let now = self.now();
         let stored = &mut *lock(&self.0.bucket);
         let key = match key.strip_prefix('/') {
             Some(key) if !key.is_empty() => key,
+            _ if *other_clients && request.parameter("delete").is_some() => {
+                return Ok(stored.delete_many(request));
+            }
+            _ if *other_clients && request.parameter("uploads").is_some() => {
+                return Ok(stored.list_uploads(request, now));
+            }
+            _ if *other_clients && request.parameter("list-type").is_none() => {
+                return Ok(stored.list_objects(request));
+            }
             _ if request.method == "GET" => return stored.list(request),
             _ => return refuse(405, "MethodNotAllowed", "of the bucket, only a list"),
         };
@@ -263,6 +276,9 @@ impl Store {
                 stored.put_part(bucket, key, &value("uploadId"), &value("partNumber"), request)
             }
             ("POST", ["uploadId"]) => stored.complete(key, &value("uploadId"), request, self.options(), now),
+            ("GET", ["uploadId"]) if *other_clients => {
+                stored.list_parts(key, &value("uploadId"), request, now)
+            }
             ("DELETE", ["uploadId"]) => stored.uploads.abort(key, &value("uploadId")),
             (method, parameters) => refuse(501, "NotImplemented", format!("{method} with {parameters:?}")),
         }
@@ -270,9 +286,9 @@ impl Store {
 }
 
 /// Refuses what some store refuses.
-fn check_headers(request: &Request) -> Result<()> {
+fn check_headers(request: &Request, other_clients: bool) -> Result<()> {
     let differs = |name: &str| name == "content-md5" || name.starts_with("x-amz-checksum-");
-    if let Some((name, _)) = request.headers.iter().find(|(name, _)| differs(name)) {
+    if let Some((name, _)) = request.headers.iter().find(|(name, _)| !other_clients && differs(name)) {
         return refuse(501, "NotImplemented", format!("the header {name}"));
     }
     let is_chunked = request.header("content-encoding").is_some_and(|coding| coding.contains("aws-chunked"));

@@ -81,7 +81,7 @@ fn a_store_that_goes_on_failing_is_told() {
             }
             match push(&bench, &content) {
                 Err(Error::NoSpace(text)) => assert!(fault == Fault::Full && text.contains(code), "{text}"),
-                Err(Error::Other(text)) => assert!(text.contains(code), "{text}"),
+                Err(Error::AccessDenied(text)) => assert!(text.contains(code), "{text}"),
                 other => panic!("{fault:?} from request {after} on: {other:?}"),
             }
             bench.store.stop_failing();

@@ -73,7 +73,7 @@ fn what_a_writer_completed_before_it_crashed_is_found() {
     for after in 1..30 {
         bench.store.fail(after, Fault::Reset);
     }
-    assert!(matches!(upload.commit(BLOB), Err(Error::Other(_))));
+    assert!(matches!(upload.commit(BLOB), Err(Error::AccessDenied(_))));
     assert!(bench.store.stop_failing());
     assert_eq!(bench.driver().open_upload(ID).err(), Some(Error::Busy));
     bench.pass(46);
@@ -104,7 +104,7 @@ fn a_commit_that_fails_at_the_copy_can_be_repeated() {
     for after in 1..5 {
         bench.store.fail(after, Fault::Unavailable);
     }
-    assert!(matches!(upload.commit(BLOB), Err(Error::Other(_))));
+    assert!(matches!(upload.commit(BLOB), Err(Error::AccessDenied(_))));
     assert!(!bench.store.stop_failing());
     let upload = bench.driver().open_upload(ID).unwrap();
     assert_eq!(upload.offset(), content.len() as u64);
