@@ -305,28 +305,37 @@ impl<'a, S: Storage> Repository<'a, S> {
         for tag in tags {
             self.storage.delete_prefix(&layout::tag(self.name, &tag))?;
         }
-        self.unlink_manifest(&canonical, &digests)?;
+        self.unlink_manifest(&canonical, &digests, &|| true)?;
         Ok(Deletion::Done)
     }
 
-    /// Removes a manifest from the repository, under all its digests. Tags that point to it stay.
-    pub fn delete_revision(&self, canonical: &Digest) -> Result<()> {
-        self.unlink_manifest(canonical, &self.digests_of_manifest(canonical)?)
+    /// Removes a manifest from the repository, under all its digests, for as long as it may. Returns whether it has. Tags that
+    /// point to it stay.
+    pub fn delete_revision(&self, canonical: &Digest, may: &dyn Fn() -> bool) -> Result<bool> {
+        self.unlink_manifest(canonical, &self.digests_of_manifest(canonical)?, may)
     }
 
-    fn unlink_manifest(&self, canonical: &Digest, digests: &[Digest]) -> Result<()> {
+    fn unlink_manifest(
+        &self,
+        canonical: &Digest,
+        digests: &[Digest],
+        may: &dyn Fn() -> bool,
+    ) -> Result<bool> {
         let content = match self.blob_by_digest(canonical)? {
             Some(blob) => self.read_manifest(&blob)?,
             None => None,
         };
         let subject = content.and_then(|content| Referrer::of(&content)?.subject);
         for digest in digests {
+            if !may() {
+                return Ok(false);
+            }
             self.storage.delete(&layout::revision_link(self.name, digest))?;
             if let Some(subject) = &subject {
                 self.storage.delete(&layout::referrer_link(self.name, subject, digest))?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Returns the digests by which the repository has a manifest, the canonical one last.

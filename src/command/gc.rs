@@ -11,6 +11,8 @@ use super::cursor::{self, Sums};
 use super::options::{Choice, Kind};
 use super::output::{Field, bytes};
 use super::{Command, Failure, Piece, Step};
+use crate::garbage::look::Trace;
+use crate::garbage::outside::System;
 use crate::garbage::{Collection, Options, Report};
 use crate::name::Name;
 use crate::repositories;
@@ -121,6 +123,7 @@ fn keep<S: Storage>(
         return Ok(None);
     }
     let is_dry = step.options.has(DRY_RUN.name);
+    let mut trace = Trace::new(&System);
     let mut at = at.to_owned();
     while let Some(name) = repositories::after(step.storage, &at, &mut || {})? {
         let Step { storage, out, .. } = &mut *step;
@@ -138,7 +141,7 @@ fn keep<S: Storage>(
         let repository = Repository::new(*storage, &name);
         let rule = rules.and_then(|rules| rules.of(&name)).cloned().unwrap_or_default();
         let rule = Rule { cached: caches.of(&name), ..rule };
-        retention::apply(&repository, &rule, &keeping.immutable_tags, is_dry, report)?;
+        retention::apply(&repository, &rule, &keeping.immutable_tags, is_dry, &mut trace, report)?;
         at = name.to_string();
         if step.is_late() {
             return Ok(Some(at));

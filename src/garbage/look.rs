@@ -52,6 +52,47 @@ impl Look {
     }
 }
 
+/// From which age on a trace is left anew before a batch, in seconds.
+const OLD: u64 = 60;
+
+/// How long after a trace a removal may begin, in seconds. It takes effect within two minutes more, by any clock, so that the
+/// trace is younger than [`SETTLED`] for a request that has checked before the removal.
+const LATEST: u64 = 120;
+
+/// The trace of removals in batches, which is left before them. Whoever has checked something before a removal, and looks
+/// after its batch has ended, sees the trace, and checks again.
+pub struct Trace<'a> {
+    /// What else the removals need.
+    pub outside: &'a dyn Outside,
+    left: Option<u64>,
+}
+
+impl<'a> Trace<'a> {
+    /// A trace that is to be left.
+    pub fn new(outside: &'a dyn Outside) -> Self {
+        Self { outside, left: None }
+    }
+
+    /// Leaves it before a batch, unless that was done a moment ago.
+    pub fn leave<S: Storage>(&mut self, storage: &S) -> Result<()> {
+        if self.is_older(OLD) {
+            // Before it is there, so that it is never taken for younger than it is.
+            self.left = Some(self.outside.now());
+            leave_trace(storage, self.outside)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is too late to remove anything after this trace.
+    pub fn is_late(&self) -> bool {
+        self.is_older(LATEST)
+    }
+
+    fn is_older(&self, age: u64) -> bool {
+        self.left.is_none_or(|left| self.outside.now().abs_diff(left) > age)
+    }
+}
+
 /// Leaves the trace of what was just removed, in place of earlier ones. When it returns, every look that still goes on shows
 /// the trace.
 pub fn leave_trace<S: Storage>(storage: &S, outside: &dyn Outside) -> Result<()> {

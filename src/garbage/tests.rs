@@ -3,6 +3,13 @@
 mod calls;
 mod explored;
 mod found;
+mod retained;
 mod steps;
-mod stores;
+pub(crate) mod stores;
 mod world;
+
+use crate::name::Name;
+
+fn name(name: &str) -> Name {
+    Name::parse(name).unwrap()
+}

@@ -1,23 +1,22 @@
 //! The removal of what a rule does not keep, beside pushes.
 //!
 //! Before each batch, what the repository has is read again, and decided again. What was pushed meanwhile is therefore kept,
-//! and so is what it names. Between that and the removal of the batch there is no lock, so this remains:
+//! and so is what it names. Manifests are removed as a collector removes garbage (`docs/collection.md`): under a mark, which is
+//! set before the repository is looked at for the last time. Who has pushed before that is seen; who pushes later looks at the
+//! mark after that, waits for the end of the batch, and is told if a manifest is missing that was named. On a store that
+//! does not know ages, a manifest that is pushed again counts as new only if it was not there.
 //!
-//! - A tag that is pushed between the last look at its link and its removal, which is the next call but one, is removed. Its
-//!   manifest stays.
-//! - An index that is pushed while a batch is being removed, and names a manifest of the batch which was not pushed again,
-//!   loses that manifest. A manifest that is pushed again itself loses its link only if that falls between the look at its
-//!   age, a batch earlier at most, and its removal.
-//!
-//! In both cases another push of the same repairs it. `remove_manifests` is the one place where manifests are removed: who
-//! tells pushers of a batch does it there, before the contents are read for the last time.
+//! A tag that is pushed between the last look at its link and its removal, which is the next call but one, is removed. Its
+//! manifest stays, and another push of the tag repairs it.
 
 use core::fmt;
 
 use super::Rule;
-use super::contents::{Contents, Manifest, Stop, age};
+use super::contents::{Contents, Stop, age};
 use super::decide::{Removals, Why, decide};
 use crate::clock;
+use crate::garbage::look::Trace;
+use crate::garbage::mark::{Id, Mark, id};
 use crate::immutable_tags::ImmutableTags;
 use crate::layout;
 use crate::name::Name;
@@ -99,13 +98,14 @@ pub fn apply<S: Storage>(
     rule: &Rule,
     immutable: &ImmutableTags,
     dry_run: bool,
+    trace: &mut Trace<'_>,
     report: &mut dyn FnMut(&Finding<'_>),
 ) -> Result<()> {
     if *rule == Rule::default() {
         return Ok(());
     }
     let contents = if rule.cached.is_some() { Contents::of_upstream() } else { Contents::default() };
-    let mut round = Round { repository, rule, report, contents };
+    let mut round = Round { repository, rule, trace, report, contents };
     for number in 0..ROUNDS {
         let read = round.contents.read(repository, |tag| immutable.include(repository.name(), tag));
         match read {
@@ -139,14 +139,15 @@ pub fn apply<S: Storage>(
 }
 
 /// What is done with a repository once its contents were read.
-struct Round<'a, 'b, S> {
+struct Round<'a, 'b, 'c, S> {
     repository: &'a Repository<'b, S>,
     rule: &'a Rule,
+    trace: &'a mut Trace<'c>,
     report: &'a mut dyn FnMut(&Finding<'_>),
     contents: Contents,
 }
 
-impl<S: Storage> Round<'_, '_, S> {
+impl<S: Storage> Round<'_, '_, '_, S> {
     /// Says that manifests stay because one of them cannot be read.
     fn warn(&mut self) {
         let goes = self.rule.untagged_days.is_some() || self.rule.cached.is_some();
@@ -184,24 +185,46 @@ impl<S: Storage> Round<'_, '_, S> {
         Ok(())
     }
 
-    /// Removes the first manifests, unless one of them was pushed meanwhile: then it is to be decided again.
+    /// Removes the first manifests, unless something was pushed meanwhile: then it is to be decided again.
     fn remove_batch(&mut self, removals: &Removals) -> Result<()> {
         let batch = removals.manifests.get(..BATCH).unwrap_or(&removals.manifests);
-        let mut is_pushed = false;
+        let ids: Vec<Id> = batch.iter().filter_map(|at| id(self.digest(*at)?)).collect();
+        let storage = self.repository.storage();
+        self.trace.leave(storage)?;
+        let mark = Mark::set(storage, self.trace.outside, "retention", &ids)?;
+        let batch = if self.is_pushed_to(batch)? { &[] } else { batch };
         for at in batch {
+            if !self.remove_manifest(*at, &mark)? {
+                break;
+            }
+        }
+        mark.remove(storage)
+    }
+
+    /// Whether anything was pushed since the repository was read: these manifests, or what may name them.
+    fn is_pushed_to(&mut self, manifests: &[usize]) -> Result<bool> {
+        let mut is_pushed = false;
+        for at in manifests {
             is_pushed |= self.was_pushed_again(*at)?;
         }
-        if is_pushed {
-            return Ok(());
+        Ok(is_pushed || self.contents.are_behind(self.repository)?)
+    }
+
+    /// Removes a manifest, and returns whether it was not too late for that. Tags that point to it stay: there are none. The
+    /// content stays too, for the garbage collection.
+    fn remove_manifest(&mut self, at: usize, mark: &Mark) -> Result<bool> {
+        let Some(manifest) = self.contents.manifests.get_mut(at) else { return Ok(true) };
+        let may = || !mark.is_late(self.trace.outside) && !self.trace.is_late();
+        if !self.repository.delete_revision(&manifest.digest, &may)? {
+            return Ok(false);
         }
-        remove_manifests(self.repository, batch.iter().filter_map(|at| self.contents.manifests.get(*at)))?;
-        for at in batch {
-            if let Some(manifest) = self.contents.manifests.get_mut(*at) {
-                manifest.is_removed = true;
-            }
-            self.report_manifest(*at, Outcome::Removed);
+        if manifest.is_mirrored {
+            let record = layout::mirrored(self.repository.name(), &manifest.digest);
+            self.repository.storage().delete(&record)?;
         }
-        Ok(())
+        manifest.is_removed = true;
+        self.report_manifest(at, Outcome::Removed);
+        Ok(true)
     }
 
     /// Removes the records of manifests that are not there: a crash has left them, or a deletion.
@@ -276,21 +299,6 @@ impl<S: Storage> Round<'_, '_, S> {
     fn report(&mut self, subject: Subject<'_>, outcome: Outcome, why: String) {
         (self.report)(&Finding { repository: self.repository.name(), subject, outcome, why });
     }
-}
-
-/// Removes manifests from a repository. Tags that point to them stay: there are none. The content stays too, for the garbage
-/// collection.
-fn remove_manifests<'a, S: Storage>(
-    repository: &Repository<S>,
-    manifests: impl Iterator<Item = &'a Manifest>,
-) -> Result<()> {
-    for Manifest { digest, is_mirrored, .. } in manifests {
-        repository.delete_revision(digest)?;
-        if *is_mirrored {
-            repository.storage().delete(&layout::mirrored(repository.name(), digest))?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -203,6 +203,23 @@ impl Contents {
         Ok(fresh)
     }
 
+    /// Whether a repository has manifests that were not read.
+    pub(super) fn are_behind<S: Storage>(&self, repository: &Repository<S>) -> Result<bool> {
+        let mut are_behind = false;
+        let listed = each_revision(repository, Algorithm::Sha256, |digest| {
+            let known = self.find(&digest).and_then(|at| self.manifests.get(at as usize));
+            if known.is_none_or(|manifest| manifest.is_removed) {
+                are_behind |=
+                    repository.storage().get(&layout::revision_link(repository.name(), &digest))?.is_some();
+            }
+            Ok(())
+        });
+        match listed {
+            Err(Stop::Storage(error)) => Err(error),
+            _ => Ok(are_behind),
+        }
+    }
+
     fn sort(&mut self) {
         self.order = (0..self.manifests.len() as u32).collect();
         let manifests = &self.manifests;

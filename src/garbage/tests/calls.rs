@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::stores::{NOW, Still, blob, manifest, name, options};
+use super::name;
+use super::stores::{NOW, Still, blob, manifest, options};
 use crate::garbage::{Collection, Options};
 use crate::layout;
 use crate::registry::tests::recorded::Recorded;

@@ -1,5 +1,6 @@
 //! All kinds of stores, as other registries and crashes leave them.
 
+use super::name;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,6 @@ use crate::clock;
 use crate::garbage::outside::Outside;
 use crate::garbage::{Collection, Options, Phase, Report};
 use crate::layout;
-use crate::name::Name;
 use crate::repository::Repository;
 use lighter_hash::{Algorithm, Digest};
 use lighter_storage::{Memory, Storage, Upload as _};
@@ -17,7 +17,7 @@ pub(super) const NOW: u64 = 1_762_829_850;
 
 /// A clock that stands still.
 #[derive(Clone, Default)]
-pub(super) struct Still(std::rc::Rc<Cell<u32>>);
+pub(crate) struct Still(std::rc::Rc<Cell<u32>>);
 
 impl Outside for Still {
     fn now(&self) -> u64 {
@@ -35,10 +35,6 @@ impl Outside for Still {
 /// Everything is old.
 pub(super) fn options() -> Options {
     Options { grace: Duration::ZERO, ..Options::default() }
-}
-
-pub(super) fn name(name: &str) -> Name {
-    Name::parse(name).unwrap()
 }
 
 pub(super) fn put(storage: &Memory, content: &str) -> Digest {

@@ -9,6 +9,7 @@ use lighter_storage::{BlobInfo, BlobPage, Content, Memory};
 use super::super::Rules;
 use super::super::contents::Limits;
 use super::*;
+use crate::garbage::tests::stores::Still;
 
 const DAY: u64 = 86_400;
 
@@ -68,8 +69,8 @@ impl Aged {
         let name = name();
         let repository = Repository::new(self, &name);
         let rule = rules.of(&name).unwrap();
-        apply(&repository, rule, &immutable, dry_run, &mut |finding| lines.push(finding.to_string()))
-            .unwrap();
+        let (still, report) = (Still::default(), &mut |finding: &Finding| lines.push(finding.to_string()));
+        apply(&repository, rule, &immutable, dry_run, &mut Trace::new(&still), report).unwrap();
         lines
     }
 

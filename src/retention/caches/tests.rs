@@ -3,6 +3,8 @@
 use super::super::apply::tests::{Aged, index};
 use super::super::{Rule, apply};
 use super::*;
+use crate::garbage::look::Trace;
+use crate::garbage::tests::stores::Still;
 use crate::immutable_tags::ImmutableTags;
 use crate::upstream::Upstreams;
 use lighter_hash::Algorithm;
@@ -64,11 +66,19 @@ fn collect(storage: &Aged, keeping: &Keeping, grace: u64, is_dry: bool) -> Vec<S
     let (mut lines, mut troubles) = (Vec::new(), Vec::new());
     let caches =
         Caches::measure(storage, keeping, grace, &mut |trouble| troubles.push(trouble.to_owned())).unwrap();
-    let mut at = String::new();
+    let (still, mut at) = (Still::default(), String::new());
     while let Some(name) = repositories::after(storage, &at, &mut || {}).unwrap() {
         let rule = Rule { cached: caches.of(&name), ..Rule::default() };
         let report = &mut |finding: &super::super::Finding| lines.push(finding.to_string());
-        apply(&Repository::new(storage, &name), &rule, &keeping.immutable_tags, is_dry, report).unwrap();
+        apply(
+            &Repository::new(storage, &name),
+            &rule,
+            &keeping.immutable_tags,
+            is_dry,
+            &mut Trace::new(&still),
+            report,
+        )
+        .unwrap();
         at = name.to_string();
     }
     assert_eq!(troubles, [""; 0]);
