@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
@@ -14,10 +15,15 @@ use crate::server::Server;
 pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     walk(root, &mut |path, is_empty| {
-        if !is_empty {
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            found.insert(name, fs::read(path).unwrap());
+        if is_empty {
+            return;
         }
+        let content = match fs::read(path) {
+            // A server may have renamed or removed it meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => return,
+            content => content.unwrap(),
+        };
+        found.insert(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), content);
     });
     found
 }
