@@ -32,7 +32,7 @@ pub(crate) fn compare(lighter: &Lighter, rounds: usize, mib: usize, scratch: &Pa
     let mut names = Vec::new();
     let mut about = String::new();
     for round in 0..rounds {
-        let store = Store::new(Options::default()).serve()?;
+        let store = Store::new(options()).serve()?;
         let mut peers = Peer::over(&lighter, store.store.options(), &store.endpoint(), true)?;
         names = peers.iter().map(|peer| peer.name.clone()).collect();
         about = peers.iter().map(|peer| format!("- {}: {}\n", peer.name, peer.about)).collect();
@@ -47,6 +47,11 @@ pub(crate) fn compare(lighter: &Lighter, rounds: usize, mib: usize, scratch: &Pa
     Ok(format!("{about}\n{}", table.markdown(&names, |_| true)))
 }
 
+/// A store that also takes what other clients than Lighter send.
+fn options() -> Options {
+    Options { other_clients: true, ..Options::default() }
+}
+
 /// Measures one registry once, over an empty store.
 fn one_round(
     lighter: &Lighter,
@@ -56,7 +61,7 @@ fn one_round(
     round: usize,
     table: &mut Table,
 ) -> Result<()> {
-    let store = Store::new(Options::default()).serve()?;
+    let store = Store::new(options()).serve()?;
     let start = |redirects| -> Result<Running> {
         let peers = Peer::over(lighter, store.store.options(), &store.endpoint(), redirects)?;
         let peer = peers.iter().find(|peer| peer.name == name);
