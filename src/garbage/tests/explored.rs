@@ -4,6 +4,7 @@
 //! What must hold at every end is in [`check`]. What the protocol takes for granted of time is exempt: time does not jump
 //! between a collector's look at its clock and the removal that follows, nor within one call that tells or sets an age.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::name;
@@ -218,28 +219,29 @@ fn check_with(outcome: &Outcome<'_, Store, End>, is_told_alone: bool) {
 
 pub(super) type Found = core::result::Result<Report, Box<Failure>>;
 
-type Act = fn(&Seen) -> End;
-
 /// An actor: its name, what it does, with which mistake, and whether it may crash.
-type Actor = (&'static str, Act, Mistake, bool);
+pub(super) type Actor<T> = (&'static str, fn(&Seen) -> T, Mistake, bool);
 
-const PUSHER: Actor = ("p", |seen| push(seen, "a"), Mistake::None, false);
-const RETRYING: Actor = ("r", upload_and_push, Mistake::None, false);
-const UPLOADER: Actor = ("u", upload, Mistake::None, false);
-const MOUNTER: Actor = ("m", mount_and_push, Mistake::None, false);
-const DELETER: Actor = ("d", delete, Mistake::None, false);
-const COLLECTOR: Actor = ("c", collect, Mistake::None, false);
-const OTHER: Actor = ("o", collect, Mistake::None, false);
+const PUSHER: Actor<End> = ("p", |seen| push(seen, "a"), Mistake::None, false);
+const RETRYING: Actor<End> = ("r", upload_and_push, Mistake::None, false);
+const UPLOADER: Actor<End> = ("u", upload, Mistake::None, false);
+const MOUNTER: Actor<End> = ("m", mount_and_push, Mistake::None, false);
+const DELETER: Actor<End> = ("d", delete, Mistake::None, false);
+const COLLECTOR: Actor<End> = ("c", collect, Mistake::None, false);
+const OTHER: Actor<End> = ("o", collect, Mistake::None, false);
 
-fn crashing(actor: Actor) -> Actor {
+pub(super) fn crashing<T>(actor: Actor<T>) -> Actor<T> {
     (actor.0, actor.1, actor.2, true)
 }
 
-fn with(mistake: Mistake, actor: Actor) -> Actor {
+pub(super) fn with<T>(mistake: Mistake, actor: Actor<T>) -> Actor<T> {
     (actor.0, actor.1, mistake, actor.3)
 }
 
-fn scenario(store: Store, actors: &[Actor]) -> Scenario<'static, Store, End> {
+pub(super) fn scenario<T: Clone + fmt::Debug + 'static>(
+    store: Store,
+    actors: &[Actor<T>],
+) -> Scenario<'static, Store, T> {
     let mut scenario = Scenario::new(store).waits(6).free_looks();
     for (name, act, mistake, may_crash) in actors.iter().copied() {
         let run = move |handle: &Handle<Store>| act(&Seen::new(handle, name, mistake));
@@ -249,7 +251,10 @@ fn scenario(store: Store, actors: &[Actor]) -> Scenario<'static, Store, End> {
 }
 
 /// Time may jump, from a minute to more than a day, but not within what is taken for granted to be prompt.
-fn with_time(scenario: Scenario<'static, Store, End>, jumps: u32) -> Scenario<'static, Store, End> {
+pub(super) fn with_time<T: Clone + fmt::Debug>(
+    scenario: Scenario<'static, Store, T>,
+    jumps: u32,
+) -> Scenario<'static, Store, T> {
     let may_jump = |calls: &[&super::world::Call]| !calls.iter().any(|call| call.is_prompt());
     scenario.jumps(jumps, &[90_000, 700]).jumps_only_if(may_jump)
 }

@@ -1,7 +1,7 @@
 //! Every order of the storage calls of a client that pushes and of retention, which removes manifests as a collector removes
 //! garbage.
 
-use super::explored::{Found, switches, tell, tell_mistake};
+use super::explored::{Actor, Found, crashing, scenario, switches, tell, tell_mistake, with, with_time};
 use super::name;
 use super::world::{Mistake, Seen, Store};
 use crate::config::Validation;
@@ -12,7 +12,7 @@ use crate::manifest::Manifest;
 use crate::push::{self, Pushed};
 use crate::repository::Repository;
 use crate::retention::{self, Rule};
-use lighter_explore::{Handle, Outcome, Scenario};
+use lighter_explore::{Outcome, Scenario};
 use lighter_hash::{Algorithm, Digest};
 
 /// An old manifest without a tag, which names nothing.
@@ -57,16 +57,11 @@ enum End {
     Retained,
 }
 
-type Act = fn(&Seen) -> End;
-
-/// An actor: its name, what it does, with which mistake, and whether it may crash.
-type Actor = (&'static str, Act, Mistake, bool);
-
-const PUSHER: Actor =
+const PUSHER: Actor<End> =
     ("p", |seen| if push(seen, &index()) { End::Pushed } else { End::Refused }, Mistake::None, false);
-const TAGGER: Actor = ("t", tag, Mistake::None, false);
-const RETAINER: Actor = ("r", retain, Mistake::None, false);
-const OTHER: Actor = ("o", retain, Mistake::None, false);
+const TAGGER: Actor<End> = ("t", tag, Mistake::None, false);
+const RETAINER: Actor<End> = ("r", retain, Mistake::None, false);
+const OTHER: Actor<End> = ("o", retain, Mistake::None, false);
 
 fn tag(seen: &Seen) -> End {
     assert!(push(seen, OLD));
@@ -80,15 +75,6 @@ fn retain(seen: &Seen) -> End {
     let repository = Repository::new(seen, &name);
     retention::apply(&repository, &rule, &none, false, &mut Trace::new(seen), &mut |_| {}).unwrap();
     End::Retained
-}
-
-fn scenario(actors: &[Actor]) -> Scenario<'static, Store, End> {
-    let mut scenario = Scenario::new(store()).waits(6).free_looks();
-    for (name, act, mistake, may_crash) in actors.iter().copied() {
-        let run = move |handle: &Handle<Store>| act(&Seen::new(handle, name, mistake));
-        scenario = if may_crash { scenario.crashing(name, run) } else { scenario.actor(name, run) };
-    }
-    scenario
 }
 
 fn explore(scenario: Scenario<'static, Store, End>) -> Found {
@@ -115,62 +101,50 @@ fn explore_with(scenario: Scenario<'static, Store, End>, is_told_alone: bool) ->
     })
 }
 
-fn crashing(actor: Actor) -> Actor {
-    (actor.0, actor.1, actor.2, true)
-}
-
-fn with(mistake: Mistake, actor: Actor) -> Actor {
-    (actor.0, actor.1, mistake, actor.3)
-}
-
 #[test]
 fn an_index_of_what_retention_removes() {
-    tell("index, retention", explore(scenario(&[crashing(PUSHER), crashing(RETAINER)])));
+    tell("index, retention", explore(scenario(store(), &[crashing(PUSHER), crashing(RETAINER)])));
 }
 
 #[test]
 fn a_tag_for_what_retention_removes() {
-    tell("tag, retention", explore(scenario(&[crashing(TAGGER), crashing(RETAINER)])));
+    tell("tag, retention", explore(scenario(store(), &[crashing(TAGGER), crashing(RETAINER)])));
 }
 
 #[test]
 fn an_index_beside_two_of_retention() {
-    let three = scenario(&[PUSHER, RETAINER, crashing(OTHER)]).switches(switches(2));
+    let three = scenario(store(), &[PUSHER, RETAINER, crashing(OTHER)]).switches(switches(2));
     tell("index, two of retention", explore(three));
 }
 
 #[test]
 fn a_client_that_stands_still_beside_retention() {
-    let prompt = |calls: &[&super::world::Call]| !calls.iter().any(|call| call.is_prompt());
     for client in [PUSHER, TAGGER] {
-        let both = scenario(&[client, RETAINER]).switches(switches(3));
-        let both = both.jumps(1, &[90_000, 700]).jumps_only_if(prompt);
-        tell("client, retention, time", explore_with(both, false));
+        let both = scenario(store(), &[client, RETAINER]).switches(switches(3));
+        tell("client, retention, time", explore_with(with_time(both, 1), false));
     }
 }
 
 #[test]
 fn a_batch_without_a_mark_is_found() {
-    let both = scenario(&[PUSHER, with(Mistake::SetsNoMark, RETAINER)]);
+    let both = scenario(store(), &[PUSHER, with(Mistake::SetsNoMark, RETAINER)]);
     tell_mistake(explore(both), LOST);
 }
 
 #[test]
 fn a_batch_without_a_trace_is_found() {
-    let both = scenario(&[PUSHER, with(Mistake::LeavesNoTrace, RETAINER)]);
+    let both = scenario(store(), &[PUSHER, with(Mistake::LeavesNoTrace, RETAINER)]);
     tell_mistake(explore(both), LOST);
 }
 
 #[test]
 fn a_retention_that_does_not_look_at_its_clock_is_found() {
-    let prompt = |calls: &[&super::world::Call]| !calls.iter().any(|call| call.is_prompt());
-    let both = scenario(&[PUSHER, with(Mistake::IgnoresTheClock, RETAINER)]);
-    let both = both.jumps(1, &[90_000, 700]).jumps_only_if(prompt);
-    tell_mistake(explore_with(both, false), LOST);
+    let both = scenario(store(), &[PUSHER, with(Mistake::IgnoresTheClock, RETAINER)]);
+    tell_mistake(explore_with(with_time(both, 1), false), LOST);
 }
 
 #[test]
 fn a_look_before_the_write_is_found() {
-    let both = scenario(&[with(Mistake::LooksFirst, PUSHER), RETAINER]);
+    let both = scenario(store(), &[with(Mistake::LooksFirst, PUSHER), RETAINER]);
     tell_mistake(explore(both), LOST);
 }
