@@ -30,7 +30,7 @@
 //!   collection/ended.<time>.<nonce>/at                  the trace of the last removal
 //!   collector/<id>/progress                             how far the collection is
 //!   collector/<id>/marks/<run>                          what it has found to be referenced
-//!   collector/<id>/pushed/<hex>/link                    which manifests were pushed meanwhile
+//!   collector/<id>/pushed/<hex>                         which manifests were pushed meanwhile
 //!   purge                                               how far the purging of uploads is, see `purge`
 //!   http-secret                                         what signs `_state`, unless it is configured
 //! ```
@@ -142,6 +142,11 @@ pub fn collector_run(id: &str, run: &str) -> String {
 /// The manifests that were pushed during a collection.
 pub fn collector_journal(id: &str) -> String {
     format!("{}/pushed", collector(id))
+}
+
+/// An entry of that journal.
+pub fn collector_entry(id: &str, name: &str) -> String {
+    format!("{}/{name}", collector_journal(id))
 }
 
 /// Everything of a repository.

@@ -124,13 +124,13 @@ impl<S: Storage, O: Outside> Collection<'_, S, O> {
         let prefix = layout::collector_journal(id);
         let mut after: Option<String> = None;
         loop {
-            let names = self.storage.list(&prefix, after.as_deref(), LISTED)?;
+            let names = self.storage.values(&prefix, after.as_deref(), LISTED)?;
             for hex in &names {
                 let half = hex.get(..32).and_then(|half| u128::from_str_radix(half, 16).ok());
                 let half = half.ok_or_else(|| Error::Other(format!("{prefix}/{hex} is not of a journal")))?;
                 let Err(place) = self.journal.binary_search(&half) else { continue };
                 // Where it was just removed, the announcement is gone too.
-                let Some(entry) = self.storage.get(&layout::link_in(&prefix, hex))? else { continue };
+                let Some(entry) = self.storage.get(&layout::collector_entry(id, hex))? else { continue };
                 let (name, digest) = read_entry(&entry)
                     .ok_or_else(|| Error::Other(format!("{prefix}/{hex} is not an entry of a journal")))?;
                 self.add_manifest(&name, &digest)?;

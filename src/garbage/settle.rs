@@ -19,7 +19,8 @@ const ROUNDS: u32 = 100;
 pub trait Reference {
     /// The content that it is about: what it refers to, and what it has stored.
     fn ids(&self) -> Result<Vec<Id>>;
-    /// The name and the value of an entry in the journal of a collection, unless what it refers to is young.
+    /// The name and the value of an entry in the journal of a collection. None if a batch that begins later removes nothing that
+    /// this reference keeps: a blob is kept by its age alone.
     fn entry(&self) -> Option<(String, String)>;
     /// Whether everything that it refers to is there.
     fn is_whole(&self) -> Result<bool>;
@@ -41,15 +42,19 @@ pub fn settle<S: Storage>(
     }
     let mut told: Vec<String> = Vec::new();
     for _ in 0..ROUNDS {
-        let ids = reference.ids()?;
-        if let Some((name, value)) = reference.entry() {
-            for id in look.announced.iter().filter(|id| !told.contains(id)) {
-                let key = layout::link_in(&layout::collector_journal(id), &name);
-                storage.set(&key, value.as_bytes())?;
+        let (ids, entry) = (reference.ids()?, reference.entry());
+        if let Some((name, value)) = &entry {
+            let mut untold = look.announced.iter().filter(|id| !told.contains(id)).peekable();
+            let is_any_untold = untold.peek().is_some();
+            for id in untold {
+                storage.set(&layout::collector_entry(id, name), value.as_bytes())?;
             }
-            told.append(&mut look.announced);
+            if is_any_untold {
+                told.append(&mut look.announced);
+                // A batch whose mark is not in this look finds the entry.
+                look = Look::take(storage)?;
+            }
         }
-        look = Look::take(storage)?;
         for batch in &look.batches {
             while is_in_progress(storage, outside, batch, &ids)? {
                 outside.pause(POLL);
@@ -62,11 +67,15 @@ pub fn settle<S: Storage>(
         if reference.ids()? != ids {
             continue;
         }
-        look = Look::take(storage)?;
-        let is_told = reference.entry().is_none() || look.announced.iter().all(|id| told.contains(id));
-        if is_told && !is_any_in_progress(storage, outside, &look, &ids)? && reference.renew()? {
+        let is_disturbed = entry.is_some() && {
+            look = Look::take(storage)?;
+            look.announced.iter().any(|id| !told.contains(id))
+                || is_any_in_progress(storage, outside, &look, &ids)?
+        };
+        if !is_disturbed && reference.renew()? {
             return Ok(true);
         }
+        look = Look::take(storage)?;
     }
     let busy = "collections of garbage have removed again and again what was pushed; let one end before the next begins";
     Err(Error::Other(busy.to_owned()))

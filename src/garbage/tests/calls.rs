@@ -74,12 +74,13 @@ fn the_calls_grow_with_what_there_is_and_no_faster() {
             ("enumerate", content / 512 + 2),
             // A link is read. A batch asks whether the collection is still announced.
             ("get", left + links + batches),
-            // A batch looks into the journal.
-            ("list", listings + batches),
+            ("list", listings),
             ("read", left),
             ("set", 3 + batches),
             // The age of content is asked for when its link is found, and again before either goes.
             ("stat", left + 2 * links + freed),
+            // A batch looks into the journal.
+            ("values", batches),
         ];
         assert_eq!(calls(&storage, options()), (expected, freed as u64), "{repositories}, {images}");
     }

@@ -92,7 +92,7 @@ fn what_earlier_collections_have_left_is_removed() {
     let outside = Still::default();
     // What one has stored after it was ended, a mark of one that died, and one that nobody has gone on with.
     storage.set(&layout::collector_progress("straggler"), b"").unwrap();
-    storage.set("lighter/collector/straggler/pushed/ab/link", b"?").unwrap();
+    storage.set("lighter/collector/straggler/pushed/ab", b"?").unwrap();
     storage.set(&layout::collection_batch("died.1"), &(NOW - 601).to_be_bytes()).unwrap();
     storage.set(&layout::collection_began("abandoned"), &(NOW - 86_401).to_be_bytes()).unwrap();
     storage.set(&layout::collection_trace("ended.1.x"), b"").unwrap();
