@@ -9,9 +9,12 @@ use crate::config::Validation;
 use crate::descriptor::Descriptor;
 use crate::manifest::Manifest;
 use crate::media_type;
-use crate::repository::Repository;
+use crate::repository::{Blob, Repository};
 use lighter_hash::Digest;
 use lighter_storage::{Result, Storage};
+
+/// How many blobs are looked for at once.
+const AT_ONCE: usize = 64;
 
 /// The result of looking for a manifest's content.
 #[derive(Debug, Default)]
@@ -49,9 +52,12 @@ pub fn take<S: Storage>(
 /// Finds the blobs that an image names, and removes broken ones.
 fn heal_and_find_blobs<S: Storage>(repository: &Repository<S>, manifest: &Manifest) -> Result<Inventory> {
     let (mut inventory, mut sizes_count) = (Inventory::default(), true);
-    for named in &manifest.blobs {
-        let found = heal_and_find_blob(repository, named, &mut sizes_count)?;
-        inventory.add(found, || Missing::Blob(named.digest.clone()));
+    for named in manifest.blobs.chunks(AT_ONCE) {
+        let blobs = repository.blobs(named.iter().map(|named| &named.digest))?;
+        for (named, blob) in named.iter().zip(blobs) {
+            let found = heal(repository, named, blob, &mut sizes_count)?;
+            inventory.add(found, || Missing::Blob(named.digest.clone()));
+        }
     }
     Ok(inventory)
 }
@@ -83,13 +89,23 @@ impl Inventory {
     }
 }
 
-/// `sizes_count` is cleared when a size turns out to be wrong.
 fn heal_and_find_blob<S: Storage>(
     repository: &Repository<S>,
     named: &Descriptor,
     sizes_count: &mut bool,
 ) -> Result<bool> {
-    let Some(blob) = repository.blob(&named.digest)? else { return Ok(false) };
+    heal(repository, named, repository.blob(&named.digest)?, sizes_count)
+}
+
+/// Removes a blob that was found if it is broken. Returns whether it is there. `sizes_count` is cleared when a size turns out
+/// to be wrong.
+fn heal<S: Storage>(
+    repository: &Repository<S>,
+    named: &Descriptor,
+    found: Option<Blob>,
+    sizes_count: &mut bool,
+) -> Result<bool> {
+    let Some(blob) = found else { return Ok(false) };
     if *sizes_count && named.size.is_some_and(|size| size > blob.size) {
         *sizes_count = repository.remove_if_broken(&blob)?;
         return Ok(!*sizes_count);

@@ -8,7 +8,7 @@ use crate::layout;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
 use lighter_hash::{Algorithm, Digest, Hasher};
-use lighter_storage::{Content, Error, Result, Storage, read_exactly};
+use lighter_storage::{BlobInfo, Content, Error, Result, Storage, read_exactly};
 
 /// Stored content that a repository may see.
 #[derive(Debug)]
@@ -81,6 +81,18 @@ impl<'a, S: Storage> Repository<'a, S> {
         self.resolve(&layout::layer_link(self.name, digest))
     }
 
+    /// Finds several blobs, as [`blob`](Self::blob) does each.
+    pub fn blobs<'d>(&self, digests: impl Iterator<Item = &'d Digest>) -> Result<Vec<Option<Blob>>> {
+        let links: Vec<String> = digests.map(|digest| layout::layer_link(self.name, digest)).collect();
+        let values = self.storage.get_all(&links)?.into_iter();
+        let linked: Vec<Option<Digest>> =
+            values.map(|value| value.and_then(|value| layout::digest_in_link(&value))).collect();
+        let contents: Vec<String> = linked.iter().flatten().map(layout::blob).collect();
+        let mut infos = self.storage.stat_all(&contents)?.into_iter();
+        let mut blob = |canonical| blob_of(canonical, infos.next().flatten());
+        Ok(linked.into_iter().map(|canonical| canonical.and_then(&mut blob)).collect())
+    }
+
     /// Finds stored content, regardless of the repositories that have it.
     pub fn find_anywhere(&self, digest: &Digest) -> Result<Option<Blob>> {
         if digest.algorithm() == Algorithm::Sha256 {
@@ -92,9 +104,7 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// Finds content by its canonical digest.
     fn blob_by_digest(&self, canonical: &Digest) -> Result<Option<Blob>> {
         let info = self.storage.stat(&layout::blob(canonical))?;
-        // A crash may have left the content without its bytes.
-        let info = info.filter(|info| info.size > 0 || *canonical == Digest::of(Algorithm::Sha256, &[]));
-        Ok(info.map(|info| Blob { canonical: canonical.clone(), size: info.size, age: info.age }))
+        Ok(blob_of(canonical.clone(), info))
     }
 
     /// Links a stored blob to the repository.
@@ -372,4 +382,10 @@ impl<'a, S: Storage> Repository<'a, S> {
     fn link(&self, key: &str) -> Result<Option<Digest>> {
         Ok(self.storage.get(key)?.and_then(|value| layout::digest_in_link(&value)))
     }
+}
+
+/// Content that is known by its canonical digest, unless a crash has left it without its bytes.
+fn blob_of(canonical: Digest, info: Option<BlobInfo>) -> Option<Blob> {
+    let info = info.filter(|info| info.size > 0 || canonical == Digest::of(Algorithm::Sha256, &[]))?;
+    Some(Blob { canonical, size: info.size, age: info.age })
 }

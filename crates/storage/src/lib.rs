@@ -138,6 +138,10 @@ pub trait Storage {
 
     /// Returns a value, or none.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// Returns several values, as [`get`](Self::get) does each. A driver whose store is far away asks for them at once.
+    fn get_all(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
     /// Stores a value in place of what was there.
     fn set(&self, key: &str, value: &[u8]) -> Result<()>;
     /// Stores a value in place of what was there, where it does not matter if a crash of the machine loses or damages it.
@@ -179,6 +183,11 @@ pub trait Storage {
 
     /// Returns what is known of a blob, or none if there is no such blob.
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>>;
+    /// Returns what is known of several blobs, as [`stat`](Self::stat) does of each. A driver whose store is far away asks for
+    /// all at once.
+    fn stat_all(&self, keys: &[String]) -> Result<Vec<Option<BlobInfo>>> {
+        keys.iter().map(|key| self.stat(key)).collect()
+    }
     /// Finds at most `limit` of the blobs under a prefix, at any depth, in byte order, after `after`.
     fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage>;
     /// Returns a URL that any client can GET the blob from for a while, if the store has such URLs.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use lighter_fetch::Fetch;
 use lighter_storage::{
-    BlobInfo, BlobPage, Content, Error, Having, Open, Put, Result, Settings, Storage, Stream, check_key,
+    BlobInfo, BlobPage, Content, Having, Open, Put, Result, Settings, Storage, Stream, check_key,
     read_exactly,
 };
 
-use crate::client::{Call, Client, Payload, age};
+use crate::client::{Call, Client, Payload};
 use crate::host::{Host, System};
 use crate::lease;
 use crate::list::{self, Kind};
@@ -32,6 +32,11 @@ impl<H: Host> S3<H> {
     fn at(&self, key: &str) -> Result<&Arc<Client<H>>> {
         check_key(key).map(|()| &self.0)
     }
+
+    /// The same for several keys.
+    fn at_all(&self, keys: &[String]) -> Result<&Arc<Client<H>>> {
+        keys.iter().try_for_each(|key| check_key(key)).map(|()| &self.0)
+    }
 }
 
 impl<F: Fetch + Default> Open for S3<System<F>> {
@@ -49,6 +54,10 @@ impl<H: Host> Storage for S3<H> {
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         Ok(value::get(self.at(key)?, key)?)
+    }
+
+    fn get_all(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+        Ok(value::get_all(self.at_all(keys)?, keys)?)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
@@ -83,15 +92,11 @@ impl<H: Host> Storage for S3<H> {
     }
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
-        match self.at(key)?.call(&Call::new("HEAD", key)) {
-            Ok(answer) => {
-                let missing = || Error::Other(format!("HEAD {key}: the answer has no length"));
-                let size = answer.response.content_length().ok_or_else(missing)?;
-                Ok(Some(BlobInfo { size, age: age(&answer.response) }))
-            }
-            Err(failure) if failure.is_absence() => Ok(None),
-            Err(failure) => Err(failure.into()),
-        }
+        value::stat(self.at(key)?, key)
+    }
+
+    fn stat_all(&self, keys: &[String]) -> Result<Vec<Option<BlobInfo>>> {
+        value::stat_all(self.at_all(keys)?, keys)
     }
 
     fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
@@ -115,6 +120,11 @@ impl<H: Host> Storage for S3<H> {
             Err(failure) if failure.is_out_of_range() => Ok(Content::Bytes(Vec::new())),
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    /// In one request.
+    fn load(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.get(key)
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {

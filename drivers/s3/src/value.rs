@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use crate::batch::all_or_none;
-use crate::client::{Call, Client, Result};
+use lighter_storage::{self as storage, BlobInfo, Error};
+
+use crate::batch::{all, all_or_none};
+use crate::client::{Answer, Call, Client, Result, age};
 use crate::host::Host;
 use crate::list;
 
 /// The metadata that says who made a value.
 const MAKER: &str = "x-amz-meta-lighter";
+
+/// How many objects are asked for at once.
+const ASKED_AT_ONCE: usize = 16;
 
 /// How many objects are removed at once.
 const REMOVED_AT_ONCE: usize = 8;
@@ -18,11 +23,43 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// Returns an object's content, or none.
 pub(crate) fn get<H: Host>(client: &Client<H>, key: &str) -> Result<Option<Vec<u8>>> {
-    match client.call(&Call::new("GET", key)) {
-        Ok(answer) => Ok(Some(answer.body)),
+    Ok(found(client.call(&Call::new("GET", key)))?.map(|answer| answer.body))
+}
+
+/// The same of several objects.
+pub(crate) fn get_all<H: Host>(client: &Client<H>, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+    let answers = all(client, keys.iter().map(|key| Call::new("GET", key)), ASKED_AT_ONCE);
+    answers.into_iter().map(|answer| Ok(found(answer)?.map(|answer| answer.body))).collect()
+}
+
+/// Returns the size and the age of an object, or none.
+pub(crate) fn stat<H: Host>(client: &Client<H>, key: &str) -> storage::Result<Option<BlobInfo>> {
+    found(client.call(&Call::new("HEAD", key)))?.map(|answer| info(key, &answer)).transpose()
+}
+
+/// The same of several objects.
+pub(crate) fn stat_all<H: Host>(
+    client: &Client<H>,
+    keys: &[String],
+) -> storage::Result<Vec<Option<BlobInfo>>> {
+    let answers = all(client, keys.iter().map(|key| Call::new("HEAD", key)), ASKED_AT_ONCE);
+    let infos = keys.iter().zip(answers);
+    infos.map(|(key, answer)| found(answer)?.map(|answer| info(key, &answer)).transpose()).collect()
+}
+
+/// The answer, unless it says that there is no such object.
+fn found(answer: Result<Answer>) -> Result<Option<Answer>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
         Err(failure) if failure.is_absence() => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+fn info(key: &str, answer: &Answer) -> storage::Result<BlobInfo> {
+    let missing = || Error::Other(format!("HEAD {key}: the answer has no length"));
+    let size = answer.response.content_length().ok_or_else(missing)?;
+    Ok(BlobInfo { size, age: age(&answer.response) })
 }
 
 /// Stores an object in place of what was there.
@@ -34,10 +71,9 @@ pub(crate) fn set<H: Host>(client: &Client<H>, key: &str, value: &[u8]) -> Resul
 pub(crate) fn create<H: Host>(client: &Client<H>, key: &str, value: &[u8]) -> Result<bool> {
     let nonce = client.nonce();
     let put = Call::put(key, value.to_vec()).header(MAKER, nonce.as_str());
-    let is_ours = || match client.call(&Call::new("HEAD", key)) {
-        Ok(answer) => Ok(answer.response.header(MAKER) == Some(nonce.as_str())),
-        Err(failure) if failure.is_absence() => Ok(false),
-        Err(failure) => Err(failure),
+    let is_ours = || {
+        let answer = found(client.call(&Call::new("HEAD", key)))?;
+        Ok(answer.is_some_and(|answer| answer.response.header(MAKER) == Some(nonce.as_str())))
     };
     if client.is_conditional()? {
         return match client.call(&put.header("if-none-match", "*")) {

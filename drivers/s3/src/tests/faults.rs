@@ -140,3 +140,30 @@ fn an_error_says_what_to_do() {
         "{other_region}"
     );
 }
+
+/// Each of several that are asked for at once is what it is alone, in their order, whichever request fails first.
+#[test]
+fn several_at_once_are_what_each_is() {
+    let keys: Vec<String> = (0..40).map(|number| format!("values/{number}")).collect();
+    // A read has no error inside: what is read may have anything inside.
+    let passing = |fault: &Fault| !matches!(fault, Fault::Full | Fault::ErrorInside);
+    for fault in Fault::ALL.into_iter().filter(passing) {
+        let bench = Bench::with_conditions(true);
+        let driver = bench.driver();
+        for (number, key) in keys.iter().enumerate().filter(|(number, _)| number % 3 > 0) {
+            driver.set(key, &vec![b'v'; number]).unwrap();
+        }
+        let alone: Vec<_> = keys.iter().map(|key| driver.get(key).unwrap()).collect();
+        bench.store.fail(7, fault);
+        assert!(driver.get_all(&keys).unwrap() == alone, "{fault:?}");
+        bench.store.fail(7, fault);
+        let infos = driver.stat_all(&keys).unwrap().into_iter();
+        let sizes: Vec<_> = infos.map(|info| info.map(|info| info.size)).collect();
+        let expected: Vec<_> =
+            alone.iter().map(|value| value.as_ref().map(|value| value.len() as u64)).collect();
+        assert_eq!(sizes, expected, "{fault:?}");
+    }
+    let invalid = [keys[0].clone(), "../x".to_owned()];
+    let driver = Bench::with_conditions(true).driver();
+    assert!(driver.get_all(&invalid).is_err(), "a key is checked");
+}
