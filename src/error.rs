@@ -128,9 +128,13 @@ fn member<S: Serializer>(serializer: S, name: &str, value: &str) -> core::result
     object.end()
 }
 
-/// The error of a request that could not be fulfilled.
+/// The error of a request that could not be fulfilled. It is as small as a pointer, since nearly every function may return
+/// one: moving it is a tenth of the component otherwise.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     code: Code,
     status: u16,
     details: Vec<Detail>,
@@ -164,12 +168,14 @@ pub type Result<T> = core::result::Result<T, Error>;
 impl Error {
     /// An error with a detail for the client.
     pub fn new(code: Code, detail: impl Into<Detail>) -> Self {
-        Self { details: vec![detail.into()], ..Self::from(code) }
+        Self::from(code).with_detail(detail)
     }
 
     /// One error for each detail, all of one code.
     pub fn many(code: Code, details: Vec<Detail>) -> Self {
-        Self { details, ..Self::from(code) }
+        let mut error = Self::from(code);
+        error.0.details = details;
+        error
     }
 
     /// An error of the registry, or of a component that it depends on. The client sees no details.
@@ -180,71 +186,71 @@ impl Error {
     /// Adds a detail for the client.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Detail>) -> Self {
-        self.details.push(detail.into());
+        self.0.details.push(detail.into());
         self
     }
 
     /// Answers with another status than the code's own.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
-        self.status = status;
+        self.0.status = status;
         self
     }
 
     /// Adds a header to the answer.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+        self.0.headers.push((name, value.into()));
         self
     }
 
     /// Adds headers to the answer.
     #[must_use]
     pub fn with_headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
-        self.headers.extend(headers);
+        self.0.headers.extend(headers);
         self
     }
 
     /// Adds the reason for the log, which the client does not see.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<String>) -> Self {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
     /// The code.
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// The HTTP status.
     pub fn status(&self) -> u16 {
-        self.status
+        self.0.status
     }
 
     /// The reason that the log shows besides the code.
     pub fn source(&self) -> Option<&str> {
-        self.source.as_deref()
+        self.0.source.as_deref()
     }
 
     /// Takes the headers that the answer carries.
     pub fn into_headers(self) -> Vec<(&'static str, String)> {
-        self.headers
+        self.0.headers
     }
 
     /// What went wrong, in words for a person.
     pub fn explanation(&self) -> &str {
-        match self.details.first() {
+        match self.0.details.first() {
             Some(Detail::Text(text)) => text,
             Some(Detail::Malformed(text)) => text,
-            _ => self.code.row().2,
+            _ => self.0.code.row().2,
         }
     }
 
     /// The JSON envelope of the OCI Distribution Spec, "Error codes".
     pub fn envelope(&self) -> Vec<u8> {
-        let (code, _, message) = self.code.row();
-        let errors = match self.details.as_slice() {
+        let (code, _, message) = self.0.code.row();
+        let errors = match self.0.details.as_slice() {
             [] => vec![WireError { code, message, detail: None }],
             details => details.iter().map(|detail| WireError::of(code, message, detail)).collect(),
         };
@@ -255,7 +261,8 @@ impl Error {
 impl From<Code> for Error {
     fn from(code: Code) -> Self {
         let (_, status, _) = code.row();
-        Self { code, status, details: Vec::new(), headers: Vec::new(), source: None }
+        let (details, headers) = (Vec::new(), Vec::new());
+        Self(Box::new(Parts { code, status, details, headers, source: None }))
     }
 }
 

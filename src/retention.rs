@@ -84,7 +84,7 @@ impl Rules {
     /// Reads the document. Errs, for the log, with what is wrong in it and where. Nothing in it can mean that all of a
     /// repository is removed at once.
     pub fn parse(json: &str) -> Result<Self, String> {
-        let document: Value = serde_json::from_slice(json.as_bytes()).map_err(|error| error.to_string())?;
+        let document: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let document = object(&document, "the document", &[REPOSITORIES])?;
         let all = document.get(REPOSITORIES).ok_or("repositories is missing")?;
         let all = all.as_object().ok_or("repositories is not an object")?;

@@ -10,6 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::json::read_json;
+
 /// The length of the signature, in bytes.
 const MAC_LENGTH: usize = 32;
 
@@ -68,7 +70,7 @@ impl Secret {
         let (mac, json) = token.split_at_checked(MAC_LENGTH).ok_or("_state is too short")?;
         let signed = self.0.clone().chain_update(json).verify_slice(mac);
         signed.map_err(|_| "_state is not signed with this registry's secret")?;
-        serde_json::from_slice(json).map_err(|_| "_state is signed, but is not the state of an upload")
+        read_json(json).ok_or("_state is signed, but is not the state of an upload")
     }
 }
 

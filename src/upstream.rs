@@ -249,7 +249,7 @@ impl Upstreams {
     /// Reads the document. Errs, for the log, with what is wrong in it and where.
     pub fn parse(json: &str) -> Result<Self, String> {
         // The parser's own text could quote a password.
-        let document: Value = serde_json::from_slice(json.as_bytes())
+        let document: Value = serde_json::from_str(json)
             .map_err(|wrong| format!("not JSON, in line {}, column {}", wrong.line(), wrong.column()))?;
         let document = document.as_object().ok_or("the document is not an object")?;
         let read = |(prefix, members): (&String, &Value)| {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::content::{noise, sha256};
 use crate::crash::pusher::{Chance, Pusher};
-use crate::crash::{check, end, number, say};
+use crate::crash::{check, end, kills_and_seed, say};
 use crate::server::tool;
 use crate::skip::{installed, missing, skip};
 
@@ -47,8 +47,7 @@ fn what_was_acknowledged_outlives_any_part_of_a_cluster() {
         return skip("it takes minutes, and is one of the long tests");
     }
     let Some(garage) = garage().filter(|_| installed("haproxy")) else { return };
-    let kills = number("LIGHTER_KILLS").unwrap_or(KILLS);
-    let seed = number("LIGHTER_SEED").unwrap_or(1);
+    let (kills, seed) = kills_and_seed(KILLS);
     let started = Instant::now();
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (wasmtime, component) =

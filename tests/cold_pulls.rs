@@ -21,7 +21,7 @@ use crate::collecting::{collect_to_the_end, nothing_is_left};
 use crate::commands::printed;
 use crate::content::{DigestSink, noise, push_blob, sha256};
 use crate::crash::pusher::Chance;
-use crate::crash::{check_disk, number, say};
+use crate::crash::{check_disk, kills_and_seed, say};
 use crate::disk::walk;
 use crate::images::{CONFIG, INDEX, LAYER, MANIFEST};
 use crate::server::{Options, SECRET, Server};
@@ -43,8 +43,7 @@ const SHARED: &str = "shared";
 #[test]
 fn a_mirror_that_is_killed_gives_and_stores_nothing_wrong() {
     over_files!();
-    let kills = number("LIGHTER_KILLS").unwrap_or(KILLS);
-    let seed = number("LIGHTER_SEED").unwrap_or(1);
+    let (kills, seed) = kills_and_seed(KILLS);
     let started = Instant::now();
     let upstream = Server::start();
     let mut mirror = options(&upstream).start();

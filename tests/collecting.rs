@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use crate::client::{Request, Response};
 use crate::content::{noise, sha256};
 use crate::crash::pusher::Chance;
-use crate::crash::{number, say};
+use crate::crash::{kills_and_seed, number, say};
 use crate::disk::walk;
 use crate::images::{MANIFEST, manifest};
 use crate::server::{SECRET, Server};
@@ -63,8 +63,7 @@ fn count(counter: &AtomicU64) {
 #[test]
 fn what_manifests_refer_to_outlives_collections() {
     over_files!();
-    let kills = number("LIGHTER_KILLS").unwrap_or(KILLS);
-    let seed = number("LIGHTER_SEED").unwrap_or(1);
+    let (kills, seed) = kills_and_seed(KILLS);
     let started = Instant::now();
     let figures = Figures::default();
     let mut server = Server::with_secret(SECRET).start();

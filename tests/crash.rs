@@ -33,8 +33,7 @@ pub(crate) const HANG: Duration = Duration::from_secs(120);
 #[test]
 fn what_was_acknowledged_outlives_the_server() {
     over_files!();
-    let kills = number("LIGHTER_KILLS").unwrap_or(KILLS);
-    let seed = number("LIGHTER_SEED").unwrap_or(1);
+    let (kills, seed) = kills_and_seed(KILLS);
     let started = Instant::now();
     let mut server = Server::start();
     let mut clients: Vec<_> = (0..CLIENTS).map(|client| Pusher::new(seed, client)).collect();
@@ -159,6 +158,12 @@ pub(crate) fn say(line: &str) {
     io::stderr().write_all(format!("{line}\n").as_bytes()).expect("a stderr");
 }
 
+/// How many kills there are, unless it is set, and what chance begins with.
+pub(crate) fn kills_and_seed(default: u64) -> (u64, u64) {
+    (number("LIGHTER_KILLS").unwrap_or(default), number("LIGHTER_SEED").unwrap_or(1))
+}
+
+/// The value of a variable that is a number.
 pub(crate) fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|value| value.parse().expect("a number"))
 }

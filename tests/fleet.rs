@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::crash::pusher::{Chance, Pusher};
-use crate::crash::{HANG, check, end, number, say};
+use crate::crash::{HANG, check, end, kills_and_seed, say};
 use crate::server::{SECRET, Server, storage};
 
 const SERVERS: u64 = 3;
@@ -30,8 +30,7 @@ const COLLECTION: u64 = 2000;
 #[test]
 fn what_was_acknowledged_outlives_any_server_of_a_bucket() {
     over_objects!();
-    let kills = number("LIGHTER_KILLS").unwrap_or(KILLS);
-    let seed = number("LIGHTER_SEED").unwrap_or(1);
+    let (kills, seed) = kills_and_seed(KILLS);
     let started = Instant::now();
     let first = Server::start();
     let mut servers: Vec<_> = (1..SERVERS).map(|_| one_more(&first)).collect();

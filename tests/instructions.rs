@@ -43,13 +43,13 @@ fn a_request_costs_so_many_instructions() {
     let digest = sha256(&content);
     let upload = || server.post("/v2/a/b/blobs/uploads/").send();
     let table: [(&str, u64, &str, Asked); 9] = [
-        ("GET /v2/", 30_600, "200 OK", &|server| server.get("/v2/")),
-        ("HEAD of a blob", 58_200, "200 OK", &|server| server.head(&blob)),
-        ("GET of a blob", 62_900, "200 OK", &|server| server.get(&blob)),
-        ("GET of a manifest", 123_000, "200 OK", &|server| server.get(&by_digest)),
-        ("GET of a tag", 125_500, "200 OK", &|server| server.get(tag)),
-        ("GET of 50 of 100 tags", 320_000, "200 OK", &|server| server.get("/v2/tagged/tags/list?n=50")),
-        ("PUT of a manifest", 239_000, "201 Created", &put),
+        ("GET /v2/", 30_400, "200 OK", &|server| server.get("/v2/")),
+        ("HEAD of a blob", 55_700, "200 OK", &|server| server.head(&blob)),
+        ("GET of a blob", 59_900, "200 OK", &|server| server.get(&blob)),
+        ("GET of a manifest", 116_500, "200 OK", &|server| server.get(&by_digest)),
+        ("GET of a tag", 118_600, "200 OK", &|server| server.get(tag)),
+        ("GET of 50 of 100 tags", 311_000, "200 OK", &|server| server.get("/v2/tagged/tags/list?n=50")),
+        ("PUT of a manifest", 228_000, "201 Created", &put),
         ("POST of an upload", 161_300, "202 Accepted", &|server| server.post("/v2/a/b/blobs/uploads/")),
         ("PUT of 1 MiB", 76_400_000, "201 Created", &|server| {
             server.put(&upload().completed_by(&digest)).body(content.as_slice())

@@ -29,19 +29,17 @@ pub(crate) fn compare(lighter: &Lighter, rounds: usize, mib: usize, scratch: &Pa
     let lighter = Lighter { component, ..lighter.clone() };
     let mut table = Table::default();
     let mut blob = Blob::noise(1, mib << 20);
-    let mut names = Vec::new();
-    let mut about = String::new();
+    // Each round starts them anew, over stores of their own. This is for what they are.
+    let store = Store::new(options()).serve()?;
+    let peers = Peer::over(&lighter, store.store.options(), &store.endpoint(), true)?;
+    drop(store);
+    let names: Vec<String> = peers.iter().map(|peer| peer.name.clone()).collect();
+    let about: String = peers.iter().map(|peer| format!("- {}: {}\n", peer.name, peer.about)).collect();
     for round in 0..rounds {
-        let store = Store::new(options()).serve()?;
-        let mut peers = Peer::over(&lighter, store.store.options(), &store.endpoint(), true)?;
-        names = peers.iter().map(|peer| peer.name.clone()).collect();
-        about = peers.iter().map(|peer| format!("- {}: {}\n", peer.name, peer.about)).collect();
-        let count = peers.len();
-        peers.rotate_left(round % count);
-        drop(store);
-        for peer in peers {
-            crate::say(&format!("round {} of {rounds}: {}", round + 1, peer.name));
-            one_round(&lighter, &peer.name, scratch, &mut blob, round, &mut table)?;
+        let (later, first) = names.split_at(round % names.len());
+        for name in first.iter().chain(later) {
+            crate::say(&format!("round {} of {rounds}: {name}", round + 1));
+            one_round(&lighter, name, scratch, &mut blob, round, &mut table)?;
         }
     }
     Ok(format!("{about}\n{}", table.markdown(&names, |_| true)))

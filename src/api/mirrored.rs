@@ -15,6 +15,7 @@ use crate::garbage::outside::System;
 use crate::http::page::PageQuery;
 use crate::http::range::ByteRange;
 use crate::http::{Body, Method, Request, Response};
+use crate::json::read_json;
 use crate::media_type::OCI_INDEX;
 use crate::mirror::{self, Listing, Mirror, Opened, Source};
 use crate::name::{Name, is_tag};
@@ -241,7 +242,7 @@ fn list_tags<S: Storage>(
     PageQuery::parse(&call.request.query)?;
     let name = repository.name();
     let listing = source.list("/tags/list", &call.request.query.without(NAMESPACE)).and_then(|listing| {
-        let listed: Listed = serde_json::from_slice(&listing.body).map_err(|_| no_list())?;
+        let listed: Listed = read_json(&listing.body).ok_or_else(no_list)?;
         Ok((listed.tags.unwrap_or_default(), listing))
     });
     match listing {
@@ -273,7 +274,7 @@ fn list_referrers<S: Storage>(
     let subject = parse_digest(call.last)?;
     let path = format!("/referrers/{subject}");
     let listing = source.list(&path, &call.request.query.without(NAMESPACE)).and_then(|listing| {
-        let Referrers { manifests } = serde_json::from_slice(&listing.body).map_err(|_| no_list())?;
+        let Referrers { manifests } = read_json(&listing.body).ok_or_else(no_list)?;
         let are_objects = manifests.iter().all(|manifest| manifest.get().starts_with('{'));
         if are_objects { Ok(listing) } else { Err(no_list()) }
     });

@@ -97,7 +97,7 @@ impl Default for Rules {
 impl Rules {
     /// Reads the document. Errs, for the log, with what is wrong in it and where.
     pub fn parse(json: &str) -> Result<Self, String> {
-        let document: Value = serde_json::from_slice(json.as_bytes()).map_err(|error| error.to_string())?;
+        let document: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let document = object(&document, "the document")?;
         for name in document.keys() {
             if !["groups", "catalog", "admin", "repositories"].contains(&name.as_str()) {

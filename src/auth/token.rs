@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use super::rules::Action;
+use crate::json::read_json;
 
 /// How far clocks may be apart, in seconds (distribution's leeway).
 pub(super) const LEEWAY: u64 = 60;
@@ -69,7 +70,7 @@ impl Claims {
     /// Reads claims. `iss`, `aud` and `exp` are required. If a claim does not have the form of RFC 7519,
     /// none is read. (Derived code for this would be 10 KB longer.)
     fn read(json: &[u8]) -> Option<Self> {
-        let claims: Value = serde_json::from_slice(json).ok()?;
+        let claims: Value = read_json(json)?;
         let text = |name: &str| claims.get(name).map_or(Some(String::new()), text);
         let time = |name: &str| claims.get(name).map_or(Some(0), Value::as_u64);
         Some(Self {

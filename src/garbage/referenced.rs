@@ -1,6 +1,8 @@
 //! The set of what is referenced, as 8 bytes of each digest: those of two digests that are the same only keep too much. It is
 //! bounded: where there would be more, it has only the beginning of the range of digests that it began with.
 
+use std::collections::BinaryHeap;
+
 use super::mark::{Id, id};
 use lighter_hash::Digest;
 
@@ -59,7 +61,7 @@ impl Referenced {
 
     /// Takes in what came since the last time, and returns that as a run, or nothing if there is none.
     pub(super) fn merge(&mut self) -> Vec<u8> {
-        self.fresh.sort_unstable();
+        self.fresh = BinaryHeap::from(core::mem::take(&mut self.fresh)).into_sorted_vec();
         self.fresh.dedup();
         let run = self.fresh.iter().flat_map(|prefix| prefix.to_be_bytes()).collect();
         self.take_in();

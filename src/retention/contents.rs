@@ -3,6 +3,8 @@
 //! A repository beyond the [`Limits`] is not read. So its contents take about 64 MiB at most, beside one manifest that is
 //! being read, of [`MANIFEST_MAX`] bytes.
 
+use std::collections::BinaryHeap;
+
 use super::Rule;
 use crate::garbage::references::digests_in;
 use crate::layout;
@@ -221,10 +223,9 @@ impl Contents {
     }
 
     fn sort(&mut self) {
-        self.order = (0..self.manifests.len() as u32).collect();
-        let manifests = &self.manifests;
-        self.order
-            .sort_unstable_by_key(|at| manifests.get(*at as usize).map(|manifest| manifest.digest.as_str()));
+        let places: BinaryHeap<(&str, u32)> =
+            self.manifests.iter().map(|manifest| manifest.digest.as_str()).zip(0..).collect();
+        self.order = places.into_sorted_vec().into_iter().map(|(_, at)| at).collect();
     }
 
     fn list_aliases<S: Storage>(&mut self, repository: &Repository<S>) -> core::result::Result<(), Stop> {
@@ -261,13 +262,13 @@ impl Contents {
         let is_readable = content.is_some();
         let content = content.unwrap_or_default();
         let subject = Referrer::of(&content).and_then(|referrer| referrer.subject);
-        let mut names: Vec<u32> = digests_in(&content)
+        let names: BinaryHeap<u32> = digests_in(&content)
             .into_iter()
             .filter(|named| Some(named) != subject.as_ref())
             .filter_map(|named| self.find(&named))
             .filter(|named| *named as usize != at)
             .collect();
-        names.sort_unstable();
+        let mut names = names.into_sorted_vec();
         names.dedup();
         names.shrink_to_fit();
         let subject = subject.and_then(|subject| self.find(&subject));

@@ -103,17 +103,16 @@ impl<'a> Decision<'a> {
         let owners: Vec<Owner> = contents.tags.iter().map(|tag| owner(&tag.name, contents)).collect();
         let owned =
             |(at, owner): (usize, &Owner)| if let Owner::At(of) = owner { Some((*of, at)) } else { None };
-        let mut attached: Vec<_> = owners.iter().enumerate().filter_map(owned).collect();
-        attached.sort_unstable();
+        let attached: BinaryHeap<_> = owners.iter().enumerate().filter_map(owned).collect();
         let manifests = contents.manifests.iter().enumerate();
-        let mut referrers: Vec<_> = manifests.filter_map(|(at, m)| Some((m.subject? as usize, at))).collect();
-        referrers.sort_unstable();
+        let referrers: BinaryHeap<_> =
+            manifests.filter_map(|(at, m)| Some((m.subject? as usize, at))).collect();
         Self {
             rule,
             contents,
             owners,
-            referrers,
-            attached,
+            referrers: referrers.into_sorted_vec(),
+            attached: attached.into_sorted_vec(),
             tags: vec![false; contents.tags.len()],
             manifests: vec![false; contents.manifests.len()],
             queue: Vec::new(),
@@ -150,9 +149,8 @@ impl<'a> Decision<'a> {
         let newest = self.rule.newest?;
         let all = self.contents.tags.iter().zip(&self.owners);
         let own = all.filter(|(_, owner)| **owner == Owner::None);
-        let mut ages: Vec<u64> = own.map(|(tag, _)| self.age(tag.manifest as usize)).collect();
-        ages.sort_unstable();
-        Some(ages.get(newest as usize - 1).copied().unwrap_or(u64::MAX))
+        let ages: BinaryHeap<u64> = own.map(|(tag, _)| self.age(tag.manifest as usize)).collect();
+        Some(ages.into_sorted_vec().get(newest as usize - 1).copied().unwrap_or(u64::MAX))
     }
 
     /// Keeps manifests without regard to tags.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::Url;
 use crate::http::query::encode;
+use crate::json::read_json;
 use lighter_fetch::Response;
 
 /// How long a token lives if its service does not say (Docker's token specification), in seconds.
@@ -69,7 +70,7 @@ struct Answer {
 
 /// Reads a token, and how many seconds it lives.
 pub(super) fn token(answer: &[u8]) -> Option<(String, u64)> {
-    let answer: Answer = serde_json::from_slice(answer).ok()?;
+    let answer: Answer = read_json(answer)?;
     let token = answer.token.into_iter().chain(answer.access_token).find(|token| !token.is_empty())?;
     let is_plain = token.bytes().all(|b| b.is_ascii_graphic());
     is_plain.then(|| (token, answer.expires_in.unwrap_or(TOKEN_LIFE)))

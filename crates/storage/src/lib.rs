@@ -55,22 +55,34 @@ pub fn check_key(key: &str) -> Result<()> {
 }
 
 /// Whether a key is made of segments that are neither empty nor `.` nor `..`. Every storage call asks, so this is one
-/// pass.
+/// pass, and it looks each byte up.
 fn is_key(key: &[u8]) -> bool {
     /// The length of a segment that has more than dots, which makes it longer than `..`.
     const NAME: u8 = 3;
     let mut length = 0;
     for byte in key {
         length = match byte {
-            _ if byte.is_ascii_lowercase() || byte.is_ascii_digit() => NAME,
+            _ if IS_OF_NAME.get(usize::from(*byte)) == Some(&true) => NAME,
             b'/' if length == NAME => 0,
             b'.' => NAME.min(length + 1),
-            b'A'..=b'Z' | b'_' | b'-' => NAME,
             _ => return false,
         };
     }
     length == NAME
 }
+
+/// Which bytes a key may have besides slashes and dots.
+const IS_OF_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest = table.as_mut_slice();
+    let mut byte: u8 = 0;
+    while let Some((is_of_name, after)) = rest.split_first_mut() {
+        *is_of_name = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        byte = byte.wrapping_add(1);
+        rest = after;
+    }
+    table
+};
 
 /// The error for an upload that is to be cut where it has no bytes.
 pub fn beyond_the_end(offset: u64, size: u64) -> Error {

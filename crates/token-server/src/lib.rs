@@ -22,6 +22,7 @@ use serde::de::IgnoredAny;
 use certificate::Certificate;
 use jwk::Jwk;
 use lighter::auth::{TokenServer, VerifyToken};
+use lighter::json::read_json;
 use lighter_storage::Settings;
 use public_key::{Algorithm, PublicKey};
 
@@ -79,7 +80,7 @@ struct Header {
 
 impl VerifyToken for Keys {
     fn verify(&self, header: &[u8], message: &[u8], signature: &[u8], now: u64) -> Result<(), &'static str> {
-        let header = serde_json::from_slice(header).map_err(|_| "the token's header cannot be read")?;
+        let header = read_json(header).ok_or("the token's header cannot be read")?;
         self.verify_as(&header, message, signature, now)
     }
 }
@@ -89,8 +90,8 @@ impl Keys {
     /// Keys of other kinds, for another use or for another algorithm are ignored. Errs with a
     /// sentence for the log if the text is broken or no key is left.
     fn from_jwks(json: &str) -> Result<Self, String> {
-        let set: jwk::Set = serde_json::from_slice(json.as_bytes())
-            .map_err(|error| format!("not a JSON Web Key Set: {error}"))?;
+        let set: jwk::Set =
+            serde_json::from_str(json).map_err(|error| format!("not a JSON Web Key Set: {error}"))?;
         let mut keys = Vec::new();
         for key in set.keys {
             let Some(public) = key.public_key()? else { continue };
