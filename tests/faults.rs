@@ -12,7 +12,6 @@ use tempfile::NamedTempFile;
 use crate::client::Response;
 use crate::content::{noise, push_blob, sha256};
 use crate::images::{MANIFEST, manifest};
-use crate::mirror;
 use crate::process::installed;
 use crate::server::Server;
 use crate::skip::missing;
@@ -218,43 +217,6 @@ fn whichever_call_of_a_push_fails_the_tag_is_the_old_or_the_new() {
         old = new;
         true
     });
-}
-
-/// Whether nothing fits, or the disk becomes full in the middle of a layer: clients get all of it.
-#[test]
-fn a_mirror_whose_disk_is_full_passes_on_what_it_cannot_store() {
-    over_files!();
-    let upstream = Server::start();
-    let layer = noise(700, 8_000_000).into_bytes();
-    let digest = push_blob(&upstream, "a", &layer);
-    push_blob(&upstream, "a", b"{}");
-    let put = upstream.put("/v2/a/manifests/v1").header("Content-Type", MANIFEST).body(manifest(&layer));
-    assert_eq!(put.send().status(), "201 Created");
-    let mirror = mirror::of(upstream.address(), r#", "ttl": "0""#).start();
-    if !may_trace() {
-        return;
-    }
-    let pull = || {
-        let blob = mirror.get(&format!("/v2/up/a/blobs/{digest}")).send();
-        assert!(blob.status() == "200 OK" && blob.body == layer, "{}", blob.status());
-        let tag = mirror.get("/v2/up/a/manifests/v1").send();
-        assert_eq!((tag.text(), tag.header("content-type")), (manifest(&layer), MANIFEST));
-    };
-    for from in [1, 3] {
-        let trace = NamedTempFile::new().unwrap();
-        let strace = attach(&mirror, "pwrite64", &format!("error=ENOSPC:when={from}+"), trace.path());
-        pull();
-        detach(strace);
-        assert!(fs::read_to_string(trace.path()).unwrap().contains("INJECTED"));
-        let told = format!("{digest} of up/a is passed on without being stored: storage: no space");
-        assert!(mirror.logged(&told).contains("make room"));
-        assert_eq!(files(&mirror.root(), "data"), 0, "from write {from} on");
-        assert_eq!(files(&mirror.root().join("repositories/up/a/_uploads"), ""), 0, "from write {from} on");
-    }
-    // There is room again.
-    pull();
-    drop(upstream);
-    pull();
 }
 
 /// More requests wait for the disk than the machine has cores, and other requests are still answered.
