@@ -112,6 +112,10 @@ impl Bench {
         Self::of(Server::start(open), members)
     }
 
+    fn of(upstream: Server, members: &str) -> Self {
+        Self::over(upstream, members)
+    }
+
     /// Whether a blob is stored, and no upload is left.
     fn has(&self, content: &[u8]) -> bool {
         let keys = self.storage.keys();
@@ -125,7 +129,7 @@ impl Bench {
 }
 
 impl<S: Storage + Default> Bench<S> {
-    fn of(upstream: Server, members: &str) -> Self {
+    fn over(upstream: Server, members: &str) -> Self {
         let address = upstream.address;
         let document =
             format!(r#"{{"up": {{"url": "http://{address}", "namespace": "up.example"{members}}}}}"#);

@@ -10,7 +10,7 @@ type Full = Bench<Recorded<Memory>>;
 
 /// A mirror of an upstream with an image, whose tag is checked each time, and that image.
 fn with_image(layer: &[u8]) -> Full {
-    let bench = Full::of(Server::start(open), r#", "ttl": "0""#);
+    let bench = Full::over(Server::start(open), r#", "ttl": "0""#);
     bench.push_image("a", "v1", layer);
     bench
 }
