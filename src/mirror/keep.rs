@@ -59,12 +59,12 @@ impl<S: Storage> Keep<S> {
         self.size
     }
 
-    /// Passes and stores what is left, for nobody. A blob without bytes is stored by this.
+    /// Stores what is left, for nobody, unless the store does not take it. A blob without bytes is stored by this.
     pub fn finish(&mut self) -> core::result::Result<(), String> {
         if self.size == 0 {
             self.settle(&[])
         } else {
-            while self.next()?.is_some() {}
+            while self.is_kept && self.next()?.is_some() {}
             Ok(())
         }
     }
@@ -95,7 +95,8 @@ impl<S: Storage> Keep<S> {
         self.settle(&bytes)?;
         let given = if is_last { into.write(&bytes) } else { early };
         given.map(|()| Some(bytes.len() as u64)).map_err(|left| match self.finish() {
-            Ok(()) => format!("{left}; the blob is stored all the same"),
+            Ok(()) if self.is_kept => format!("{left}; the blob is stored all the same"),
+            Ok(()) => left,
             Err(why) => format!("{left}; {why}"),
         })
     }

@@ -99,6 +99,18 @@ fn a_blob_goes_on_when_the_store_becomes_full() {
     }
 }
 
+/// Nobody would have the rest.
+#[test]
+fn a_blob_that_nobody_takes_and_no_store_is_given_up() {
+    let layer = vec![2; 3_000_000];
+    let bench = with_image(&layer);
+    let target = format!("/v2/up/a/blobs/{}", digest(&layer));
+    bench.storage.refuse(&WRITES);
+    let got = bench.ask(Get, &target, ("X", "y"), 1_500_000);
+    assert_eq!(got.cut.as_deref(), Some("the client has left"));
+    assert_eq!(keys(&bench), [""; 0]);
+}
+
 /// It is there, only that this repository has it cannot be written down.
 #[test]
 fn a_blob_of_another_repository_needs_no_room() {
