@@ -42,6 +42,11 @@ impl<S: Storage> Resource<S> {
     ];
 }
 
+/// The entity tag of content.
+fn etag(digest: &Digest) -> String {
+    ["\"", digest.as_str(), "\""].concat()
+}
+
 /// Checks a digest from a path or query.
 fn parse_digest(text: &str) -> Result<Digest> {
     Digest::parse(text).map_err(|wrong| Error::new(Code::DigestInvalid, Detail::Malformed(wrong)))

@@ -13,6 +13,7 @@ mod tests;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::keep::Keep;
+use crate::access_log::log;
 use crate::clock;
 use crate::config::Validation;
 use crate::garbage::outside::System;
@@ -130,6 +131,14 @@ pub enum Opened<S: Storage + 'static> {
     Unsatisfiable(Option<u64>),
 }
 
+/// A manifest that the store has not taken, and that is passed on all the same.
+pub struct Passed {
+    /// Its content, which matches the digest.
+    pub content: Vec<u8>,
+    /// The digest that it was asked for by, or that its tag names.
+    pub digest: Digest,
+}
+
 /// A list of an upstream's, in JSON.
 pub struct Listing {
     /// The document.
@@ -167,34 +176,38 @@ impl<S: Storage> Source<S> {
     }
 
     /// Brings a tag up to date, unless its upstream was asked for it lately. If that fails, what is stored is as it was.
-    pub fn refresh(&self, repository: &Repository<S>, tag: &str) -> Result<()> {
+    /// Returns the new manifest if the store does not take it.
+    pub fn refresh(&self, repository: &Repository<S>, tag: &str) -> Result<Option<Passed>> {
         let (storage, key) = (self.mirror.storage, layout::tag_fresh(&self.name, tag));
         let (now, ttl) = (clock::seconds(), self.upstream.ttl.as_secs());
         let until = storage.get(&key)?.and_then(|until| str::from_utf8(&until).ok()?.parse().ok());
         // A time that lies too far ahead is of another configuration, or of a clock that was wrong.
         if until.is_some_and(|until: u64| (now + 1..=now + ttl.max(RETRY)).contains(&until)) {
-            return Ok(());
+            return Ok(None);
         }
         let reference = Reference::Tag(tag.to_owned());
         let stored = repository.manifest(&reference)?;
         let refreshed = match &stored {
             Some((digest, _)) => match self.is_current(tag, digest) {
+                Ok(true) => Ok(None),
                 // Some registries, and mirrors of mirrors, answer a HEAD of what they have with 404.
                 Ok(false) | Err(Error::Upstream(Failure::Unknown)) => {
                     self.fetch(repository, &reference, false)
                 }
-                current => current.map(|_| ()),
+                Err(error) => Err(error),
             },
             None => self.fetch(repository, &reference, false),
         };
         let life = match &refreshed {
-            Ok(()) => ttl,
+            Ok(None) => ttl,
             // A client that asks for a tag which nobody has stores nothing.
             Err(Error::Upstream(Failure::Down(_) | Failure::Limited(_))) if stored.is_some() => RETRY,
-            Err(_) => 0,
+            Ok(Some(_)) | Err(_) => 0,
         };
-        if life > 0 {
-            storage.set(&key, (now + life).to_string().as_bytes())?;
+        if life > 0
+            && let Err(why) = storage.set(&key, (now + life).to_string().as_bytes())
+        {
+            log(format!("{}:{tag} is asked for again next time: {}", self.name, with_advice(&why)));
         }
         refreshed
     }
@@ -230,7 +243,13 @@ impl<S: Storage> Source<S> {
     }
 
     /// Fetches a manifest, and stores it. A tag is pointed to it; one that is immutable only if it points nowhere yet.
-    pub fn fetch(&self, repository: &Repository<S>, reference: &Reference, is_immutable: bool) -> Result<()> {
+    /// Returns the manifest if the store does not take it.
+    pub fn fetch(
+        &self,
+        repository: &Repository<S>,
+        reference: &Reference,
+        is_immutable: bool,
+    ) -> Result<Option<Passed>> {
         let asked = match reference {
             Reference::Tag(tag) => tag.as_str(),
             Reference::Digest(digest) => digest.as_str(),
@@ -254,17 +273,36 @@ impl<S: Storage> Source<S> {
         let (manifest, validation) = (&manifest, Validation { images: false, indexes: false });
         let pushed =
             Pushed { content: &content, digest: &digest, canonical: &canonical, manifest, validation };
+        let Err(why) = self.keep(repository, reference, is_immutable, &pushed) else { return Ok(None) };
+        self.tell_passed_on(&digest, &why);
+        Ok(Some(Passed { content, digest }))
+    }
+
+    /// Stores a manifest, and points a tag to it.
+    fn keep(
+        &self,
+        repository: &Repository<S>,
+        reference: &Reference,
+        is_immutable: bool,
+        pushed: &Pushed,
+    ) -> storage::Result<()> {
+        let Pushed { digest, canonical, .. } = pushed;
         // Before the manifest: without this, it would count as pushed by somebody, and stay for ever.
         let came = clock::seconds().to_string();
-        self.mirror.storage.set(&layout::mirrored(&self.name, &canonical), came.as_bytes())?;
-        push::manifest(repository, &System, &pushed)?;
+        self.mirror.storage.set(&layout::mirrored(&self.name, canonical), came.as_bytes())?;
+        push::manifest(repository, &System, pushed)?;
         match reference {
             // Whichever of several comes first, all clients get that one.
-            Reference::Tag(tag) if is_immutable => _ = repository.claim_tag(tag, &digest, &canonical)?,
-            Reference::Tag(tag) => repository.move_tag(tag, &digest)?,
+            Reference::Tag(tag) if is_immutable => _ = repository.claim_tag(tag, digest, canonical)?,
+            Reference::Tag(tag) => repository.move_tag(tag, digest)?,
             Reference::Digest(_) => {}
         }
         Ok(())
+    }
+
+    /// Logs that the store has not taken something that clients get all the same.
+    pub fn tell_passed_on(&self, digest: &Digest, why: &storage::Error) {
+        log(format!("{digest} of {} is passed on without being stored: {}", self.name, with_advice(why)));
     }
 
     /// Asks for the size of a blob.
@@ -310,6 +348,16 @@ impl<S: Storage> Source<S> {
         let header = |name: &str| answer.header(name).map(str::to_owned);
         Ok(Listing { body, link: header("link"), filters: header("oci-filters-applied") })
     }
+}
+
+/// Why the store has not taken something, and what to do about it.
+fn with_advice(why: &storage::Error) -> String {
+    let advice = match why {
+        storage::Error::NoSpace(_) => "; make room or collect garbage",
+        storage::Error::AccessDenied(_) => "; check that the server may write to the storage",
+        _ => "",
+    };
+    format!("{why}{advice}")
 }
 
 /// Reads `Content-Range`: the first byte's position and the number of bytes, and the size of the whole.

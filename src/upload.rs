@@ -279,9 +279,17 @@ pub fn begin<S: Storage>(repository: &Repository<S>) -> storage::Result<(String,
     // First, because an upload has a date. Nobody knows of the upload yet, and nothing is lost with an upload that has no
     // bytes: so it need not outlive a crash of the machine, and the purging dates one anew that has lost its date.
     let key = layout::upload_started_at(name, &id);
-    storage.set_volatile(&layout::upload(name, &id), &key, started_at.as_bytes())?;
-    let writer = storage.create_upload(&layout::upload_data(name, &id))?;
-    Ok((id, started_at, writer))
+    let begun = storage
+        .set_volatile(&layout::upload(name, &id), &key, started_at.as_bytes())
+        .and_then(|()| storage.create_upload(&layout::upload_data(name, &id)));
+    match begun {
+        Ok(writer) => Ok((id, started_at, writer)),
+        Err(error) => {
+            // Otherwise each attempt would leave something in a store that is full.
+            let _ = discard(repository, &id);
+            Err(error)
+        }
+    }
 }
 
 /// Publishes an upload, whose digests were verified, as a blob of a repository. Returns whether the blob is there: otherwise

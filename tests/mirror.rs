@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::access;
 use crate::content::{DigestSink, noise, push_blob, sha256};
 use crate::distribution::{Distribution, PROGRAM};
 use crate::images::{Layout, MANIFEST, manifest};
-use crate::process::installed;
+use crate::process::{Process, installed};
 use crate::server::{Options, SECRET, Server};
 use crate::skopeo::{oci, skopeo};
 
@@ -175,6 +176,38 @@ fn an_upstream_that_stalls_is_given_up() {
     let started = Instant::now();
     assert_eq!(mirror.get("/v2/up/a/manifests/v1").send().status(), "503 Service Unavailable");
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+/// wasmtime trusts the public roots, and no component can add to them.
+#[test]
+fn a_certificate_that_the_host_does_not_trust_is_told() {
+    over_files!();
+    if !installed("openssl") {
+        return;
+    }
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let [key, certificate] = ["key", "certificate"].map(|name| directory.path().join(name));
+    let mut made = Command::new("openssl");
+    made.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]);
+    made.args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"]).arg(&key).arg("-out").arg(&certificate);
+    assert!(made.output().unwrap().status.success());
+    let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let mut upstream = Command::new("openssl");
+    upstream.args(["s_server", "-www", "-accept", &address.to_string(), "-key"]).arg(&key);
+    let upstream = Process::start({
+        upstream.arg("-cert").arg(&certificate);
+        upstream
+    });
+    upstream.wait_for("ACCEPT");
+    let document = format!(r#"{{"up": {{"url": "https://{address}"}}}}"#);
+    let mirror = Server::with_secret(SECRET).env("REGISTRY_PROXY_UPSTREAMS", &document).start();
+    for target in ["/v2/up/a/manifests/v1".to_owned(), format!("/v2/up/a/blobs/{}", sha256(b"x"))] {
+        let got = mirror.get(&target).send();
+        assert_eq!(got.status(), "503 Service Unavailable", "{got}");
+        assert!(got.text().contains("the upstream cannot be reached"), "{got}");
+    }
+    let line = mirror.logged("TLS fails");
+    assert!(line.contains("put a proxy in front of it"), "{line}");
 }
 
 #[test]

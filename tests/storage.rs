@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use insta::{allow_duplicates, assert_snapshot};
 
 use crate::content::{noise, push_blob, sha256};
+use crate::disk::walk;
 use crate::images::{MANIFEST, manifest};
+use crate::mirror;
 use crate::server::{Options, SECRET, Server};
 use crate::skip::missing;
 
@@ -146,6 +148,70 @@ fn when_storage_may_not_be_written_to_everything_is_served() {
     mounted.remount("rw");
     let put = server.put(&started.completed_by(&sha256(b"abc"))).body("abc").send();
     assert_eq!(put.status(), "201 Created", "{put}");
+}
+
+/// Whether a layer is too large, nothing fits at all, or nothing may be written: clients get what the upstream has.
+#[test]
+fn when_the_storage_of_a_mirror_takes_nothing_more_clients_get_all() {
+    over_files!();
+    let upstream = Server::start();
+    let layer = noise(72, 9_000_000).into_bytes();
+    push_image(&upstream, &layer);
+    let options = mirror::of(upstream.address(), r#", "ttl": "0""#);
+    let Some(mounted) = Mounted::at(options.data(), "6m") else { return };
+    let server = options.start();
+    let digest = sha256(&layer);
+    let pull = || {
+        let blob = server.get(&format!("/v2/up/a/b/blobs/{digest}")).send();
+        assert!(blob.status() == "200 OK" && blob.body == layer, "{}", blob.status());
+        let tag = server.get("/v2/up/a/b/manifests/v1").send();
+        assert_eq!((tag.text(), tag.header("content-type")), (manifest(&layer), MANIFEST));
+        // Nothing is left of what was begun.
+        assert_eq!(files(&server.root().join("blobs"), digest.strip_prefix("sha256:").unwrap()), 0);
+        assert_eq!(files(&server.root().join("repositories"), "_uploads/"), 0);
+    };
+    let passed_on = |digest: &str, why: &str, advice: &str| {
+        let line =
+            server.logged(&format!("{digest} of up/a/b is passed on without being stored: storage: {why}"));
+        assert!(line.contains(advice), "{line}");
+    };
+    pull();
+    passed_on(&digest, "no space", "make room");
+
+    fill(&mounted.0.join("filler"));
+    push_blob(&upstream, "a/b", b"{}");
+    let image = manifest(&layer).replace("\"size\":2}", "\"size\":2 }");
+    let put =
+        upstream.put("/v2/a/b/manifests/v2").header("Content-Type", MANIFEST).body(image.clone()).send();
+    assert_eq!(put.status(), "201 Created", "{put}");
+    assert_eq!(server.get("/v2/up/a/b/manifests/v2").send().text(), image);
+    passed_on(&sha256(image.as_bytes()), "no space", "make room");
+    pull();
+
+    mounted.remount("ro");
+    assert_eq!(server.get("/v2/up/a/b/manifests/v2").send().text(), image);
+    pull();
+    passed_on(&digest, "access denied", "may write to the storage");
+
+    mounted.remount("rw,size=40m");
+    pull_through(&server, &layer);
+    drop(upstream);
+    pull_through(&server, &layer);
+}
+
+fn pull_through(mirror: &Server, layer: &[u8]) {
+    assert_eq!(mirror.get("/v2/up/a/b/manifests/v1").send().text(), manifest(layer));
+    let blob = mirror.get(&format!("/v2/up/a/b/blobs/{}", sha256(layer))).send();
+    assert!(blob.body == layer, "the layer is another: {}", blob.status());
+}
+
+/// The number of files below a directory whose path contains this.
+fn files(directory: &Path, part: &str) -> usize {
+    let mut files = 0;
+    if directory.exists() {
+        walk(directory, &mut |path, _| files += usize::from(path.to_str().unwrap().contains(part)));
+    }
+    files
 }
 
 #[test]

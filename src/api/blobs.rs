@@ -1,11 +1,11 @@
 //! `/v2/<name>/blobs/<digest>`.
 
-use super::parse_digest;
+use super::{etag, parse_digest};
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Error, Result};
 use crate::http::range::ByteRange;
-use crate::http::{Body, Method, Response};
-use crate::repository::{Repository, Served};
+use crate::http::{Body, Method, Request, Response};
+use crate::repository::{Blob, Repository, Served};
 use crate::route::Path;
 use lighter_hash::Digest;
 use lighter_storage::Storage;
@@ -36,11 +36,6 @@ fn delete<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<
     Ok(Response::new(202))
 }
 
-/// The entity tag of a blob.
-pub(super) fn etag(digest: &Digest) -> String {
-    ["\"", digest.as_str(), "\""].concat()
-}
-
 /// An answer about a blob.
 fn headers(status: u16, requested: &Digest) -> Response {
     Response::new(status)
@@ -59,11 +54,21 @@ pub(super) fn of_content(status: u16, requested: &Digest) -> Response {
 
 /// `GET` and `HEAD`: a blob, or one range of it (OCI Distribution Spec, end-2).
 fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Response> {
-    let (requested, request) = (parse_digest(call.last)?, &*call.request);
+    let requested = parse_digest(call.last)?;
     let blob = repository.blob(&requested)?.ok_or_else(|| Error::from(Code::BlobUnknown))?;
-    let etag = etag(&requested);
+    serve(repository, call.request, &requested, &blob)
+}
+
+/// Answers with a blob that was found.
+pub(super) fn serve<S: Storage>(
+    repository: &Repository<S>,
+    request: &Request,
+    requested: &Digest,
+    blob: &Blob,
+) -> Result<Response> {
+    let etag = etag(requested);
     if request.has_current(&etag) {
-        return Ok(headers(304, &requested));
+        return Ok(headers(304, requested));
     }
     // Only a GET has ranges (RFC 9110, section 14.2); a HEAD describes the whole blob.
     let may_have_range = request.method == Method::Get && request.may_have_range(&etag);
@@ -77,7 +82,7 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
                 .with_header("Content-Range", format!("bytes */{}", blob.size)));
         }
     };
-    let mut response = of_content(status, &requested);
+    let mut response = of_content(status, requested);
     if status == 206 {
         let last = offset + length - 1;
         response = response.with_header("Content-Range", format!("bytes {offset}-{last}/{}", blob.size));
@@ -85,7 +90,7 @@ fn get<S: Storage>(repository: &Repository<S>, call: &mut Call<S>) -> Result<Res
     if request.method == Method::Head || length == 0 {
         return Ok(response.with_header("Content-Length", length.to_string()));
     }
-    match repository.serve(&blob, offset, length)? {
+    match repository.serve(blob, offset, length)? {
         // The client asks there again with its range. The URL expires, so nobody may keep this answer.
         Served::At(url) => Ok(Response::new(307)
             .with_header("Location", url)

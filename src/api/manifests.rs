@@ -1,6 +1,6 @@
 //! `/v2/<name>/manifests/<reference>`.
 
-use super::parse_digest;
+use super::{etag, parse_digest};
 use crate::endpoint::{Access, Answer, Call, Endpoint, READ, Resource};
 use crate::error::{Code, Detail, Error, Result};
 use crate::garbage::outside::System;
@@ -50,18 +50,24 @@ pub(super) fn serve<S: Storage>(
 ) -> Result<(Response, Digest)> {
     let requested = call.last;
     let digest = repository.named(&reference(requested)?)?.ok_or_else(|| unknown(requested))?;
-    let etag = ["\"", digest.as_str(), "\""].concat();
-    let headers = |status| {
-        Response::new(status)
-            .with_header("Docker-Content-Digest", digest.as_str())
-            .with_header("ETag", etag.as_str())
-    };
-    if call.request.has_current(&etag) && repository.has_manifest(&digest)? {
-        return Ok((headers(304), digest));
+    if call.request.has_current(&etag(&digest)) && repository.has_manifest(&digest)? {
+        return Ok((headers(304, &digest), digest));
     }
     let content = repository.load_manifest(&digest)?.ok_or_else(|| unknown(requested))?;
+    Ok((of_content(&digest, content), digest))
+}
+
+/// An answer about a manifest.
+fn headers(status: u16, digest: &Digest) -> Response {
+    Response::new(status)
+        .with_header("Docker-Content-Digest", digest.as_str())
+        .with_header("ETag", etag(digest))
+}
+
+/// An answer with a manifest.
+pub(super) fn of_content(digest: &Digest, content: Vec<u8>) -> Response {
     let media_type = media_type_of(&content);
-    Ok((headers(200).with_headers(harmless(&media_type)).with_bytes(&media_type, content), digest))
+    headers(200, digest).with_headers(harmless(&media_type)).with_bytes(&media_type, content)
 }
 
 /// `PUT`: stores a manifest whose blobs the repository has (OCI Distribution Spec, end-7a), under a tag, or by

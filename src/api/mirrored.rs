@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{blobs, manifests, parse_digest, referrers, tags};
+use super::{blobs, etag, manifests, parse_digest, referrers, tags};
 use crate::access_log::log;
 use crate::clock;
 use crate::endpoint::{Access, Call};
@@ -17,7 +17,7 @@ use crate::http::range::ByteRange;
 use crate::http::{Body, Method, Request, Response};
 use crate::json::read_json;
 use crate::media_type::OCI_INDEX;
-use crate::mirror::{self, Listing, Mirror, Opened, Source};
+use crate::mirror::{self, Listing, Mirror, Opened, Passed, Source};
 use crate::name::{Name, is_tag};
 use crate::push;
 use crate::repository::{Reference, Repository};
@@ -96,7 +96,8 @@ fn refuse(error: mirror::Error, unknown: Error) -> Error {
             Error::new(Code::TooManyRequests, detail).with_headers(headers).with_source(source)
         }
         Failure::Down(_) => {
-            Error::new(Code::Unavailable, "the upstream does not answer as it should").with_source(source)
+            let detail = "the upstream cannot be reached, or does not answer as it should";
+            Error::new(Code::Unavailable, detail).with_source(source)
         }
     }
 }
@@ -122,8 +123,12 @@ fn blob<S: Storage>(
     let since = clock::seconds();
     if let Some(blob) = repository.find_anywhere(&digest)? {
         source.blob_size(&digest).map_err(refuse)?;
-        if push::blob(repository, &System, since, &digest, &blob.canonical)? {
-            return stored(repository, call);
+        let linked = push::blob(repository, &System, since, &digest, &blob.canonical);
+        if let Err(why) = &linked {
+            source.tell_passed_on(&digest, why);
+        }
+        if linked.unwrap_or(true) {
+            return blobs::serve(repository, call.request, &digest, &blob);
         }
     }
     let request = &*call.request;
@@ -135,7 +140,7 @@ fn blob<S: Storage>(
         // `bytes=0-` asks for all of it, which is worth storing.
         let part = ByteRange::parse(Some(range), u64::MAX);
         let is_part = matches!(part, ByteRange::Part { length, .. } if length < u64::MAX);
-        is_part && request.may_have_range(&blobs::etag(&digest))
+        is_part && request.may_have_range(&etag(&digest))
     });
     match source.open(&digest, range).map_err(refuse)? {
         Opened::Whole(mut keep) => {
@@ -186,24 +191,28 @@ fn find_manifest<S: Storage>(
     let refuse = |error| refuse(error, manifests::unknown(requested));
     let immutable = &call.config.keeping.immutable_tags;
     let is_immutable = matches!(&reference, Reference::Tag(tag) if immutable.include(repository.name(), tag));
+    let pass = |Passed { content, digest }| (manifests::of_content(&digest, content), digest);
     if let Reference::Tag(tag) = &reference
         && !is_immutable
-        && let Err(error) = source.refresh(repository, tag)
     {
-        return match error {
-            mirror::Error::Upstream(failure) if failure != Failure::Unknown => {
+        match source.refresh(repository, tag) {
+            Ok(None) => {}
+            Ok(Some(passed)) => return Ok(pass(passed)),
+            Err(mirror::Error::Upstream(failure)) if failure != Failure::Unknown => {
                 let answer = manifests::serve(repository, call);
-                as_stored(failure, Code::ManifestUnknown, answer, call).map_err(refuse)?
+                return as_stored(failure, Code::ManifestUnknown, answer, call).map_err(refuse)?;
             }
-            error => Err(refuse(error)),
-        };
+            Err(error) => return Err(refuse(error)),
+        }
     }
     let answer = manifests::serve(repository, call);
     if !is_missing(&answer, Code::ManifestUnknown) {
         return answer;
     }
-    source.fetch(repository, &reference, is_immutable).map_err(refuse)?;
-    manifests::serve(repository, call)
+    match source.fetch(repository, &reference, is_immutable).map_err(refuse)? {
+        Some(passed) => Ok(pass(passed)),
+        None => manifests::serve(repository, call),
+    }
 }
 
 /// Answers with what is stored because the upstream has failed, and says so in the log. Errs with the failure if nothing

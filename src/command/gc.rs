@@ -61,8 +61,8 @@ impl<S: Storage> Command<S> {
 
 /// The part of the command that a place is in.
 enum Part<'a> {
-    /// The rules, after this repository.
-    Retention(&'a str),
+    /// The rules, after this repository, with what was measured before.
+    Retention(&'a str, Option<&'a str>),
     /// The driver's leftovers, after this name.
     Leftovers(Option<&'a str>),
     /// The collection, which knows itself how far it is.
@@ -71,8 +71,9 @@ enum Part<'a> {
 
 fn part<'a>(parts: &[&'a str]) -> Option<Part<'a>> {
     match parts {
-        [] => Some(Part::Retention("")),
-        ["r", at] if Name::parse(at).is_ok() => Some(Part::Retention(at)),
+        [] => Some(Part::Retention("", None)),
+        ["r", at] if Name::parse(at).is_ok() => Some(Part::Retention(at, None)),
+        ["r", at, measured] if Name::parse(at).is_ok() => Some(Part::Retention(at, Some(measured))),
         ["l", ""] => Some(Part::Leftovers(None)),
         ["l", after] => Some(Part::Leftovers(Some(after))),
         ["c"] => Some(Part::Collection),
@@ -90,9 +91,10 @@ fn step<S: Storage>(step: &mut Step<S>) -> Result<Piece, Failure> {
     };
     let (mut sums, parts) = cursor::read(step.from).ok_or(Failure::Place)?;
     let mut part = part(&parts).ok_or(Failure::Place)?;
-    if let Part::Retention(at) = part {
-        if let Some(next) = keep(step, at, &options, &mut sums)? {
-            return Ok(piece(is_dry, &sums, &Report::default(), Some(&["r", &next])));
+    if let Part::Retention(at, measured) = part {
+        if let Some((next, measured)) = keep(step, at, measured, &options, &mut sums)? {
+            let place: Vec<&str> = ["r", &*next].into_iter().chain(measured.as_deref()).collect();
+            return Ok(piece(is_dry, &sums, &Report::default(), Some(&place)));
         }
         part = Part::Leftovers(None);
     }
@@ -108,17 +110,21 @@ fn step<S: Storage>(step: &mut Step<S>) -> Result<Piece, Failure> {
     Ok(piece(is_dry, &sums, &report, (!is_over).then_some(&["c"])))
 }
 
-/// Removes what the rules do not keep, in the repositories after one. Returns the last of them if it is time to stop.
+/// Removes what the rules do not keep, in the repositories after one. Returns the last of them if it is time to stop, and
+/// what was measured, so that the next piece need not do it again.
 fn keep<S: Storage>(
     step: &mut Step<S>,
     at: &str,
+    measured: Option<&str>,
     options: &Options,
     sums: &mut Sums,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<(String, Option<String>)>, Failure> {
     let keeping = step.keeping;
     let (rules, out) = (keeping.retention.as_ref(), &mut *step.out);
-    let caches =
-        Caches::measure(step.storage, keeping, options.grace.as_secs(), &mut |why| out.trouble(why))?;
+    let caches = match measured.and_then(|measured| Caches::recall(keeping, measured)) {
+        Some(caches) => caches,
+        None => Caches::measure(step.storage, keeping, options.grace.as_secs(), &mut |why| out.trouble(why))?,
+    };
     if rules.is_none() && caches.is_empty() {
         return Ok(None);
     }
@@ -144,7 +150,7 @@ fn keep<S: Storage>(
         retention::apply(&repository, &rule, &keeping.immutable_tags, is_dry, &mut trace, report)?;
         at = name.to_string();
         if step.is_late() {
-            return Ok(Some(at));
+            return Ok(Some((at, caches.remembered())));
         }
     }
     Ok(None)

@@ -1,9 +1,9 @@
 //! A blob on its way from an upstream to a client, which is stored as it passes.
 
+use core::mem;
 use std::sync::atomic::Ordering;
 
 use super::Source;
-use crate::access_log::log;
 use crate::layout;
 use crate::upload;
 use lighter_hash::{Algorithm, Digest, Hasher};
@@ -59,57 +59,86 @@ impl<S: Storage> Keep<S> {
         self.size
     }
 
-    /// Passes and stores what is left, for nobody. A blob without bytes is stored by this.
+    /// Stores what is left, for nobody, unless the store does not take it. A blob without bytes is stored by this.
     pub fn finish(&mut self) -> core::result::Result<(), String> {
         if self.size == 0 {
-            self.keep(&[], true);
-            self.verify()
+            self.settle(&[])
         } else {
-            while self.next()?.is_some() {}
+            while self.is_kept && self.next()?.is_some() {}
             Ok(())
         }
     }
 
-    /// Waits for the next bytes, hashes them, and stores them.
-    fn take(&mut self) -> core::result::Result<Vec<u8>, String> {
+    /// Waits for the next bytes, and counts them. Returns none if all were taken.
+    fn take(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
+        if self.has_all() {
+            return Ok(None);
+        }
         let bytes = self.receive()?;
         self.passed += bytes.len() as u64;
         if self.passed > self.size {
             return Err("the upstream sends more than it has announced".to_owned());
         }
-        self.hashers.iter_mut().for_each(|hasher| hasher.update(&bytes));
-        let is_last = self.passed == self.size;
-        self.keep(&bytes, is_last);
-        if is_last {
-            self.verify()?;
-        }
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
-    /// Stores bytes, together with others. The first ones are given out before a store is even asked for room.
-    fn keep(&mut self, bytes: &[u8], is_last: bool) {
+    fn has_all(&self) -> bool {
+        self.passed == self.size
+    }
+
+    /// Passes the next bytes on, and stores them. Returns how many, or none if all were passed.
+    fn pass(&mut self, into: &mut dyn Sink) -> core::result::Result<Option<u64>, String> {
+        let Some(bytes) = self.take()? else { return Ok(None) };
+        let is_last = self.has_all();
+        // The client's connection takes them while they are hashed. The last ones wait for the digest.
+        let early = if is_last { Ok(()) } else { into.write(&bytes) };
+        self.settle(&bytes)?;
+        let given = if is_last { into.write(&bytes) } else { early };
+        given.map(|()| Some(bytes.len() as u64)).map_err(|left| match self.finish() {
+            Ok(()) if self.is_kept => format!("{left}; the blob is stored all the same"),
+            Ok(()) => left,
+            Err(why) => format!("{left}; {why}"),
+        })
+    }
+
+    /// Hashes and stores bytes. After the last ones, the digest is verified, and the blob published.
+    fn settle(&mut self, bytes: &[u8]) -> core::result::Result<(), String> {
+        self.hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
+        self.keep(bytes);
+        if self.has_all() { self.verify() } else { Ok(()) }
+    }
+
+    /// Stores bytes, together with others if they are few.
+    fn keep(&mut self, bytes: &[u8]) {
         if !self.is_kept {
             return;
         }
-        self.gathered.extend_from_slice(bytes);
-        if (self.gathered.len() >= GATHERED || is_last)
-            && let Err(error) = self.store()
-        {
-            self.failed(&error.to_string());
+        let mut gathered = mem::take(&mut self.gathered);
+        let is_alone = gathered.is_empty() && bytes.len() >= GATHERED;
+        if !is_alone {
+            gathered.extend_from_slice(bytes);
+            if gathered.len() < GATHERED && !self.has_all() {
+                self.gathered = gathered;
+                return;
+            }
         }
+        if let Err(error) = self.store(if is_alone { bytes } else { &gathered }) {
+            return self.failed(&error);
+        }
+        gathered.clear();
+        self.gathered = gathered;
     }
 
-    /// Stores what was gathered.
-    fn store(&mut self) -> Result<()> {
-        if self.copy.is_none() {
-            self.source.mirror.begun.store(true, Ordering::Relaxed);
-            self.copy = Some(Copy::start(&self.source, &self.digest)?);
-        }
-        if let Some(copy) = &mut self.copy {
-            copy.writer.append(&self.gathered)?;
-        }
-        self.gathered.clear();
-        Ok(())
+    fn store(&mut self, bytes: &[u8]) -> Result<()> {
+        let copy = match &mut self.copy {
+            Some(copy) => copy,
+            None => {
+                let copy = Copy::start(&self.source, &self.digest)?;
+                self.source.mirror.begun.store(true, Ordering::Relaxed);
+                self.copy.insert(copy)
+            }
+        };
+        copy.writer.append(bytes)
     }
 
     /// Waits for the next bytes. A body that breaks off is continued.
@@ -142,13 +171,13 @@ impl<S: Storage> Keep<S> {
         if let (Some(canonical), Some(copy)) = (digests.first(), self.copy.take())
             && let Err(error) = copy.commit(&self.source, &self.digest, canonical)
         {
-            self.failed(&error.to_string());
+            self.failed(&error);
         }
         Ok(())
     }
 
-    fn failed(&mut self, why: &str) {
-        log(format!("{} of {} is passed on without being stored: {why}", self.digest, self.source.name));
+    fn failed(&mut self, why: &Error) {
+        self.source.tell_passed_on(&self.digest, why);
         (self.is_kept, self.gathered) = (false, Vec::new());
         self.forget();
     }
@@ -172,7 +201,12 @@ impl<S: Storage> Copy<S> {
     }
 
     fn commit(self, source: &Source<S>, digest: &Digest, canonical: &Digest) -> Result<()> {
-        let stays = upload::publish(&source.repository(), &self.id, self.writer, digest, canonical)?;
+        let repository = source.repository();
+        let published = upload::publish(&repository, &self.id, self.writer, digest, canonical);
+        let stays = published.inspect_err(|_| {
+            // Its bytes would stay in a store that may be full, until the purge finds them.
+            let _ = upload::Upload::cancel(&repository, &self.id);
+        })?;
         let removed = || Error::Other("it was removed at once, as garbage".to_owned());
         stays.then_some(()).ok_or_else(removed)
     }
@@ -180,25 +214,20 @@ impl<S: Storage> Copy<S> {
 
 impl<S: Storage> Stream for Keep<S> {
     fn next(&mut self) -> core::result::Result<Option<Vec<u8>>, String> {
-        if self.passed == self.size {
-            return Ok(None);
-        }
-        let taken = self.take();
-        if taken.is_err() {
+        let next =
+            self.take().and_then(|taken| taken.map(|bytes| self.settle(&bytes).map(|()| bytes)).transpose());
+        if next.is_err() {
             self.forget();
         }
-        taken.map(Some)
+        next
     }
 
     fn forward(&mut self, into: &mut dyn Sink, _most: u64) -> core::result::Result<Option<u64>, String> {
-        let Some(bytes) = self.next()? else { return Ok(None) };
-        if let Err(left) = into.write(&bytes) {
-            return match self.finish() {
-                Ok(()) => Err(format!("{left}; the blob is stored all the same")),
-                Err(why) => Err(format!("{left}; {why}")),
-            };
+        let passed = self.pass(into);
+        if passed.is_err() {
+            self.forget();
         }
-        Ok(Some(bytes.len() as u64))
+        passed
     }
 }
 

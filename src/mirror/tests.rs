@@ -1,5 +1,6 @@
 //! The mirror over storage in memory, with upstreams on sockets.
 
+mod full;
 mod hostile;
 mod server;
 
@@ -93,11 +94,17 @@ impl Sink for Client {
 }
 
 /// A mirror of one upstream, as `up/`.
-#[derive(Clone)]
-struct Bench {
+struct Bench<S: 'static = Memory> {
     upstream: Server,
-    storage: &'static Memory,
-    mirror: &'static Mirror<Memory>,
+    storage: &'static S,
+    mirror: &'static Mirror<S>,
+}
+
+// A derived one would want `S: Clone`.
+impl<S> Clone for Bench<S> {
+    fn clone(&self) -> Self {
+        Self { upstream: self.upstream.clone(), ..*self }
+    }
 }
 
 impl Bench {
@@ -106,11 +113,28 @@ impl Bench {
     }
 
     fn of(upstream: Server, members: &str) -> Self {
+        Self::over(upstream, members)
+    }
+
+    /// Whether a blob is stored, and no upload is left.
+    fn has(&self, content: &[u8]) -> bool {
+        let keys = self.storage.keys();
+        assert!(!keys.iter().any(|key| key.contains("_uploads")), "{keys:?}");
+        keys.contains(&layout::blob(&Digest::of(Algorithm::Sha256, content)))
+    }
+
+    fn forget_tag_check(&self) {
+        self.storage.delete(&layout::tag_fresh(&Name::parse("up/a").unwrap(), "v1")).unwrap();
+    }
+}
+
+impl<S: Storage + Default> Bench<S> {
+    fn over(upstream: Server, members: &str) -> Self {
         let address = upstream.address;
         let document =
             format!(r#"{{"up": {{"url": "http://{address}", "namespace": "up.example"{members}}}}}"#);
         let upstreams = Box::leak(Box::new(Upstreams::parse(&document).unwrap()));
-        let storage: &Memory = Box::leak(Box::default());
+        let storage: &S = Box::leak(Box::default());
         let mirror = Box::leak(Box::new(Mirror::new(storage, upstreams, &NATIVE)));
         Self { upstream, storage, mirror }
     }
@@ -174,17 +198,6 @@ impl Bench {
             assert_eq!(got.header("Docker-Content-Digest"), Some(&*digest(content)));
             assert_eq!(got.header("Content-Length"), Some(&*content.len().to_string()));
         }
-    }
-
-    /// Whether a blob is stored, and no upload is left.
-    fn has(&self, content: &[u8]) -> bool {
-        let keys = self.storage.keys();
-        assert!(!keys.iter().any(|key| key.contains("_uploads")), "{keys:?}");
-        keys.contains(&layout::blob(&Digest::of(Algorithm::Sha256, content)))
-    }
-
-    fn forget_tag_check(&self) {
-        self.storage.delete(&layout::tag_fresh(&Name::parse("up/a").unwrap(), "v1")).unwrap();
     }
 }
 
@@ -382,6 +395,44 @@ fn an_answer_that_nobody_takes_leaves_nothing() {
     assert!(registry.has_kept() && !registry.has_kept());
     drop(content);
     assert!(!bench.has(&layer));
+}
+
+/// A client that looks at the store whenever it gets something.
+struct Watching<'a> {
+    bench: &'a Bench,
+    layer: &'a [u8],
+    got: usize,
+    most_stored: u64,
+}
+
+impl Sink for Watching<'_> {
+    fn write(&mut self, bytes: &[u8]) -> core::result::Result<(), String> {
+        let is_last = self.got + bytes.len() == self.layer.len();
+        let keys = self.bench.storage.keys();
+        let upload = keys.iter().find(|key| key.contains("_uploads") && key.ends_with("/data"));
+        let stored = upload.and_then(|id| self.bench.storage.received(id).unwrap()).unwrap_or_default();
+        // Not these, which are hashed and stored while they are on their way.
+        assert!(stored <= self.got as u64, "{stored} bytes are stored, and {} given", self.got);
+        assert_eq!(upload.is_none() && self.bench.has(self.layer), is_last);
+        self.most_stored = self.most_stored.max(stored);
+        self.got += bytes.len();
+        Ok(())
+    }
+}
+
+#[test]
+fn bytes_are_given_before_they_are_stored_but_for_the_last_ones() {
+    let bench = Bench::new("");
+    let layer = vec![6; 2_000_000];
+    bench.push_image("a", "v1", &layer);
+    let config = open();
+    let registry = Registry::new(bench.storage, &config).with_mirror(bench.mirror);
+    let target = format!("/v2/up/a/blobs/{}", digest(&layer));
+    let (response, _) = registry.handle(Request::new(Get, &target, Vec::new(), &mut Vec::new()));
+    let Body::Content(mut content, length) = response.body else { panic!("no content") };
+    let mut client = Watching { bench: &bench, layer: &layer, got: 0, most_stored: 0 };
+    forward_exactly(&mut content, &mut client, length, "the content ends early").unwrap();
+    assert!(client.got == layer.len() && client.most_stored > 0, "{}", client.most_stored);
 }
 
 #[test]

@@ -49,12 +49,42 @@ impl<'a> Caches<'a> {
         trouble: &mut dyn FnMut(&str),
     ) -> Result<Self> {
         let (measured, mut over) = (clock::seconds(), Vec::new());
-        for upstream in keeping.upstreams.iter().flat_map(|upstreams| upstreams.all()) {
-            let Some(most) = upstream.size else { continue };
+        for upstream in limited(keeping) {
+            let most = upstream.size.unwrap_or(u64::MAX);
             let within = within(storage, keeping, upstream, most, trouble)?;
             over.extend(within.map(|seconds| (upstream.prefix.as_str(), seconds.max(grace))));
         }
         Ok(Self { keeping, measured, over })
+    }
+
+    /// What was measured, in digits and dots, for a later piece of the same command. None if no upstream has a limit.
+    pub fn remembered(&self) -> Option<String> {
+        let mut limited = limited(self.keeping).peekable();
+        limited.peek()?;
+        let mut text = self.measured.to_string();
+        for upstream in limited {
+            text.push('.');
+            text.extend(self.over_of(upstream).map(|seconds| seconds.to_string()));
+        }
+        Some(text)
+    }
+
+    /// What an earlier piece has measured. Returns `None` if that is of other upstreams, or lies in the future.
+    pub fn recall(keeping: &'a Keeping, text: &str) -> Option<Self> {
+        let mut numbers = text.split('.');
+        let measured = numbers.next()?.parse().ok().filter(|measured| *measured <= clock::seconds())?;
+        let mut over = Vec::new();
+        for upstream in limited(keeping) {
+            let seconds = numbers.next()?;
+            if !seconds.is_empty() {
+                over.push((upstream.prefix.as_str(), seconds.parse().ok()?));
+            }
+        }
+        numbers.next().is_none().then_some(Self { keeping, measured, over })
+    }
+
+    fn over_of(&self, upstream: &Upstream) -> Option<u64> {
+        self.over.iter().find(|(prefix, _)| *prefix == upstream.prefix).map(|(_, seconds)| *seconds)
     }
 
     /// Whether there is no rule at all.
@@ -66,10 +96,9 @@ impl<'a> Caches<'a> {
     /// The rule for a repository, if it has an upstream with one.
     pub fn of(&self, repository: &Name) -> Option<Cached> {
         let upstream = self.keeping.upstreams.as_ref()?.find(repository.as_str(), None)?.upstream;
-        let over = self.over.iter().find(|(prefix, _)| *prefix == upstream.prefix);
         // What was added up gets older, but not more.
-        let over =
-            over.map(|(_, seconds)| seconds.saturating_add(clock::seconds().saturating_sub(self.measured)));
+        let since = clock::seconds().saturating_sub(self.measured);
+        let over = self.over_of(upstream).map(|seconds| seconds.saturating_add(since));
         let days = upstream.keep_days.map(|days| days * DAY);
         let from = &upstream.namespace;
         match (days, over) {
@@ -84,6 +113,12 @@ impl<'a> Caches<'a> {
             (None, _) => None,
         }
     }
+}
+
+/// The upstreams that may have no more than so many bytes here.
+fn limited(keeping: &Keeping) -> impl Iterator<Item = &Upstream> {
+    let all = keeping.upstreams.iter().flat_map(|upstreams| upstreams.all());
+    all.filter(|upstream| upstream.size.is_some())
 }
 
 /// Finds the time, in seconds, from which on what was not pulled has to go, so that the rest of an upstream has no more than

@@ -170,7 +170,17 @@ impl Client {
             thread::sleep(PAUSE);
             answer = self.fetch.ask(&request);
         }
-        answer.map_err(|error| Failure::Down(error.to_string()))
+        answer.map_err(|error| {
+            let advice = match error {
+                // Some hosts trust only the public ones, and a component cannot add to these.
+                Error::Tls(_) => {
+                    "; if no public authority has signed the upstream's certificate, put a proxy in front of it, as \
+                     docs/mirror.md says"
+                }
+                _ => "",
+            };
+            Failure::Down(format!("{error}{advice}"))
+        })
     }
 
     /// Logs in, and remembers the login.

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::immutable_tags::ImmutableTags;
+use crate::registry::tests::recorded::Recorded;
 use crate::repository::Reference;
 use crate::retention::Rules;
+use crate::upstream::Upstreams;
 
 /// Runs `gc` in the smallest pieces, or in one, and returns what it has printed and its end.
 fn gc(storage: &Memory, keeping: &Keeping, words: &[&str], whole: bool) -> (Vec<String>, Piece) {
@@ -84,6 +86,31 @@ fn immutable_tags_stay_whatever_the_rules_are() {
     };
     let (printed, end) = gc(&storage, &keeping, &["--grace=0s"], true);
     assert_eq!((printed.len(), sum(&end, "tags")), (0, 0));
+}
+
+/// What came from upstreams is added up once, in the first piece.
+#[test]
+fn the_size_of_a_cache_is_measured_once() {
+    let storage = Recorded::default();
+    for repository in ["up/a", "up/b", "up/c"] {
+        push_image(storage.inner(), repository, "v1", &[b"{}", repository.as_bytes()]);
+    }
+    let document = r#"{"up": {"url": "https://a.example", "size": 1}, "no": {"url": "https://b.example"}}"#;
+    let keeping = Keeping { upstreams: Some(Upstreams::parse(document).unwrap()), ..Keeping::default() };
+    let (command, options) = command(&["gc", "--grace=0s"]);
+    let mut measured = Vec::new();
+    let (_, end, pieces) = to_the_end(|from| {
+        let (mut out, until) = (Printed(Vec::new(), true), Some(Instant::now()));
+        storage.take_calls();
+        let piece = command.run(&mut Step { until, ..step(&storage, &keeping, &options, from, &mut out) });
+        let is_of_rules = from.is_empty() || from.contains(",r,");
+        measured.extend(is_of_rules.then(|| storage.take_calls().contains(&"enumerate")));
+        (out.0, piece.unwrap())
+    });
+    assert!(pieces > 3 && measured.len() > 2, "{pieces} pieces");
+    assert_eq!(measured.iter().position(|measured| *measured), Some(0));
+    assert_eq!(measured.iter().filter(|measured| **measured).count(), 1, "{measured:?}");
+    assert_eq!(sum(&end, "tags"), 0, "nobody has mirrored these");
 }
 
 #[test]

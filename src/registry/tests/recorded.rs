@@ -13,9 +13,15 @@ pub(crate) struct Recorded<S> {
     storage: S,
     calls: Rc<RefCell<Vec<&'static str>>>,
     failing: Rc<RefCell<Vec<&'static str>>>,
+    refused: Rc<RefCell<Vec<&'static str>>>,
 }
 
 impl<S: Storage> Recorded<S> {
+    /// Makes every call of these names fail from now on, as a full store does.
+    pub(crate) fn refuse(&self, names: &[&'static str]) {
+        *self.refused.borrow_mut() = names.to_vec();
+    }
+
     /// Makes the next call of each of these names to an upload's writer fail. A failing append stores half of its bytes.
     pub(crate) fn fail(&self, names: &[&'static str]) {
         *self.failing.borrow_mut() = names.to_vec();
@@ -31,9 +37,17 @@ impl<S: Storage> Recorded<S> {
         self.calls.take()
     }
 
-    fn called(&self, name: &'static str) -> &S {
+    fn recorded(&self, upload: S::Upload) -> RecordedUpload<S::Upload> {
+        let [calls, failing, refused] = [&self.calls, &self.failing, &self.refused].map(Rc::clone);
+        RecordedUpload { upload, calls, failing, refused }
+    }
+
+    fn called(&self, name: &'static str) -> Result<&S> {
         self.calls.borrow_mut().push(name);
-        &self.storage
+        if self.refused.borrow().contains(&name) {
+            return Err(Error::NoSpace(format!("for a test of {name}")));
+        }
+        Ok(&self.storage)
     }
 }
 
@@ -43,55 +57,55 @@ impl<S: Storage> Storage for Recorded<S> {
     const HAS_LOCATIONS: bool = S::HAS_LOCATIONS;
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.called("get").get(key)
+        self.called("get")?.get(key)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.called("set").set(key, value)
+        self.called("set")?.set(key, value)
     }
 
     fn set_volatile(&self, prefix: &str, key: &str, value: &[u8]) -> Result<()> {
-        self.called("set-volatile").set_volatile(prefix, key, value)
+        self.called("set-volatile")?.set_volatile(prefix, key, value)
     }
 
     fn create(&self, key: &str, value: &[u8]) -> Result<bool> {
-        self.called("create").create(key, value)
+        self.called("create")?.create(key, value)
     }
 
     fn delete(&self, key: &str) -> Result<()> {
-        self.called("delete").delete(key)
+        self.called("delete")?.delete(key)
     }
 
     fn discard(&self, key: &str) -> Result<()> {
-        self.called("discard").discard(key)
+        self.called("discard")?.discard(key)
     }
 
     fn delete_prefix(&self, prefix: &str) -> Result<()> {
-        self.called("delete-prefix").delete_prefix(prefix)
+        self.called("delete-prefix")?.delete_prefix(prefix)
     }
 
     fn discard_prefix(&self, prefix: &str) -> Result<()> {
-        self.called("discard-prefix").discard_prefix(prefix)
+        self.called("discard-prefix")?.discard_prefix(prefix)
     }
 
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
-        self.called("list").list(prefix, after, limit)
+        self.called("list")?.list(prefix, after, limit)
     }
 
     fn values(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
-        self.called("values").values(prefix, after, limit)
+        self.called("values")?.values(prefix, after, limit)
     }
 
     fn list_having(&self, prefix: &str, leaf: &str, after: Option<&str>, limit: u32) -> Result<Vec<Having>> {
-        self.called("list-having").list_having(prefix, leaf, after, limit)
+        self.called("list-having")?.list_having(prefix, leaf, after, limit)
     }
 
     fn stat(&self, key: &str) -> Result<Option<BlobInfo>> {
-        self.called("stat").stat(key)
+        self.called("stat")?.stat(key)
     }
 
     fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {
-        self.called("enumerate").enumerate(prefix, after, limit)
+        self.called("enumerate")?.enumerate(prefix, after, limit)
     }
 
     /// Not recorded: a driver makes a URL, or says that it has none, without its store.
@@ -100,27 +114,27 @@ impl<S: Storage> Storage for Recorded<S> {
     }
 
     fn read(&self, key: &str, offset: u64, length: u64) -> Result<Content> {
-        self.called("read").read(key, offset, length)
+        self.called("read")?.read(key, offset, length)
     }
 
     fn load(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.called("load").load(key)
+        self.called("load")?.load(key)
     }
 
     fn put(&self, key: &str, content: &[u8]) -> Result<()> {
-        self.called("put").put(key, content)
+        self.called("put")?.put(key, content)
     }
 
     fn delete_blob(&self, key: &str) -> Result<()> {
-        self.called("delete-blob").delete_blob(key)
+        self.called("delete-blob")?.delete_blob(key)
     }
 
     fn discard_blob(&self, key: &str) -> Result<()> {
-        self.called("discard-blob").discard_blob(key)
+        self.called("discard-blob")?.discard_blob(key)
     }
 
     fn received(&self, id: &str) -> Result<Option<u64>> {
-        self.called("received").received(id)
+        self.called("received")?.received(id)
     }
 
     /// Not recorded: a driver declines it without its store.
@@ -133,17 +147,17 @@ impl<S: Storage> Storage for Recorded<S> {
     }
 
     fn create_upload(&self, id: &str) -> Result<Self::Upload> {
-        let upload = self.called("create-upload").create_upload(id)?;
-        Ok(RecordedUpload { upload, calls: Rc::clone(&self.calls), failing: Rc::clone(&self.failing) })
+        let upload = self.called("create-upload")?.create_upload(id)?;
+        Ok(self.recorded(upload))
     }
 
     fn open_upload(&self, id: &str) -> Result<Self::Upload> {
-        let upload = self.called("open-upload").open_upload(id)?;
-        Ok(RecordedUpload { upload, calls: Rc::clone(&self.calls), failing: Rc::clone(&self.failing) })
+        let upload = self.called("open-upload")?.open_upload(id)?;
+        Ok(self.recorded(upload))
     }
 
     fn tidy(&self, after: Option<&str>, limit: u32, age: u64, dry_run: bool) -> Result<Tidied> {
-        self.called("tidy").tidy(after, limit, age, dry_run)
+        self.called("tidy")?.tidy(after, limit, age, dry_run)
     }
 }
 
@@ -152,11 +166,15 @@ pub(crate) struct RecordedUpload<U> {
     upload: U,
     calls: Rc<RefCell<Vec<&'static str>>>,
     failing: Rc<RefCell<Vec<&'static str>>>,
+    refused: Rc<RefCell<Vec<&'static str>>>,
 }
 
 impl<U> RecordedUpload<U> {
     fn called(&self, name: &'static str) -> Result<()> {
         self.calls.borrow_mut().push(name);
+        if self.refused.borrow().contains(&name) {
+            return Err(Error::NoSpace(format!("for a test of {name}")));
+        }
         let mut failing = self.failing.borrow_mut();
         match failing.iter().position(|failing| *failing == name) {
             Some(at) => Err(Error::NoSpace(format!("for a test of {}", failing.swap_remove(at)))),

@@ -90,6 +90,36 @@ fn has(storage: &Aged, repository: &str, digest: &Digest) -> bool {
 }
 
 #[test]
+fn what_was_measured_is_recalled() {
+    let storage = Aged::default();
+    mirror(&storage, "hub/a", &image("old"), "v1", 45);
+    mirror(&storage, "hub/a", &image("young"), "v2", 3);
+    let size = image("young").len();
+    let document = |second: &str| {
+        let document = format!(
+            r#"{{"hub": {{"url": "https://a.example", "size": {size}}}, "other": {{"url": "https://b.example"{second}}}}}"#
+        );
+        Keeping { upstreams: Some(Upstreams::parse(&document).unwrap()), ..Keeping::default() }
+    };
+    let keeping = document(r#", "size": 1"#);
+    let measured = Caches::measure(&storage, &keeping, 0, &mut |_| panic!("a trouble")).unwrap();
+    let text = measured.remembered().unwrap();
+    assert!(text.bytes().all(|b| b.is_ascii_digit() || b == b'.'), "{text}");
+    let recalled = Caches::recall(&keeping, &text).unwrap();
+    assert_eq!((recalled.measured, &recalled.over), (measured.measured, &measured.over));
+    assert_eq!(recalled.over.len(), 1);
+    // It is of other limits, of later, or of nothing.
+    assert!(Caches::recall(&document(""), &text).is_none());
+    let later = clock::seconds() + 60;
+    for wrong in ["", "x", "1", "1.2", "1.2.x", "1.2.3.4", &format!("{later}..")] {
+        assert!(Caches::recall(&keeping, wrong).is_none(), "{wrong}");
+    }
+    let none = Keeping::default();
+    let nothing = Caches::measure(&storage, &none, 0, &mut |_| panic!("a trouble")).unwrap();
+    assert_eq!(nothing.remembered(), None);
+}
+
+#[test]
 fn what_was_not_pulled_for_so_many_days_goes() {
     let storage = Aged::default();
     let old = mirror(&storage, "hub/a", &image("old"), "v1", 45);
