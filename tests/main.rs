@@ -77,6 +77,7 @@ mod purging;
 mod referrers;
 mod secret;
 mod skopeo;
+mod small_bodies;
 mod state;
 mod storage;
 mod tables;

@@ -95,7 +95,7 @@ impl Server {
             instructions: None,
             component: component(),
         };
-        if options.takes_variables() {
+        if driver() == Driver::KeyValue {
             // The tests wait for a streamed upload's bytes to be stored, and a chunk is stored when it is full.
             return options.env("REGISTRY_STORAGE_KEYVALUE_CHUNKSIZE", "100000");
         }
@@ -210,7 +210,7 @@ impl Options {
 
     /// Whether the component reads its host's variables besides the environment.
     pub(crate) fn takes_variables(&self) -> bool {
-        driver() == Driver::KeyValue
+        driver() == Driver::KeyValue || component().ends_with("lighter-s3-spin.wasm")
     }
 
     /// Sets the variables that lead to an object store.
@@ -316,16 +316,19 @@ impl Options {
         serve.command(&tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime"), &self.component)
     }
 
-    /// Spin on the component of the key-value driver, with its store in the directory.
+    /// Spin with the directory: its own key-value store is there, and it is mounted for the filesystem driver.
     fn spin(&self, spin: &Path) -> Command {
         let manifest = self.data.path().join("spin.toml");
         let mut text = format!(
             concat!(
                 "spin_manifest_version = 2\n[application]\nname = \"tests\"\n",
                 "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"registry\"\n",
-                "[component.registry]\nsource = {:?}\nkey_value_stores = [\"default\"]\n"
+                "[component.registry]\nsource = {:?}\nkey_value_stores = [\"default\"]\n",
+                "files = [{{ source = {:?}, destination = {:?} }}]\n",
+                // Object stores and upstreams.
+                "allowed_outbound_hosts = [\"http://127.0.0.1:*\"]\n"
             ),
-            self.component
+            self.component, ".", DATA
         );
         for (header, is_used) in [("[component.registry.variables]", true), ("[variables]", false)] {
             text += &format!("{header}\n");
@@ -340,6 +343,7 @@ impl Options {
         fs::write(&manifest, text).expect("a manifest");
         let mut command = Command::new(spin);
         command.arg("up").arg("--from").arg(&manifest).args(["--listen", "127.0.0.1:0"]);
+        command.args(["--direct-mounts", "--allow-transient-write"]);
         command.arg("--state-dir").arg(self.data.path());
         for (name, value) in &self.environment {
             command.arg("--env").arg(format!("{name}={value}"));
@@ -372,7 +376,7 @@ pub(crate) fn driver() -> Driver {
     let component = component();
     if component.ends_with("lighter-keyvalue.wasm") {
         Driver::KeyValue
-    } else if component.ends_with("lighter-s3.wasm") {
+    } else if component.ends_with("lighter-s3.wasm") || component.ends_with("lighter-s3-spin.wasm") {
         Driver::S3
     } else {
         Driver::Filesystem

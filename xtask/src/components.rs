@@ -26,7 +26,7 @@ const PRODUCTS: [Product; 5] = [
     Product { name: DEFAULT, part: FILESYSTEM, budget: 621_000 },
     Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 657_000 },
     Product { name: S3_PRODUCT, part: S3, budget: 677_000 },
-    Product { name: "lighter-s3-spin", part: S3_ON_SPIN, budget: 669_000 },
+    Product { name: S3_ON_SPIN_PRODUCT, part: S3_ON_SPIN, budget: 669_000 },
     Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 700_000 },
 ];
 
@@ -39,6 +39,7 @@ pub(crate) const DEFAULT: &str = "lighter-filesystem";
 const KEY_VALUE_PRODUCT: &str = "lighter-keyvalue";
 /// The component for several machines.
 pub(crate) const S3_PRODUCT: &str = "lighter-s3";
+const S3_ON_SPIN_PRODUCT: &str = "lighter-s3-spin";
 
 // The packages in `components/` that they are compiled from.
 
@@ -71,6 +72,8 @@ pub(crate) struct Tested {
     pub(crate) over_files: WithDriver,
     /// The S3 driver.
     pub(crate) s3: WithDriver,
+    /// The S3 driver, for Spin.
+    pub(crate) s3_on_spin: WithDriver,
     /// The registry over the key-value driver over files, composed with the driver.
     pub(crate) composed: PathBuf,
 }
@@ -150,6 +153,7 @@ pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Re
         registry: product(S3_PRODUCT),
         contract: with(CONTRACT, S3_DRIVER, in_components("contract", S3_PRODUCT))?,
     };
+    let s3_on_spin = WithDriver { registry: product(S3_ON_SPIN_PRODUCT), contract: s3.contract.clone() };
     let composed = with(REGISTRY, KEY_VALUE_DRIVER, in_components("composed", KEY_VALUE_PRODUCT))?;
     let store = read(KEY_VALUE_HOST)?;
     let over_files = |component: &Path, directory: &str| {
@@ -167,6 +171,7 @@ pub(crate) fn build_tested(toolchain: &Toolchain, wasm_opt: Option<&Path>) -> Re
         default,
         key_value,
         s3,
+        s3_on_spin,
     })
 }
 

@@ -23,6 +23,10 @@ const STREAM_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most that is read of an answer that came before its request was sent, in bytes. It is an error, with a text.
 const EARLY_ANSWER: usize = 64 * 1024;
 
+/// The most that the host is given of a request at once, in bytes. It copies that, and holds a few such pieces of each request:
+/// wasmtime has room for 1 MiB in each.
+const PIECE: usize = 256 * 1024;
+
 /// Sends requests by the host.
 #[derive(Clone, Copy, Default)]
 pub struct Outgoing;
@@ -152,7 +156,7 @@ impl Rest {
             if room == 0 {
                 return Ok(false);
             }
-            let (now, _) = rest.split_at(room.min(rest.len()));
+            let (now, _) = rest.split_at(room.min(PIECE).min(rest.len()));
             self.out.stream.write(now)?;
             self.sent += now.len();
         }

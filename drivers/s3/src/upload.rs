@@ -169,9 +169,13 @@ impl<H: Host> Upload for Writer<H> {
         self.fetch_tail()?;
         self.split_base()?;
         self.changed();
+        let chunk = usize::try_from(self.parts.chunk()).unwrap_or(usize::MAX);
         while !bytes.is_empty() {
-            let room = self.parts.chunk().saturating_sub(self.buffer.len() as u64);
-            let (now, later) = bytes.split_at(bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
+            let room = chunk.saturating_sub(self.buffer.len());
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            // At once, since a buffer that doubles leaves holes as large as itself, and WebAssembly gives no memory back.
+            // What is not written to takes none.
+            self.buffer.reserve_exact(room);
             self.buffer.extend_from_slice(now);
             self.flush()?;
             bytes = later;
