@@ -169,30 +169,32 @@ fn bench(lighter: &Lighter, plan: &Plan) -> Result<()> {
 fn registries(lighter: &Lighter, plan: &Plan, scratch: &Path) -> Result<()> {
     let mut peers = vec![Peer::lighter(lighter.clone())];
     peers.extend(Peer::installed()?);
-    if let Some(directory) = &plan.sync {
-        let olareg = peers.iter().find(|peer| peer.name.starts_with("olareg"));
-        let olareg = olareg.context("--sync is for olareg, which is not on the PATH")?;
-        peers.push(olareg.in_place(format!("{}, synced", olareg.name), directory.clone()));
-    }
     for peer in &plan.peers {
         peers.push(Peer::parse(peer)?);
     }
-    let names: Vec<String> = peers.iter().map(|peer| peer.name.clone()).collect();
+    // What comes after the rounds is measured on one file system.
+    let mut everyone = peers.clone();
+    if let Some(directory) = &plan.sync {
+        let olareg = peers.iter().find(|peer| peer.name.starts_with("olareg"));
+        let olareg = olareg.context("--sync is for olareg, which is not on the PATH")?;
+        everyone.push(olareg.in_place(format!("{}, synced", olareg.name), directory.clone()));
+    }
+    let names: Vec<String> = everyone.iter().map(|peer| peer.name.clone()).collect();
     println!("measuring {}, {} rounds; nothing else should run meanwhile", names.join(", "), plan.rounds);
 
     let mut table = Table::default();
     let mut blob = Blob::noise(1, plan.size << 20);
     for round in 0..plan.rounds {
-        for turn in 0..peers.len() {
+        for turn in 0..everyone.len() {
             // The first registry of one round is the last of the next.
-            let Some(peer) = peers.get((turn + round) % peers.len()) else { continue };
+            let Some(peer) = everyone.get((turn + round) % everyone.len()) else { continue };
             say(&format!("round {} of {}: {}", round + 1, plan.rounds, peer.name));
             one_round(peer, &peer.data(scratch), &mut blob, round, &mut table)?;
         }
     }
     let (short, long) =
         (table.markdown(&names, |row| SHORT.contains(&row)), table.markdown(&names, |_| true));
-    let mut report = format!("{}\n{short}\n{long}", machine(&lighter.component, plan, &peers)?);
+    let mut report = format!("{}\n{short}\n{long}", machine(&lighter.component, plan, &everyone)?);
     say("starting repeatedly");
     report.push_str(&start::cold(lighter, &peers, plan.rounds, scratch)?);
     say("with access control");

@@ -23,8 +23,9 @@ const THREADS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
 /// 64 pulls at once, and 31 MiB with two heaps, at the same speed. Other libraries take no notice.
 const HEAPS: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
 
-/// How many pieces of a blob are read while the one before is sent.
-const READ_AHEAD: &str = "-Shttp-outgoing-body-buffer-chunks=4";
+/// How many pieces of a blob are read while the one before is sent. Without, a pull costs 4 to 8 % more of the
+/// processor; more make no difference, and each takes 64 KiB of memory for each pull.
+const READ_AHEAD: &str = "-Shttp-outgoing-body-buffer-chunks=2";
 
 /// What wasmtime writes once it accepts connections; the URL follows.
 pub const READY: &str = "Serving HTTP on ";
