@@ -68,12 +68,16 @@ fn head(links: &Links, title: &str) -> Html {
          <meta name=\"color-scheme\" content=\"light dark\"><title>",
     );
     html.text(title).raw(" · Lighter</title><link rel=\"stylesheet\" href=\"");
-    html.text(links.whole(STYLE).as_str()).raw("\"><link rel=\"icon\" href=\"");
-    html.text(links.whole(ICON).as_str()).raw(
-        "\"></head><body><a class=\"skip\" href=\"#main\">Skip to the content</a><header class=\"site\">",
-    );
+    html.text(links.whole(STYLE).as_str()).raw("\">");
+    icon(&mut html, links)
+        .raw("</head><body><a class=\"skip\" href=\"#main\">Skip to the content</a><header class=\"site\">");
     html.link(&links.whole(HOME)).raw("<span class=\"flame\" aria-hidden=\"true\"></span>Lighter</a>");
     html
+}
+
+/// Names the icon. A browser that finds no name asks for `/favicon.ico`.
+fn icon<'h>(html: &'h mut Html, links: &Links) -> &'h mut Html {
+    html.raw("<link rel=\"icon\" href=\"").text(links.whole(ICON).as_str()).raw("\">")
 }
 
 /// The page at `/`, which leads to the others.
@@ -82,7 +86,8 @@ pub fn root(prefix: &str) -> Response {
     let home = links.whole(HOME);
     let mut html = Html::default();
     html.raw("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Lighter</title>");
-    html.raw("<meta http-equiv=\"refresh\" content=\"0; url=")
+    icon(&mut html, &links)
+        .raw("<meta http-equiv=\"refresh\" content=\"0; url=")
         .text(home.as_str())
         .raw("\"></head><body><main>");
     html.link(&home).raw("Repositories</a>");
