@@ -22,6 +22,10 @@ use crate::process::Process;
 /// The default secret of a server.
 pub(crate) const SECRET: &str = "a secret of the tests";
 
+/// The files of the S3 driver.
+const S3: &str = "lighter-s3.wasm";
+const S3_ON_SPIN: &str = "lighter-s3-spin.wasm";
+
 pub(crate) struct Server {
     process: Process,
     address: SocketAddr,
@@ -178,7 +182,12 @@ impl Server {
     /// The same, on a directory.
     pub(crate) fn command_on(data: &Path, words: &[&str], variables: &[&str]) -> Command {
         let wasmtime = tool("LIGHTER_WASMTIME", "target/tools/bin/wasmtime");
-        run(&wasmtime, &component(), (data, DATA), variables, words)
+        let mut component = component();
+        if component.ends_with(S3_ON_SPIN) {
+            // wasmtime has no variables of Spin.
+            component.set_file_name(S3);
+        }
+        run(&wasmtime, &component, (data, DATA), variables, words)
     }
 
     /// The most memory that the server has held so far, in MiB.
@@ -210,7 +219,7 @@ impl Options {
 
     /// Whether the component reads its host's variables besides the environment.
     pub(crate) fn takes_variables(&self) -> bool {
-        driver() == Driver::KeyValue || component().ends_with("lighter-s3-spin.wasm")
+        driver() == Driver::KeyValue || component().ends_with(S3_ON_SPIN)
     }
 
     /// Sets the variables that lead to an object store.
@@ -328,7 +337,10 @@ impl Options {
                 // Object stores and upstreams.
                 "allowed_outbound_hosts = [\"http://127.0.0.1:*\"]\n"
             ),
-            self.component, ".", DATA
+            self.component,
+            // Spin looks for a relative one below the working directory, and not beside the manifest.
+            self.data.path(),
+            DATA
         );
         for (header, is_used) in [("[component.registry.variables]", true), ("[variables]", false)] {
             text += &format!("{header}\n");
@@ -376,7 +388,7 @@ pub(crate) fn driver() -> Driver {
     let component = component();
     if component.ends_with("lighter-keyvalue.wasm") {
         Driver::KeyValue
-    } else if component.ends_with("lighter-s3.wasm") || component.ends_with("lighter-s3-spin.wasm") {
+    } else if component.ends_with(S3) || component.ends_with(S3_ON_SPIN) {
         Driver::S3
     } else {
         Driver::Filesystem

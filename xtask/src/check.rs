@@ -31,7 +31,7 @@ const OF_COMPOSITION: [&str; 5] = ["blobs::", "deletes::", "tags::", "uploads::"
 const INTEGRATION: [&str; 4] = ["--package", "lighter", "--test", "integration"];
 
 /// Runs every test. The tests over HTTP run on wasmtime with the component, then with those of the key-value and the S3
-/// driver, and on Spin with each of the three if `spin` is installed.
+/// driver, and on Spin with these two if `spin` is installed.
 ///
 /// If `garage` is a program, they run on that store and nowhere else.
 pub(crate) fn test(
@@ -70,9 +70,7 @@ pub(crate) fn test(
         eprintln!("xtask: spin is not installed, so the integration tests are not run on it");
         return Ok(());
     }
-    for (driver, name) in
-        [(&tested.key_value, "key-value"), (&tested.s3_on_spin, "S3"), (&tested.default, "filesystem")]
-    {
+    for (driver, name) in [(&tested.key_value, "key-value"), (&tested.s3_on_spin, "S3")] {
         step(&format!("running the integration tests on Spin, over the {name} driver"), || {
             run(driver, &INTEGRATION, &[("LIGHTER_SPIN", "spin")])
         })?;
