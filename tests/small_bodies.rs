@@ -42,12 +42,8 @@ impl SmallBodies {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let noted = Arc::clone(&noted);
-                thread::spawn(move || {
-                    // A client may leave at any time.
-                    if let Ok(length) = pass(stream, registry) {
-                        noted.fetch_max(length, Ordering::Relaxed);
-                    }
-                });
+                // A client may leave at any time.
+                thread::spawn(move || drop(pass(stream, registry, &noted)));
             }
         });
         Self { address, largest }
@@ -63,8 +59,8 @@ impl SmallBodies {
     }
 }
 
-/// Passes on a request and its answer, and returns the length of the answer.
-fn pass(mut client: TcpStream, registry: SocketAddr) -> io::Result<u64> {
+/// Passes on a request and its answer, and notes the length of the answer before its client has it.
+fn pass(mut client: TcpStream, registry: SocketAddr, noted: &AtomicU64) -> io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (mut head, mut length, mut is_chunked) = (String::new(), 0, false);
     loop {
@@ -97,12 +93,21 @@ fn pass(mut client: TcpStream, registry: SocketAddr) -> io::Result<u64> {
         // What the client still sends has to be read, or the answer is lost with the connection.
         client.shutdown(Shutdown::Write)?;
         client.set_read_timeout(Some(Duration::from_secs(5)))?;
-        return io::copy(&mut reader, &mut io::sink()).map(|_| 0);
+        return io::copy(&mut reader, &mut io::sink()).map(drop);
     }
     let mut server = TcpStream::connect(registry)?;
     server.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes())?;
     server.write_all(&body)?;
-    io::copy(&mut server, &mut client)
+    let (mut buffer, mut length) = ([0; 64 * 1024], 0);
+    loop {
+        let read = server.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        length += read as u64;
+        noted.fetch_max(length, Ordering::Relaxed);
+        client.write_all(&buffer[..read])?;
+    }
 }
 
 /// Reads a chunked body, unless it is too large.
