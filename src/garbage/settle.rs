@@ -44,12 +44,11 @@ pub fn settle<S: Storage>(
     for _ in 0..ROUNDS {
         let (ids, entry) = (reference.ids()?, reference.entry());
         if let Some((name, value)) = &entry {
-            let mut untold = look.announced.iter().filter(|id| !told.contains(id)).peekable();
-            let is_any_untold = untold.peek().is_some();
-            for id in untold {
+            let untold: Vec<&String> = look.announced.iter().filter(|id| !told.contains(id)).collect();
+            for id in &untold {
                 storage.set(&layout::collector_entry(id, name), value.as_bytes())?;
             }
-            if is_any_untold {
+            if !untold.is_empty() {
                 told.append(&mut look.announced);
                 // A batch whose mark is not in this look finds the entry.
                 look = Look::take(storage)?;
@@ -67,14 +66,17 @@ pub fn settle<S: Storage>(
         if reference.ids()? != ids {
             continue;
         }
-        let is_disturbed = entry.is_some() && {
+        if entry.is_some() {
             look = Look::take(storage)?;
-            look.announced.iter().any(|id| !told.contains(id))
-                || is_any_in_progress(storage, outside, &look, &ids)?
-        };
-        if !is_disturbed && reference.renew()? {
+            let is_told = look.announced.iter().all(|id| told.contains(id));
+            if !is_told || is_any_in_progress(storage, outside, &look, &ids)? {
+                continue;
+            }
+        }
+        if reference.renew()? {
             return Ok(true);
         }
+        // It has been written again, and the look comes after that.
         look = Look::take(storage)?;
     }
     let busy = "collections of garbage have removed again and again what was pushed; let one end before the next begins";
