@@ -375,6 +375,14 @@ fn a_client_that_leaves_loses_nothing() {
     assert_eq!(bench.upstream.take_lines(), [""; 0]);
 }
 
+/// The content of a layer as it is answered, of which nothing was taken yet, and its length.
+fn content_of(registry: &Registry<Memory>, layer: &[u8]) -> (Content, u64) {
+    let target = format!("/v2/up/a/blobs/{}", digest(layer));
+    let (response, _) = registry.handle(Request::new(Get, &target, Vec::new(), &mut Vec::new()));
+    let Body::Content(content, length) = response.body else { panic!("no content") };
+    (content, length)
+}
+
 #[test]
 fn an_answer_that_nobody_takes_leaves_nothing() {
     let bench = Bench::new("");
@@ -382,9 +390,7 @@ fn an_answer_that_nobody_takes_leaves_nothing() {
     bench.push_image("a", "v1", &layer);
     let config = open();
     let registry = Registry::new(bench.storage, &config).with_mirror(bench.mirror);
-    let target = format!("/v2/up/a/blobs/{}", digest(&layer));
-    let (response, _) = registry.handle(Request::new(Get, &target, Vec::new(), &mut Vec::new()));
-    let Body::Content(mut content, _) = response.body else { panic!("no content") };
+    let (mut content, _) = content_of(&registry, &layer);
     let has_begun = || bench.storage.keys().iter().any(|key| key.contains("_uploads"));
     // The first bytes do not wait for the store.
     content.next().unwrap().unwrap();
@@ -427,9 +433,7 @@ fn bytes_are_given_before_they_are_stored_but_for_the_last_ones() {
     bench.push_image("a", "v1", &layer);
     let config = open();
     let registry = Registry::new(bench.storage, &config).with_mirror(bench.mirror);
-    let target = format!("/v2/up/a/blobs/{}", digest(&layer));
-    let (response, _) = registry.handle(Request::new(Get, &target, Vec::new(), &mut Vec::new()));
-    let Body::Content(mut content, length) = response.body else { panic!("no content") };
+    let (mut content, length) = content_of(&registry, &layer);
     let mut client = Watching { bench: &bench, layer: &layer, got: 0, most_stored: 0 };
     forward_exactly(&mut content, &mut client, length, "the content ends early").unwrap();
     assert!(client.got == layer.len() && client.most_stored > 0, "{}", client.most_stored);
