@@ -5,13 +5,11 @@ use lighter_s3_store::Fault;
 use crate::client::{Request, Response};
 use crate::content::{noise, push_blob, sha256};
 use crate::images::{MANIFEST, manifest};
-use crate::server::{Server, has_own_objects, is_exclusive};
+use crate::server::{REDIRECT_DISABLE, Server, has_own_objects, is_exclusive};
 use crate::skip::skip;
 
 /// What storing a manifest with two blobs and a tag takes: two requests to find each of the blobs, and four writes.
 const MANIFEST_REQUESTS: usize = 9;
-
-const REDIRECT_DISABLE: &str = "REGISTRY_STORAGE_REDIRECT_DISABLE";
 
 /// A server that has found out what the store can do.
 fn warm(redirect: bool) -> Server {

@@ -22,6 +22,9 @@ use crate::process::Process;
 /// The default secret of a server.
 pub(crate) const SECRET: &str = "a secret of the tests";
 
+/// Whether pulls pass through the registry instead of being redirected to the store.
+pub(crate) const REDIRECT_DISABLE: &str = "REGISTRY_STORAGE_REDIRECT_DISABLE";
+
 /// The files of the S3 driver.
 const S3: &str = "lighter-s3.wasm";
 const S3_ON_SPIN: &str = "lighter-s3-spin.wasm";
@@ -105,7 +108,7 @@ impl Server {
         }
         match &objects {
             // Most tests look at what a blob is served with, and so it is served.
-            Some(objects) => options.over(objects).env("REGISTRY_STORAGE_REDIRECT_DISABLE", "true"),
+            Some(objects) => options.over(objects).env(REDIRECT_DISABLE, "true"),
             None => options,
         }
     }

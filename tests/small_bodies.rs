@@ -14,15 +14,13 @@ use crate::content::{noise, sha256};
 use crate::habits::{OCTETS, blob, expect, expect_range};
 use crate::images::{MANIFEST, manifest};
 use crate::objects::follow;
-use crate::server::Server;
+use crate::server::{REDIRECT_DISABLE, Server};
 
 /// The largest body, in bytes.
 const LIMIT: u64 = 10 * 1024 * 1024;
 
 /// What `regctl registry set --blob-max 8388608 --blob-chunk 8388608` makes of a layer.
 const CHUNK: usize = 8 * 1024 * 1024;
-
-const REDIRECT_DISABLE: &str = "REGISTRY_STORAGE_REDIRECT_DISABLE";
 
 /// What stands before a registry and refuses larger bodies, as nginx does with `client_max_body_size 10m`: with 413, by the
 /// length if there is one, and else once so many bytes have come. It serves one request on each connection, and notes the
