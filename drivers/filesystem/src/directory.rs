@@ -1,11 +1,13 @@
 //! The root directory: paths in it, its files, and the directories that lead to them.
 
 use std::borrow::Cow;
+use std::sync::Mutex;
 
 use uuid::Uuid;
 
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result, Stat};
 use crate::error::failed;
+use crate::listing::Listing;
 use lighter_storage::{self as storage, BlobInfo, check_key};
 
 /// How often an operation is tried again after another request has removed the directory that it
@@ -42,11 +44,13 @@ pub(crate) struct Directory<D> {
     pub(crate) disk: D,
     /// Where it is in what the host gives.
     inside: String,
+    /// The names of the directory of which a page was listed last.
+    pub(crate) listing: Mutex<Option<Listing>>,
 }
 
 impl<D: Disk> Directory<D> {
     pub(crate) fn new(disk: D, inside: String) -> Self {
-        Self { disk, inside }
+        Self { disk, inside, listing: Mutex::default() }
     }
 
     /// The path of a key.

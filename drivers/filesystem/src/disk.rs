@@ -38,9 +38,6 @@ pub trait File {
 
     /// Returns what it is.
     fn stat(&self) -> Result<Stat>;
-    /// Returns what has a path below a directory, or what a link there leads to, unless it leads out of the directory:
-    /// then it fails with [`Code::NotPermitted`].
-    fn stat_below(&self, path: &str) -> Result<Stat>;
     /// Reads at most `length` bytes from `offset` on, and says whether the file ends there.
     fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool)>;
     /// Writes bytes at `offset`, and returns how many.
@@ -86,7 +83,7 @@ pub enum Open {
 }
 
 /// What a path leads to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stat {
     /// What it is.
     pub kind: Kind,
@@ -96,6 +93,8 @@ pub struct Stat {
     pub links: u64,
     /// When it was last written to, in seconds since 1970; 0 where the host does not say.
     pub modified: u64,
+    /// How many nanoseconds later than that.
+    pub nanoseconds: u32,
 }
 
 /// A kind of file.

@@ -99,10 +99,6 @@ impl File for Descriptor {
         Self::stat(self).map(Stat::from).map_err(Code::from)
     }
 
-    fn stat_below(&self, path: &str) -> Result<Stat> {
-        self.stat_at(PathFlags::SYMLINK_FOLLOW, path).map(Stat::from).map_err(Code::from)
-    }
-
     fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool)> {
         Self::read(self, length, offset).map_err(Code::from)
     }
@@ -167,11 +163,13 @@ impl From<Links> for PathFlags {
 
 impl From<DescriptorStat> for Stat {
     fn from(stat: DescriptorStat) -> Self {
+        let modified = stat.data_modification_timestamp;
         Self {
             kind: stat.type_.into(),
             size: stat.size,
             links: stat.link_count,
-            modified: stat.data_modification_timestamp.map_or(0, |time| time.seconds),
+            modified: modified.map_or(0, |time| time.seconds),
+            nanoseconds: modified.map_or(0, |time| time.nanoseconds),
         }
     }
 }

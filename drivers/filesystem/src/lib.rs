@@ -15,6 +15,7 @@ mod error;
 #[cfg(target_family = "wasm")]
 mod host;
 mod lease;
+mod listing;
 mod path;
 mod publish;
 mod storage;

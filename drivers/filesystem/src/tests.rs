@@ -6,5 +6,6 @@ mod cuts;
 mod explored;
 mod faults;
 mod leases;
+mod listing;
 mod model;
 mod tidying;

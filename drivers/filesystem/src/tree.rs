@@ -6,7 +6,7 @@ use crate::directory::{Directory, TRIES};
 use crate::disk::{Code, Disk, File, Kind, Links, Open, Result};
 use crate::error::failed;
 use crate::path::is_temporary;
-use lighter_storage::{self as storage, BlobInfo, Error, Having, Tree, check_key, having};
+use lighter_storage::{self as storage, BlobInfo, Error, Tree, check_key};
 
 /// This many entries may be passed over while a directory is listed. It only ends what a host might repeat
 /// for ever.
@@ -97,40 +97,6 @@ impl<D: Disk> Directory<D> {
         })
     }
 
-    /// Lists at most `limit` directories in a directory that have a file at `leaf` below them, and its size, in byte order,
-    /// after a name. The directory is opened once, and only the files of the page are looked at.
-    pub(crate) fn having(
-        &self,
-        path: &str,
-        leaf: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> storage::Result<Vec<Having>> {
-        let Some(directory) = self.listed(path, Links::Follow)? else { return Ok(Vec::new()) };
-        let names = |after: Option<&str>, limit: u32| {
-            Self::least_in(&directory, path, limit as usize, &mut |name, kind| {
-                // What a link leads to is found out with the file.
-                let may_be = matches!(kind, Kind::Directory | Kind::Link);
-                Ok(Some(name).filter(|name| may_be && after.is_none_or(|after| name.as_str() > after)))
-            })
-        };
-        having(after, limit, &names, &|name| {
-            let below = [name, leaf].join("/");
-            let found = match directory.stat_below(&below) {
-                // A link leads out of the directory, which it may.
-                Err(Code::NotPermitted) => self.disk.stat(&[path, &*below].join("/"), Links::Follow),
-                found => found,
-            };
-            match found {
-                Ok(stat) => Ok((stat.kind == Kind::File).then_some(stat.size)),
-                // It leads out of what the host gives.
-                Err(Code::NotPermitted) => Ok(None),
-                Err(code) if code.is_absence() => Ok(None),
-                Err(code) => Err(failed("stat", &[path, &*below].join("/"))(code)),
-            }
-        })
-    }
-
     /// Lists the first names in a directory, in byte order, of the entries that are wanted.
     fn first(
         &self,
@@ -141,36 +107,25 @@ impl<D: Disk> Directory<D> {
         self.least(path, limit, &mut |name, kind| Ok(is_wanted(&name, kind)?.then_some(name)))
     }
 
-    /// Makes texts of the entries of a directory, or of some, and returns the first ones in byte order.
-    pub(crate) fn least(
+    /// Makes something of the entries of a directory, or of some, and returns the first ones in order.
+    pub(crate) fn least<T: Ord>(
         &self,
         path: &str,
         limit: usize,
-        text: &mut dyn FnMut(String, Kind) -> storage::Result<Option<String>>,
-    ) -> storage::Result<Vec<String>> {
-        match self.listed(path, Links::Follow)? {
-            Some(directory) => Self::least_in(&directory, path, limit, text),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    /// The same for a directory that is open.
-    fn least_in(
-        directory: &D::File,
-        path: &str,
-        limit: usize,
-        text: &mut dyn FnMut(String, Kind) -> storage::Result<Option<String>>,
-    ) -> storage::Result<Vec<String>> {
+        make: &mut dyn FnMut(String, Kind) -> storage::Result<Option<T>>,
+    ) -> storage::Result<Vec<T>> {
         let mut least = BinaryHeap::new();
-        for_each_entry(directory, path, &mut |name, kind| {
-            let Some(text) = text(name, kind)? else { return Ok(()) };
-            if least.len() < limit {
-                least.push(text);
-            } else if let Some(mut last) = least.peek_mut().filter(|last| text < **last) {
-                *last = text;
-            }
-            Ok(())
-        })?;
+        if let Some(directory) = self.listed(path, Links::Follow)? {
+            for_each_entry(&directory, path, &mut |name, kind| {
+                let Some(made) = make(name, kind)? else { return Ok(()) };
+                if least.len() < limit {
+                    least.push(made);
+                } else if let Some(mut last) = least.peek_mut().filter(|last| made < **last) {
+                    *last = made;
+                }
+                Ok(())
+            })?;
+        }
         Ok(least.into_sorted_vec())
     }
 

@@ -1,6 +1,7 @@
 //! A file system that lets one call through at a time, of several who use it: see `lighter_explore`.
 //!
-//! What it is about are names. A sync is no call here, and time stands still.
+//! What it is about are names, and the times of directories. A sync is no call here. Time stands still, unless an actor
+//! lets it pass.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,15 +15,24 @@ use crate::disk::{Code, Disk, File, Kind, Links, Open, Result, Stat};
 use crate::path::is_temporary;
 use crate::storage::Filesystem;
 
-/// The time that it is.
-const NOW: u64 = 1_000_000;
+/// The time at the start.
+const START: u64 = 1_000_000;
 
 /// What there is: paths, and what each leads to. What has no path any more may still be open.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Names {
     paths: BTreeMap<String, usize>,
+    nodes: Vec<Node>,
+    /// How many seconds have passed.
+    passed: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Node {
     /// The bytes of a file. A directory has none.
-    nodes: Vec<Option<Vec<u8>>>,
+    bytes: Option<Vec<u8>>,
+    /// How many seconds had passed when a directory got or lost its last name.
+    modified: u64,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -39,6 +49,8 @@ pub(crate) enum Call {
     Write(usize, Vec<u8>),
     /// How many names a node has.
     Links(usize),
+    Now,
+    Pass(u64),
 }
 
 impl fmt::Display for Call {
@@ -55,6 +67,8 @@ impl fmt::Display for Call {
             Self::Read(node) => write!(to, "read {node}"),
             Self::Write(node, bytes) => write!(to, "write {node}: {:?}", String::from_utf8_lossy(bytes)),
             Self::Links(node) => write!(to, "stat open {node}"),
+            Self::Now => write!(to, "look at the clock"),
+            Self::Pass(seconds) => write!(to, "{seconds} s go by"),
         }
     }
 }
@@ -62,8 +76,9 @@ impl fmt::Display for Call {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Reply {
     Node(usize),
-    /// Whether it is a directory, its size, and how many names it has.
-    Is(bool, u64, u64),
+    /// Whether it is a directory, its size, how many names it has, and when it was modified.
+    Is(bool, u64, u64, u64),
+    Time(u64),
     Bytes(Vec<u8>),
     /// Names in a directory, and whether each is one.
     List(Vec<(String, bool)>),
@@ -80,7 +95,7 @@ impl Names {
 
     /// All paths, those of directories with a `/`.
     pub(crate) fn paths(&self) -> Vec<String> {
-        let path = |(path, node): (&String, &usize)| match self.nodes[*node] {
+        let path = |(path, node): (&String, &usize)| match self.nodes[*node].bytes {
             None => format!("{path}/"),
             Some(_) => path.clone(),
         };
@@ -94,7 +109,26 @@ impl Names {
     /// Fails unless something can be put at a path.
     fn directory_of(&self, path: &str) -> Result<()> {
         let Some((parent, _)) = path.rsplit_once('/') else { return Ok(()) };
-        if self.nodes[self.find(parent)?].is_some() { Err(Code::NotDirectory) } else { Ok(()) }
+        if self.nodes[self.find(parent)?].bytes.is_some() { Err(Code::NotDirectory) } else { Ok(()) }
+    }
+
+    /// A name comes or goes in the directory of a path.
+    fn modify_directory_of(&mut self, path: &str) {
+        if let Some((parent, _)) = path.rsplit_once('/')
+            && let Ok(parent) = self.find(parent)
+        {
+            self.nodes[parent].modified = self.passed;
+        }
+    }
+
+    fn insert(&mut self, path: &str, node: usize) {
+        self.modify_directory_of(path);
+        self.paths.insert(path.to_owned(), node);
+    }
+
+    fn remove(&mut self, path: &str) {
+        self.modify_directory_of(path);
+        self.paths.remove(path);
     }
 
     fn add(&mut self, path: &str, bytes: Option<Vec<u8>>) -> Result<usize> {
@@ -102,22 +136,23 @@ impl Names {
         if self.paths.contains_key(path) {
             return Err(Code::Exist);
         }
-        self.nodes.push(bytes);
-        self.paths.insert(path.to_owned(), self.nodes.len() - 1);
+        self.nodes.push(Node { bytes, modified: self.passed });
+        self.insert(path, self.nodes.len() - 1);
         Ok(self.nodes.len() - 1)
     }
 
     fn is(&self, node: usize) -> Reply {
         let links = self.paths.values().filter(|named| **named == node).count();
-        let bytes = self.nodes[node].as_ref();
-        Reply::Is(bytes.is_none(), bytes.map_or(0, |bytes| bytes.len() as u64), links as u64)
+        let Node { bytes, modified } = &self.nodes[node];
+        let size = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        Reply::Is(bytes.is_none(), size, links as u64, START + modified)
     }
 
     fn below<'a>(&'a self, path: &str) -> impl Iterator<Item = (String, bool)> + 'a {
         let prefix = format!("{path}/");
         self.paths.iter().filter_map(move |(path, node)| {
             let name = path.strip_prefix(&prefix).filter(|name| !name.contains('/'))?;
-            Some((name.to_owned(), self.nodes[*node].is_none()))
+            Some((name.to_owned(), self.nodes[*node].bytes.is_none()))
         })
     }
 }
@@ -131,7 +166,7 @@ impl World for Names {
             Call::Open(path, Open::Create) => Reply::Node(self.add(path, Some(Vec::new()))?),
             Call::Open(path, how) => {
                 let node = self.find(path)?;
-                match (how, self.nodes[node].is_none()) {
+                match (how, self.nodes[node].bytes.is_none()) {
                     (Open::Directory, false) => return Err(Code::NotDirectory),
                     (Open::Write, true) => return Err(Code::IsDirectory),
                     _ => Reply::Node(node),
@@ -142,11 +177,11 @@ impl World for Names {
             Call::Rename(from, into) => {
                 let node = self.find(from)?;
                 self.directory_of(into)?;
-                if self.find(into).is_ok_and(|there| self.nodes[there].is_none()) {
+                if self.find(into).is_ok_and(|there| self.nodes[there].bytes.is_none()) {
                     return Err(Code::IsDirectory);
                 }
-                self.paths.remove(from);
-                self.paths.insert(into.clone(), node);
+                self.remove(from);
+                self.insert(into, node);
                 Reply::Done
             }
             Call::Link(from, into) => {
@@ -155,39 +190,44 @@ impl World for Names {
                 if self.paths.contains_key(into) {
                     return Err(Code::Exist);
                 }
-                self.paths.insert(into.clone(), node);
+                self.insert(into, node);
                 Reply::Done
             }
             Call::Unlink(path) => {
                 let node = self.find(path)?;
-                if self.nodes[node].is_none() {
+                if self.nodes[node].bytes.is_none() {
                     return Err(Code::IsDirectory);
                 }
-                self.paths.remove(path);
+                self.remove(path);
                 Reply::Done
             }
             Call::MakeDirectory(path) => self.add(path, None).map(|_| Reply::Done)?,
             Call::RemoveDirectory(path) => {
                 let node = self.find(path)?;
-                if self.nodes[node].is_some() {
+                if self.nodes[node].bytes.is_some() {
                     return Err(Code::NotDirectory);
                 }
                 if self.below(path).next().is_some() {
                     return Err(Code::NotEmpty);
                 }
-                self.paths.remove(path);
+                self.remove(path);
                 Reply::Done
             }
             Call::List(path) => {
                 let node = self.find(path)?;
-                if self.nodes[node].is_some() {
+                if self.nodes[node].bytes.is_some() {
                     return Err(Code::NotDirectory);
                 }
                 Reply::List(self.below(path).collect())
             }
-            Call::Read(node) => Reply::Bytes(self.nodes[*node].clone().ok_or(Code::IsDirectory)?),
+            Call::Read(node) => Reply::Bytes(self.nodes[*node].bytes.clone().ok_or(Code::IsDirectory)?),
             Call::Write(node, bytes) => {
-                self.nodes[*node].as_mut().ok_or(Code::IsDirectory)?.extend_from_slice(bytes);
+                self.nodes[*node].bytes.as_mut().ok_or(Code::IsDirectory)?.extend_from_slice(bytes);
+                Reply::Done
+            }
+            Call::Now => Reply::Time(START + self.passed),
+            Call::Pass(seconds) => {
+                self.passed += seconds;
                 Reply::Done
             }
         })
@@ -205,26 +245,33 @@ pub(crate) struct Explored {
     number: usize,
     /// The random parts of the names of its temporary files, which are to be the same each time it runs.
     random: Rc<RefCell<Vec<String>>>,
-    /// Does not try again: that a directory is gone which it has just made is an error.
-    is_careless: bool,
+    mistake: Option<Mistake>,
     made: Cell<bool>,
 }
 
+/// What an actor does wrong.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Mistake {
+    /// It does not try again: that a directory is gone which it has just made is an error.
+    Careless,
+    /// It takes it that a time is settled at once.
+    Hasty,
+}
+
 impl Explored {
-    pub(crate) fn storage(handle: &Handle<Names>, number: usize, is_careless: bool) -> Filesystem<Self> {
-        let disk = Self {
-            handle: handle.clone(),
-            number,
-            random: Rc::default(),
-            is_careless,
-            made: Cell::new(false),
-        };
+    pub(crate) fn storage(
+        handle: &Handle<Names>,
+        number: usize,
+        mistake: Option<Mistake>,
+    ) -> Filesystem<Self> {
+        let handle = handle.clone();
+        let disk = Self { handle, number, random: Rc::default(), mistake, made: Cell::new(false) };
         Filesystem::new(Ok((disk, "root".to_owned())))
     }
 
     fn call(&self, call: Call) -> Result<Reply> {
         let done = self.handle.call(call).unwrap_or(Err(Code::Io));
-        if self.is_careless && self.made.get() && done == Err(Code::NoEntry) {
+        if self.mistake == Some(Mistake::Careless) && self.made.get() && done == Err(Code::NoEntry) {
             return Err(Code::Io);
         }
         done
@@ -249,9 +296,9 @@ impl Explored {
 }
 
 fn stat(reply: Reply) -> Stat {
-    let Reply::Is(is_directory, size, links) = reply else { unreachable!() };
+    let Reply::Is(is_directory, size, links, modified) = reply else { unreachable!() };
     let kind = if is_directory { Kind::Directory } else { Kind::File };
-    Stat { kind, size, links, modified: NOW }
+    Stat { kind, size, links, modified, nanoseconds: 0 }
 }
 
 impl Disk for Explored {
@@ -294,7 +341,8 @@ impl Disk for Explored {
     }
 
     fn now(&self) -> u64 {
-        NOW
+        let Ok(Reply::Time(time)) = self.call(Call::Now) else { return START };
+        if self.mistake == Some(Mistake::Hasty) { time + 3 } else { time }
     }
 }
 
@@ -315,10 +363,6 @@ impl File for Opened {
 
     fn stat(&self) -> Result<Stat> {
         self.call(Call::Links(self.node)).map(stat)
-    }
-
-    fn stat_below(&self, _path: &str) -> Result<Stat> {
-        unreachable!("it lists no pages")
     }
 
     fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool)> {

@@ -297,7 +297,7 @@ impl World {
             Is::File { cache, .. } => (Kind::File, cache.len() as u64),
             Is::Directory { .. } => (Kind::Directory, 0),
         };
-        Stat { kind, size, links: self.links(node), modified: self.nodes[node].modified }
+        Stat { kind, size, links: self.links(node), modified: self.nodes[node].modified, nanoseconds: 0 }
     }
 
     /// Applies a change to the cache of a file.
@@ -516,13 +516,6 @@ impl File for Handle {
 
     fn stat(&self) -> Result<Stat> {
         self.disk.simply(format!("fstat {}", self.path), |world| Ok(world.stat(self.node)))
-    }
-
-    fn stat_below(&self, path: &str) -> Result<Stat> {
-        self.disk.simply(format!("stat {}/{path}", self.path), |world| {
-            let find = |node, name: &str| world.entries(node)?.get(name).copied().ok_or(Code::NoEntry);
-            Ok(world.stat(path.split('/').try_fold(self.node, find)?))
-        })
     }
 
     fn read(&self, length: u64, offset: u64) -> Result<(Vec<u8>, bool)> {

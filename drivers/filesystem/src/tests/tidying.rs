@@ -8,7 +8,7 @@ use lighter_storage::{self as contract, Error, Storage, Tidied, Upload};
 use super::choices::{Choices, each};
 use super::client::{Client, Then, storage};
 use super::cuts::{calls, check_outcomes, disk, sessions};
-use super::explored::{Explored, Names};
+use super::explored::{Explored, Mistake, Names};
 use super::model::{self, Event, Model};
 use crate::disk::{Code, Disk, Links, Open};
 
@@ -263,7 +263,7 @@ const KEY: &str = "a/b/link";
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
 fn act(handle: &Handle<Names>, number: usize, does: Does, is_careless: bool) -> contract::Result<bool> {
-    let storage = Explored::storage(handle, number, is_careless);
+    let storage = Explored::storage(handle, number, is_careless.then_some(Mistake::Careless));
     match does {
         Set => storage.set(KEY, b"v").map(|()| true),
         Create => storage.create(KEY, b"v"),
@@ -337,7 +337,7 @@ fn check(before: &[Does], all: &[Does], outcome: &Outcome<'_, Names, Result<bool
         assert!(!is_there, "it is back: {paths:?}");
     }
     let after = Scenario::new(outcome.world.clone()).actor("after", |handle| {
-        let storage = Explored::storage(handle, 9, false);
+        let storage = Explored::storage(handle, 9, None);
         tidy(&storage, 3, 0, false).unwrap();
         storage.get(KEY).unwrap()
     });
