@@ -1,9 +1,11 @@
-//! What the store can do: whether a condition on a write counts, and whether a payload must have the hash that is signed.
+//! What the store can do: whether a condition on a write or on a copy counts, and whether a payload must have the hash that
+//! is signed.
 //!
 //! Some stores ignore either, and answer as if they did not. So it is tried once, and the result is stored in the bucket,
 //! with the name of what was tried: a bucket may be copied to another store.
 
 use crate::client::{Call, Client, Payload, Result};
+use crate::copy::{CONDITION, RENAMED};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::sign::sha256;
@@ -15,9 +17,48 @@ const STORE: &str = "lighter/store";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abilities {
     /// A PUT with `If-None-Match: *` or `If-Match` is refused where the condition does not hold.
-    pub(crate) conditional: bool,
+    pub(crate) writes: Writes,
     /// A payload is refused that does not have the SHA-256 which is signed.
     pub(crate) checks_payload: bool,
+    /// A copy is refused if its source is another object than was meant.
+    pub(crate) copies: Copies,
+}
+
+/// Whether a condition on a write counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writes {
+    Conditional,
+    /// It does, of a tag without its quotes. With them it never holds.
+    Unquoted,
+    Unconditional,
+}
+
+/// Whether a condition on the source of a copy counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copies {
+    Conditional,
+    /// It does under another name, and of a whole object only.
+    Renamed,
+    Unconditional,
+}
+
+impl Writes {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Conditional, "true"), (Self::Unquoted, "unquoted"), (Self::Unconditional, "false")];
+}
+
+impl Copies {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Conditional, "true"), (Self::Renamed, "renamed"), (Self::Unconditional, "false")];
+}
+
+/// The name of something in the result, and what has a name there.
+fn name<T: Copy + PartialEq>(all: [(T, &'static str); 3], wanted: T) -> &'static str {
+    all.into_iter().find(|(each, _)| *each == wanted).map_or("", |(_, name)| name)
+}
+
+fn named<T: Copy>(all: [(T, &'static str); 3], wanted: &str) -> Option<T> {
+    all.into_iter().find(|(_, name)| *name == wanted).map(|(each, _)| each)
 }
 
 impl<H: Host> Client<H> {
@@ -42,7 +83,7 @@ impl<H: Host> Client<H> {
     pub(crate) fn is_conditional(&self) -> Result<bool> {
         match self.config.conditional {
             Some(conditional) => Ok(conditional),
-            None => Ok(self.abilities()?.conditional),
+            None => Ok(self.abilities()?.writes != Writes::Unconditional),
         }
     }
 
@@ -56,13 +97,15 @@ impl<H: Host> Client<H> {
         if lines.next()? != self.place() {
             return None;
         }
-        let mut flag = |name: &str| match lines.next()?.strip_prefix(name)? {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
+        let mut line = |name: &str| lines.next()?.strip_prefix(name);
+        let writes = named(Writes::ALL, line("conditional-writes=")?)?;
+        let checks_payload = match line("checks-payload=")? {
+            "true" => true,
+            "false" => false,
+            _ => return None,
         };
-        let (conditional, checks_payload) = (flag("conditional-writes=")?, flag("checks-payload=")?);
-        Some(Abilities { conditional, checks_payload })
+        let copies = named(Copies::ALL, line("conditional-copies=")?)?;
+        Some(Abilities { writes, checks_payload, copies })
     }
 
     fn find_out(&self) -> Result<Abilities> {
@@ -71,9 +114,12 @@ impl<H: Host> Client<H> {
         let removed = self.call(&Call::new("DELETE", &key));
         let found = found?;
         removed?;
-        let Abilities { conditional, checks_payload } = found;
-        let text =
-            format!("{}\nconditional-writes={conditional}\nchecks-payload={checks_payload}\n", self.place());
+        let Abilities { writes, checks_payload, copies } = found;
+        let (writes, copies) = (name(Writes::ALL, writes), name(Copies::ALL, copies));
+        let text = format!(
+            "{}\nconditional-writes={writes}\nchecks-payload={checks_payload}\nconditional-copies={copies}\n",
+            self.place()
+        );
         self.call(&Call::put(STORE, text.into_bytes()))?;
         Ok(found)
     }
@@ -85,11 +131,24 @@ impl<H: Host> Client<H> {
         let checks_payload = self.is_refused(&lies)?;
         let absent = self.is_refused(&put("").header("if-match", wrong))?;
         let etag = self.call(&put("probe"))?.etag();
-        let conditional = absent
+        let counts = absent
             && self.is_refused(&put("second").header("if-none-match", "*"))?
-            && self.is_refused(&put("third").header("if-match", wrong))?
-            && !self.is_refused(&put("fourth").header("if-match", etag))?;
-        Ok(Abilities { conditional, checks_payload })
+            && self.is_refused(&put("third").header("if-match", wrong))?;
+        let holds = |etag: &str| Ok(!self.is_refused(&put("fourth").header("if-match", etag))?);
+        let writes = match counts {
+            true if holds(&etag)? => Writes::Conditional,
+            true if holds(etag.trim_matches('"'))? => Writes::Unquoted,
+            _ => Writes::Unconditional,
+        };
+        // A copy that is made after all is replaced by the result.
+        let copy =
+            |condition| Call::new("PUT", STORE).copying(&self.copy_source(key)).header(condition, wrong);
+        let copies = match () {
+            () if self.is_refused(&copy(CONDITION))? => Copies::Conditional,
+            () if self.is_refused(&copy(RENAMED))? => Copies::Renamed,
+            () => Copies::Unconditional,
+        };
+        Ok(Abilities { writes, checks_payload, copies })
     }
 
     /// Whether the store refuses a request.
