@@ -5,7 +5,7 @@
 //! with the name of what was tried: a bucket may be copied to another store.
 
 use crate::client::{Call, Client, Payload, Result};
-use crate::copy::{CONDITION, RENAMED};
+use crate::copy::{CONDITION, CONDITION_IN_CEPH};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::sign::sha256;
@@ -16,49 +16,38 @@ const STORE: &str = "lighter/store";
 /// What a store can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abilities {
-    /// A PUT with `If-None-Match: *` or `If-Match` is refused where the condition does not hold.
-    pub(crate) writes: Writes,
+    /// Whether a PUT with `If-None-Match: *` or `If-Match` is refused where the condition does not hold. In Ceph it never holds of
+    /// a tag with its quotes.
+    pub(crate) writes: Condition,
     /// A payload is refused that does not have the SHA-256 which is signed.
     pub(crate) checks_payload: bool,
-    /// A copy is refused if its source is another object than was meant.
-    pub(crate) copies: Copies,
+    /// Whether a copy is refused if its source is another object than was meant. In Ceph the condition has another name, and a
+    /// copy of a part knows none.
+    pub(crate) copies: Condition,
 }
 
-/// Whether a condition on a write counts.
+/// Whether a condition counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Writes {
-    Conditional,
-    /// It does, of a tag without its quotes. With them it never holds.
-    Unquoted,
-    Unconditional,
+pub(crate) enum Condition {
+    Counts,
+    /// It does in the way that Ceph has.
+    AsInCeph,
+    Ignored,
 }
 
-/// Whether a condition on the source of a copy counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Copies {
-    Conditional,
-    /// It does under another name, and of a whole object only.
-    Renamed,
-    Unconditional,
-}
+impl Condition {
+    /// The name that it has in the result.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Counts => "true",
+            Self::AsInCeph => "ceph",
+            Self::Ignored => "false",
+        }
+    }
 
-impl Writes {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::Conditional, "true"), (Self::Unquoted, "unquoted"), (Self::Unconditional, "false")];
-}
-
-impl Copies {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::Conditional, "true"), (Self::Renamed, "renamed"), (Self::Unconditional, "false")];
-}
-
-/// The name of something in the result, and what has a name there.
-fn name<T: Copy + PartialEq>(all: [(T, &'static str); 3], wanted: T) -> &'static str {
-    all.into_iter().find(|(each, _)| *each == wanted).map_or("", |(_, name)| name)
-}
-
-fn named<T: Copy>(all: [(T, &'static str); 3], wanted: &str) -> Option<T> {
-    all.into_iter().find(|(_, name)| *name == wanted).map(|(each, _)| each)
+    fn named(name: &str) -> Option<Self> {
+        [Self::Counts, Self::AsInCeph, Self::Ignored].into_iter().find(|condition| condition.name() == name)
+    }
 }
 
 impl<H: Host> Client<H> {
@@ -83,7 +72,7 @@ impl<H: Host> Client<H> {
     pub(crate) fn is_conditional(&self) -> Result<bool> {
         match self.config.conditional {
             Some(conditional) => Ok(conditional),
-            None => Ok(self.abilities()?.writes != Writes::Unconditional),
+            None => Ok(self.abilities()?.writes != Condition::Ignored),
         }
     }
 
@@ -97,14 +86,10 @@ impl<H: Host> Client<H> {
         if lines.next()? != self.place() {
             return None;
         }
-        let mut line = |name: &str| lines.next()?.strip_prefix(name);
-        let writes = named(Writes::ALL, line("conditional-writes=")?)?;
-        let checks_payload = match line("checks-payload=")? {
-            "true" => true,
-            "false" => false,
-            _ => return None,
-        };
-        let copies = named(Copies::ALL, line("conditional-copies=")?)?;
+        let mut flag = |name: &str| Condition::named(lines.next()?.strip_prefix(name)?);
+        let writes = flag("conditional-writes=")?;
+        let checks_payload = flag("checks-payload=")? == Condition::Counts;
+        let copies = flag("conditional-copies=")?;
         Some(Abilities { writes, checks_payload, copies })
     }
 
@@ -115,7 +100,7 @@ impl<H: Host> Client<H> {
         let found = found?;
         removed?;
         let Abilities { writes, checks_payload, copies } = found;
-        let (writes, copies) = (name(Writes::ALL, writes), name(Copies::ALL, copies));
+        let (writes, copies) = (writes.name(), copies.name());
         let text = format!(
             "{}\nconditional-writes={writes}\nchecks-payload={checks_payload}\nconditional-copies={copies}\n",
             self.place()
@@ -134,19 +119,20 @@ impl<H: Host> Client<H> {
         let counts = absent
             && self.is_refused(&put("second").header("if-none-match", "*"))?
             && self.is_refused(&put("third").header("if-match", wrong))?;
-        let holds = |etag: &str| Ok(!self.is_refused(&put("fourth").header("if-match", etag))?);
+        let is_refused = |etag: &str| self.is_refused(&put("fourth").header("if-match", etag));
         let writes = match counts {
-            true if holds(&etag)? => Writes::Conditional,
-            true if holds(etag.trim_matches('"'))? => Writes::Unquoted,
-            _ => Writes::Unconditional,
+            true if !is_refused(&etag)? => Condition::Counts,
+            true if !is_refused(etag.trim_matches('"'))? => Condition::AsInCeph,
+            _ => Condition::Ignored,
         };
         // A copy that is made after all is replaced by the result.
-        let copy =
-            |condition| Call::new("PUT", STORE).copying(&self.copy_source(key)).header(condition, wrong);
-        let copies = match () {
-            () if self.is_refused(&copy(CONDITION))? => Copies::Conditional,
-            () if self.is_refused(&copy(RENAMED))? => Copies::Renamed,
-            () => Copies::Unconditional,
+        let is_refused = |condition| {
+            self.is_refused(&Call::new("PUT", STORE).copying(&self.copy_source(key)).header(condition, wrong))
+        };
+        let copies = match is_refused(CONDITION)? {
+            true => Condition::Counts,
+            false if is_refused(CONDITION_IN_CEPH)? => Condition::AsInCeph,
+            false => Condition::Ignored,
         };
         Ok(Abilities { writes, checks_payload, copies })
     }

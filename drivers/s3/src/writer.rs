@@ -167,9 +167,8 @@ impl<H: Host> Writer<H> {
     /// that of all of these.
     pub(crate) fn complete(&mut self, further: Option<&str>, size: u64) -> core::result::Result<(), Failure> {
         let upload = self.upload.clone().unwrap_or_default();
-        let tags: Vec<&str> = self.parts.tags().chain(further).collect();
-        let done = multipart::complete(&self.client, &self.id, &upload, tags.iter().copied(), size);
-        let (whole, etag) = match done {
+        let tags: Vec<String> = self.parts.tags().chain(further).map(str::to_owned).collect();
+        let (whole, etag) = match multipart::complete(&self.client, &self.id, &upload, &tags, size) {
             Ok(etag) => (size, etag),
             Err(failure) if failure.is("InvalidPart") => {
                 self.complete_with_others(&upload, &tags).ok_or(failure)?
@@ -184,7 +183,7 @@ impl<H: Host> Writer<H> {
 
     /// Makes an object of the parts and of those that are stored behind them, if that is it: a store may want all parts that
     /// it has, also those that were cut off, or that a writer which crashed has sent. Returns its size and its tag.
-    fn complete_with_others(&self, upload: &str, tags: &[&str]) -> Option<(u64, String)> {
+    fn complete_with_others(&self, upload: &str, tags: &[String]) -> Option<(u64, String)> {
         let mut stored = multipart::parts(&self.client, &self.id, upload).ok()?;
         let is_same = stored.iter().zip(tags).all(|(part, tag)| part.tag == *tag);
         if stored.len() <= tags.len() || !is_same {
@@ -205,8 +204,8 @@ impl<H: Host> Writer<H> {
             (part.size, part.tag) = (self.parts.chunk(), self.client.call(&call).ok()?.etag());
         }
         let whole = stored.iter().map(|part| part.size).sum();
-        let all = stored.iter().map(|part| part.tag.as_str());
-        let etag = multipart::complete(&self.client, &self.id, upload, all, whole).ok()?;
+        let all: Vec<String> = stored.into_iter().map(|part| part.tag).collect();
+        let etag = multipart::complete(&self.client, &self.id, upload, &all, whole).ok()?;
         Some((whole, etag))
     }
 
