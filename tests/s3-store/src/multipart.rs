@@ -122,7 +122,9 @@ impl Bucket {
                 _ => return refuse(400, "InvalidArgument", "The range is not in the source"),
             },
         };
-        Ok(copied("CopyPartResult", &self.uploads.part(key, id, number, bytes)?))
+        let etag = self.uploads.part(key, id, number, bytes)?;
+        // Ceph has no quotes there.
+        Ok(copied("CopyPartResult", if options.is_ceph { etag.trim_matches('"') } else { &etag }))
     }
 
     /// `POST ?uploadId`.
@@ -185,7 +187,7 @@ impl Bucket {
         let tags: Vec<String> = elements(xml, "ETag").iter().map(|tag| tag.replace("&quot;", "\"")).collect();
         let etag = etag_of_parts(tags.iter().map(String::as_str));
         match self.objects.get(key).filter(|object| object.etag == etag) {
-            Some(_) => Ok(completed(key, &etag)),
+            Some(_) => Ok(completed(key, etag.trim_matches('"'))),
             None => refuse(500, "InternalError", ""),
         }
     }

@@ -205,13 +205,7 @@ impl Store {
 
     fn carry_out(&self, request: &Request) -> Response {
         let answer = signature::check(request, self.options(), self.now()).and_then(|()| self.act(request));
-        let mut response = self.complete(request, answer);
-        if self.options().is_ceph && matches!(request.method.as_str(), "PUT" | "POST") {
-            // It has tags without quotes there.
-            let text = String::from_utf8_lossy(&response.body).replace("&quot;", "");
-            response.body = text.into_bytes();
-        }
-        response
+        self.complete(request, answer)
     }
 
     /// Writes down a request. Of a presigned one it leaves out what signs it.
