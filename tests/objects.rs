@@ -111,6 +111,7 @@ fn a_request_costs_so_many_of_the_store() {
 #[test]
 fn a_page_of_tags_costs_few_requests_of_the_store() {
     over_objects!();
+    own_store!();
     let server = warm(true);
     let tags = "docker/registry/v2/repositories/a/b/_manifests/tags";
     let digest = sha256(b"layer");

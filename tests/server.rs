@@ -405,12 +405,12 @@ pub(crate) fn is_over_files() -> bool {
 
 /// Whether the tests can look into the object store, and have it fail.
 pub(crate) fn has_own_objects() -> bool {
-    driver() == Driver::S3 && kind_of_objects().as_deref() != Some("garage")
+    driver() == Driver::S3 && !matches!(kind_of_objects().as_deref(), Some("garage" | "ceph"))
 }
 
 /// Whether the store of the tested registry can tell who was first.
 pub(crate) fn is_exclusive() -> bool {
-    driver() != Driver::S3 || kind_of_objects().is_none()
+    driver() != Driver::S3 || matches!(kind_of_objects().as_deref(), None | Some("ceph"))
 }
 
 /// What is stored in, as a name: the driver, and of an object store its kind.
@@ -427,7 +427,7 @@ pub(crate) fn storage() -> String {
 }
 
 /// What kind of object store is tested, unless it is the tests' own as it is by default: `unconditional`, which is that
-/// without conditional writes, or `garage`, which the registry's variables lead to.
+/// without conditional writes, or `garage` or `ceph`, which the registry's variables lead to.
 fn kind_of_objects() -> Option<String> {
     env::var("LIGHTER_S3").ok()
 }

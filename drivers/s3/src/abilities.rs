@@ -1,9 +1,11 @@
-//! What the store can do: whether a condition on a write counts, and whether a payload must have the hash that is signed.
+//! What the store can do: whether a condition on a write or on a copy counts, and whether a payload must have the hash that
+//! is signed.
 //!
 //! Some stores ignore either, and answer as if they did not. So it is tried once, and the result is stored in the bucket,
 //! with the name of what was tried: a bucket may be copied to another store.
 
 use crate::client::{Call, Client, Payload, Result};
+use crate::copy::{CONDITION, CONDITION_IN_CEPH};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::sign::sha256;
@@ -14,10 +16,38 @@ const STORE: &str = "lighter/store";
 /// What a store can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abilities {
-    /// A PUT with `If-None-Match: *` or `If-Match` is refused where the condition does not hold.
-    pub(crate) conditional: bool,
+    /// Whether a PUT with `If-None-Match: *` or `If-Match` is refused where the condition does not hold. In Ceph it never holds of
+    /// a tag with its quotes.
+    pub(crate) writes: Condition,
     /// A payload is refused that does not have the SHA-256 which is signed.
     pub(crate) checks_payload: bool,
+    /// Whether a copy is refused if its source is another object than was meant. In Ceph the condition has another name, and a
+    /// copy of a part knows none.
+    pub(crate) copies: Condition,
+}
+
+/// Whether a condition counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Counts,
+    /// It does in the way that Ceph has.
+    AsInCeph,
+    Ignored,
+}
+
+impl Condition {
+    /// The name that it has in the result.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Counts => "true",
+            Self::AsInCeph => "ceph",
+            Self::Ignored => "false",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Counts, Self::AsInCeph, Self::Ignored].into_iter().find(|condition| condition.name() == name)
+    }
 }
 
 impl<H: Host> Client<H> {
@@ -42,7 +72,7 @@ impl<H: Host> Client<H> {
     pub(crate) fn is_conditional(&self) -> Result<bool> {
         match self.config.conditional {
             Some(conditional) => Ok(conditional),
-            None => Ok(self.abilities()?.conditional),
+            None => Ok(self.abilities()?.writes != Condition::Ignored),
         }
     }
 
@@ -56,13 +86,11 @@ impl<H: Host> Client<H> {
         if lines.next()? != self.place() {
             return None;
         }
-        let mut flag = |name: &str| match lines.next()?.strip_prefix(name)? {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        };
-        let (conditional, checks_payload) = (flag("conditional-writes=")?, flag("checks-payload=")?);
-        Some(Abilities { conditional, checks_payload })
+        let mut flag = |name: &str| Condition::named(lines.next()?.strip_prefix(name)?);
+        let writes = flag("conditional-writes=")?;
+        let checks_payload = flag("checks-payload=")? == Condition::Counts;
+        let copies = flag("conditional-copies=")?;
+        Some(Abilities { writes, checks_payload, copies })
     }
 
     fn find_out(&self) -> Result<Abilities> {
@@ -71,9 +99,12 @@ impl<H: Host> Client<H> {
         let removed = self.call(&Call::new("DELETE", &key));
         let found = found?;
         removed?;
-        let Abilities { conditional, checks_payload } = found;
-        let text =
-            format!("{}\nconditional-writes={conditional}\nchecks-payload={checks_payload}\n", self.place());
+        let Abilities { writes, checks_payload, copies } = found;
+        let (writes, copies) = (writes.name(), copies.name());
+        let text = format!(
+            "{}\nconditional-writes={writes}\nchecks-payload={checks_payload}\nconditional-copies={copies}\n",
+            self.place()
+        );
         self.call(&Call::put(STORE, text.into_bytes()))?;
         Ok(found)
     }
@@ -85,11 +116,25 @@ impl<H: Host> Client<H> {
         let checks_payload = self.is_refused(&lies)?;
         let absent = self.is_refused(&put("").header("if-match", wrong))?;
         let etag = self.call(&put("probe"))?.etag();
-        let conditional = absent
+        let counts = absent
             && self.is_refused(&put("second").header("if-none-match", "*"))?
-            && self.is_refused(&put("third").header("if-match", wrong))?
-            && !self.is_refused(&put("fourth").header("if-match", etag))?;
-        Ok(Abilities { conditional, checks_payload })
+            && self.is_refused(&put("third").header("if-match", wrong))?;
+        let is_refused = |etag: &str| self.is_refused(&put("fourth").header("if-match", etag));
+        let writes = match counts {
+            true if !is_refused(&etag)? => Condition::Counts,
+            true if !is_refused(etag.trim_matches('"'))? => Condition::AsInCeph,
+            _ => Condition::Ignored,
+        };
+        // A copy that is made after all is replaced by the result.
+        let is_refused = |condition| {
+            self.is_refused(&Call::new("PUT", STORE).copying(&self.copy_source(key)).header(condition, wrong))
+        };
+        let copies = match is_refused(CONDITION)? {
+            true => Condition::Counts,
+            false if is_refused(CONDITION_IN_CEPH)? => Condition::AsInCeph,
+            false => Condition::Ignored,
+        };
+        Ok(Abilities { writes, checks_payload, copies })
     }
 
     /// Whether the store refuses a request.

@@ -66,6 +66,12 @@ impl Call {
             .header("content-type", "application/octet-stream")
     }
 
+    /// Makes it a copy of an object. It has a body, though an empty one.
+    #[must_use]
+    pub(crate) fn copying(self, source: &str) -> Self {
+        self.header("x-amz-copy-source", source).body(Vec::new())
+    }
+
     #[must_use]
     pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.query.push((name, value.into()));

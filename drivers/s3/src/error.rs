@@ -36,6 +36,11 @@ impl Failure {
         Self { text: format!("{what}: {error}"), cause: Cause::Unanswered(error) }
     }
 
+    /// The condition of a request does not hold.
+    pub(crate) fn unmet(what: &str) -> Self {
+        Self::refused(what, 412, None, b"")
+    }
+
     fn status(&self) -> u16 {
         match &self.cause {
             Cause::Refused { status, .. } => *status,

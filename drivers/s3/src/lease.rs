@@ -7,6 +7,7 @@
 
 use lighter_storage::Error;
 
+use crate::abilities::Condition;
 use crate::client::{Answer, Call, Client, Result, age};
 use crate::error::Failure;
 use crate::host::Host;
@@ -137,7 +138,8 @@ impl Lease {
         record.beat = self.record.beat + 1;
         let mut call = Call::put(&key(id), record.write());
         if let Some(etag) = condition {
-            call = call.header("if-match", etag);
+            let as_in_ceph = client.abilities()?.writes == Condition::AsInCeph;
+            call = call.header("if-match", if as_in_ceph { etag.trim_matches('"') } else { etag });
         }
         client.call(&call)
     }

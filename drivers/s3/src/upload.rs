@@ -96,15 +96,29 @@ impl<H: Host> Writer<H> {
         Ok(())
     }
 
-    /// Makes a blob of the upload.
-    fn publish(&mut self, key: &str) -> Result<()> {
-        let is_cut = self.base.as_ref().is_some_and(|base| base.size < base.whole);
-        if self.base.is_some() && (is_cut || self.tail.is_some() || !self.buffer.is_empty()) {
+    /// Whether only the first bytes of the base count.
+    fn is_cut(&self) -> bool {
+        self.base.as_ref().is_some_and(|base| base.size < base.whole)
+    }
+
+    /// Makes one object of what is more than one.
+    fn gather(&mut self) -> Result<()> {
+        if self.base.is_some() && (self.is_cut() || self.tail.is_some() || !self.buffer.is_empty()) {
             self.split_base()?;
         }
         if self.parts.len() > 0 {
             self.settle()?;
             self.complete_all()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a blob of the upload.
+    fn publish(&mut self, key: &str) -> Result<()> {
+        self.gather()?;
+        if self.is_cut() {
+            // The store wanted more parts than these.
+            self.gather()?;
         }
         let source = match (&self.base, &self.tail) {
             (Some(base), _) => Some((self.id.clone(), base.etag.clone(), base.size)),

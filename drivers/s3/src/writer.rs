@@ -167,12 +167,46 @@ impl<H: Host> Writer<H> {
     /// that of all of these.
     pub(crate) fn complete(&mut self, further: Option<&str>, size: u64) -> core::result::Result<(), Failure> {
         let upload = self.upload.clone().unwrap_or_default();
-        let tags = self.parts.tags().chain(further);
-        let etag = multipart::complete(&self.client, &self.id, &upload, tags, size)?;
-        self.base = Some(Base { size, whole: size, etag });
+        let tags: Vec<String> = self.parts.tags().chain(further).map(str::to_owned).collect();
+        let (whole, etag) = match multipart::complete(&self.client, &self.id, &upload, &tags, size) {
+            Ok(etag) => (size, etag),
+            Err(failure) if failure.is("InvalidPart") => {
+                self.complete_with_others(&upload, &tags).ok_or(failure)?
+            }
+            Err(failure) => return Err(failure),
+        };
+        self.base = Some(Base { size, whole, etag });
         self.upload = None;
         self.parts.clear();
         Ok(())
+    }
+
+    /// Makes an object of the parts and of those that are stored behind them, if that is it: a store may want all parts that
+    /// it has, also those that were cut off, or that a writer which crashed has sent. Returns its size and its tag.
+    fn complete_with_others(&self, upload: &str, tags: &[String]) -> Option<(u64, String)> {
+        let mut stored = multipart::parts(&self.client, &self.id, upload).ok()?;
+        let is_same = stored.iter().zip(tags).all(|(part, tag)| part.tag == *tag);
+        if stored.len() <= tags.len() || !is_same {
+            return None;
+        }
+        let last = stored.len() - 1;
+        for (index, part) in stored.iter_mut().enumerate() {
+            if index == last || part.size >= self.parts.chunk() {
+                continue;
+            }
+            // A tail, which must be as large as any part now that others come behind it. What is added does not count.
+            let mut bytes = if index < tags.len() { self.buffer.clone() } else { Vec::new() };
+            if index < tags.len() && bytes.len() as u64 != part.size {
+                return None;
+            }
+            bytes.resize(usize::try_from(self.parts.chunk()).ok()?, 0);
+            let call = multipart::part(&self.id, upload, index).body(bytes).payload(Payload::Unsigned);
+            (part.size, part.tag) = (self.parts.chunk(), self.client.call(&call).ok()?.etag());
+        }
+        let whole = stored.iter().map(|part| part.size).sum();
+        let all: Vec<String> = stored.into_iter().map(|part| part.tag).collect();
+        let etag = multipart::complete(&self.client, &self.id, upload, &all, whole).ok()?;
+        Some((whole, etag))
     }
 
     /// Makes an object of the parts, if there are any, and writes that down.

@@ -101,16 +101,23 @@ impl Bucket {
         Response::new(200).with("etag", self.store(key, object))
     }
 
-    /// The object that `x-amz-copy-source` names.
-    pub(crate) fn copied(&self, source: &str, bucket: &str, request: &Request) -> Result<Object> {
+    /// The object that `x-amz-copy-source` names. A header has the condition of the copy, unless it is ignored.
+    pub(crate) fn copied(
+        &self,
+        source: &str,
+        bucket: &str,
+        request: &Request,
+        condition: Option<&str>,
+    ) -> Result<Object> {
         let source = decode(source);
         let source = source.trim_start_matches('/');
         let Some(key) = source.strip_prefix(bucket).and_then(|key| key.strip_prefix('/')) else {
             return refuse(404, "NoSuchBucket", "The bucket of the source does not exist");
         };
         let object = self.object(key)?;
-        if request.header("x-amz-copy-source-if-match").is_some_and(|etag| etag != object.etag) {
-            return refuse(412, "PreconditionFailed", "x-amz-copy-source-If-Match");
+        let condition = condition.and_then(|name| request.header(name));
+        if condition.is_some_and(|etag| etag != object.etag) {
+            return refuse(412, "PreconditionFailed", "the condition of the copy");
         }
         Ok(object.clone())
     }

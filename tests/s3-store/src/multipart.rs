@@ -7,6 +7,7 @@ use crate::Options;
 use crate::bucket::{Bucket, Object, copied, etag, kept, read_range};
 use crate::request::{Request, Response, Result, refuse};
 use crate::signature::sha256;
+use crate::store::CONDITION;
 use crate::xml::{elements, escape};
 
 /// The most parts that an upload can have.
@@ -99,18 +100,19 @@ impl Bucket {
     /// `PUT ?partNumber&uploadId`, of a body or of a part of an object.
     pub(crate) fn put_part(
         &mut self,
-        bucket: &str,
         key: &str,
         id: &str,
         number: &str,
         request: &Request,
+        options: &Options,
     ) -> Result<Response> {
         let number = number.parse().unwrap_or(0);
         let Some(source) = request.header("x-amz-copy-source") else {
             let etag = self.uploads.part(key, id, number, request.body.clone())?;
             return Ok(Response::new(200).with("etag", etag));
         };
-        let object = self.copied(source, bucket, request)?;
+        let condition = (options.conditional_copies && !options.is_ceph).then_some(CONDITION);
+        let object = self.copied(source, &options.bucket, request, condition)?;
         let bytes = match request.header("x-amz-copy-source-range") {
             None => object.bytes.to_vec(),
             Some(range) => match read_range(range) {
@@ -120,7 +122,9 @@ impl Bucket {
                 _ => return refuse(400, "InvalidArgument", "The range is not in the source"),
             },
         };
-        Ok(copied("CopyPartResult", &self.uploads.part(key, id, number, bytes)?))
+        let etag = self.uploads.part(key, id, number, bytes)?;
+        // Ceph has no quotes there.
+        Ok(copied("CopyPartResult", if options.is_ceph { etag.trim_matches('"') } else { &etag }))
     }
 
     /// `POST ?uploadId`.
@@ -132,8 +136,11 @@ impl Bucket {
         options: &Options,
         now: i64,
     ) -> Result<Response> {
-        let upload = self.uploads.find(key, id)?;
         let xml = String::from_utf8_lossy(&request.body);
+        let upload = match self.uploads.find(key, id) {
+            Err(_) if options.is_ceph => return self.complete_again(key, &xml),
+            found => found?,
+        };
         let mut parts: Vec<Part> = Vec::new();
         let mut last = 0;
         for part in elements(&xml, "Part") {
@@ -156,6 +163,9 @@ impl Bucket {
         let Some((end, others)) = parts.split_last() else {
             return refuse(400, "MalformedXML", "there is no part");
         };
+        if upload.parts.len() > parts.len() && !options.other_clients {
+            return refuse(400, "InvalidPart", "Not all parts are named.");
+        }
         let size = others.first().map_or(end.bytes.len(), |first| first.bytes.len());
         if others.iter().any(|part| part.bytes.len() < options.part_min) {
             return refuse(400, "EntityTooSmall", "a part is smaller than the minimum allowed size");
@@ -165,16 +175,35 @@ impl Bucket {
             return refuse(400, "InvalidPart", "All non-trailing parts must have the same length.");
         }
         let bytes: Vec<u8> = parts.iter().map(|part| part.bytes.as_slice()).collect::<Vec<_>>().concat();
-        let tags: String = parts.iter().map(|part| part.etag.as_str()).collect();
-        let etag = format!("\"{}-{}\"", sha256(tags.as_bytes()).get(..32).unwrap_or_default(), parts.len());
+        let etag = etag_of_parts(parts.iter().map(|part| part.etag.as_str()));
         let headers = upload.headers.clone();
         self.uploads.uploads.remove(id);
         let etag = self.store(key, Object { bytes: Arc::new(bytes), etag, modified: now, headers });
-        let xml = format!(
-            "<CompleteMultipartUploadResult><Key>{}</Key><ETag>{}</ETag></CompleteMultipartUploadResult>",
-            escape(key),
-            escape(&etag)
-        );
-        Ok(Response::xml(200, &xml))
+        Ok(completed(key, if options.is_ceph { "" } else { &etag }))
     }
+
+    /// The same of an upload that has ended, which may be this one.
+    fn complete_again(&self, key: &str, xml: &str) -> Result<Response> {
+        let tags: Vec<String> = elements(xml, "ETag").iter().map(|tag| tag.replace("&quot;", "\"")).collect();
+        let etag = etag_of_parts(tags.iter().map(String::as_str));
+        match self.objects.get(key).filter(|object| object.etag == etag) {
+            Some(_) => Ok(completed(key, etag.trim_matches('"'))),
+            None => refuse(500, "InternalError", ""),
+        }
+    }
+}
+
+/// The entity tag of an object of several parts.
+fn etag_of_parts<'a>(tags: impl Iterator<Item = &'a str>) -> String {
+    let tags: Vec<&str> = tags.collect();
+    format!("\"{}-{}\"", sha256(tags.concat().as_bytes()).get(..32).unwrap_or_default(), tags.len())
+}
+
+/// The answer to the end of an upload.
+fn completed(key: &str, etag: &str) -> Response {
+    let (key, etag) = (escape(key), escape(etag));
+    let xml = format!(
+        "<CompleteMultipartUploadResult><Key>{key}</Key><ETag>{etag}</ETag></CompleteMultipartUploadResult>"
+    );
+    Response::xml(200, &xml)
 }

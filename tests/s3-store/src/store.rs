@@ -11,6 +11,9 @@ use crate::signature;
 use crate::time::http_date;
 use crate::xml::escape;
 
+/// The header with the condition of a copy.
+pub(crate) const CONDITION: &str = "x-amz-copy-source-if-match";
+
 /// What stores differ in.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -24,6 +27,11 @@ pub struct Options {
     pub secret_key: String,
     /// Whether `If-None-Match: *` and `If-Match` count on a PUT. Otherwise they are ignored.
     pub conditional_writes: bool,
+    /// Whether `x-amz-copy-source-if-match` counts. Otherwise it is ignored.
+    pub conditional_copies: bool,
+    /// Whether it is like Ceph 16: it knows conditions on writes and copies, and each in a way of its own, and only when an
+    /// upload that has ended is ended again it says the tag.
+    pub is_ceph: bool,
     /// Whether the payload must have the hash that was signed.
     pub checks_payload: bool,
     /// The least size of a part but the last one, in bytes.
@@ -41,6 +49,8 @@ impl Default for Options {
             access_key: "AKIATEST".to_owned(),
             secret_key: "a+secret/key".to_owned(),
             conditional_writes: true,
+            conditional_copies: true,
+            is_ceph: false,
             checks_payload: true,
             part_min: 5 << 20,
             other_clients: false,
@@ -226,7 +236,7 @@ impl Store {
     }
 
     fn act(&self, request: &Request) -> Result<Response> {
-        let Options { bucket, conditional_writes, other_clients, .. } = self.options();
+        let Options { bucket, conditional_writes, other_clients, is_ceph, .. } = self.options();
         let path = decode(request.path());
         let Some(key) = path.strip_prefix('/').and_then(|path| path.strip_prefix(bucket.as_str())) else {
             return refuse(404, "NoSuchBucket", "The specified bucket does not exist");
@@ -257,12 +267,14 @@ impl Store {
             ("GET" | "HEAD", []) => stored.get(key, request),
             ("PUT", []) => {
                 if *conditional_writes {
-                    check_condition(request, stored.objects.get(key))?;
+                    check_condition(request, stored.objects.get(key), *is_ceph)?;
                 }
                 match request.header("x-amz-copy-source") {
                     None => Ok(stored.put(key, request, now)),
                     Some(source) => {
-                        let source = stored.copied(source, bucket, request)?;
+                        let named = if *is_ceph { "x-amz-copy-if-match" } else { CONDITION };
+                        let condition = self.options().conditional_copies.then_some(named);
+                        let source = stored.copied(source, bucket, request, condition)?;
                         Ok(stored.copy(key, source, request, now))
                     }
                 }
@@ -273,12 +285,11 @@ impl Store {
             }
             ("POST", ["uploads"]) => Ok(stored.uploads.begin(bucket, key, request)),
             ("PUT", ["partNumber", "uploadId"]) => {
-                stored.put_part(bucket, key, &value("uploadId"), &value("partNumber"), request)
+                let (id, number) = (value("uploadId"), value("partNumber"));
+                stored.put_part(key, &id, &number, request, self.options())
             }
             ("POST", ["uploadId"]) => stored.complete(key, &value("uploadId"), request, self.options(), now),
-            ("GET", ["uploadId"]) if *other_clients => {
-                stored.list_parts(key, &value("uploadId"), request, now)
-            }
+            ("GET", ["uploadId"]) => stored.list_parts(key, &value("uploadId"), request, now),
             ("DELETE", ["uploadId"]) => stored.uploads.abort(key, &value("uploadId")),
             (method, parameters) => refuse(501, "NotImplemented", format!("{method} with {parameters:?}")),
         }
@@ -304,13 +315,19 @@ fn check_headers(request: &Request, other_clients: bool) -> Result<()> {
     Ok(())
 }
 
-fn check_condition(request: &Request, there: Option<&Object>) -> Result<()> {
+fn check_condition(request: &Request, there: Option<&Object>, is_ceph: bool) -> Result<()> {
     if request.header("if-none-match").is_some() && there.is_some() {
         return refuse(412, "PreconditionFailed", "If-None-Match");
     }
+    let is_tag = |etag: &str, object: &Object| match is_ceph {
+        true => etag == object.etag.trim_matches('"'),
+        false => etag == object.etag,
+    };
     match (request.header("if-match"), there) {
-        (Some(_), None) => refuse(404, "NoSuchKey", "If-Match of a key that does not exist"),
-        (Some(etag), Some(object)) if etag != object.etag => refuse(412, "PreconditionFailed", "If-Match"),
+        (Some(_), None) if !is_ceph => refuse(404, "NoSuchKey", "If-Match of a key that does not exist"),
+        (Some(etag), object) if !object.is_some_and(|object| is_tag(etag, object)) => {
+            refuse(412, "PreconditionFailed", "If-Match")
+        }
         _ => Ok(()),
     }
 }

@@ -31,9 +31,9 @@ impl Bench {
         Self { store, ahead: Arc::default() }
     }
 
-    /// A store with or without conditional writes, whose parts may be this small.
-    pub(crate) fn of_parts(conditional_writes: bool, part_min: usize) -> Self {
-        let store = Store::new(Options { conditional_writes, part_min, ..Options::default() });
+    /// A store with these options, whose parts may be this small.
+    pub(crate) fn of_parts(options: Options, part_min: usize) -> Self {
+        let store = Store::new(Options { part_min, ..options });
         Self { store, ahead: Arc::default() }
     }
 

@@ -1,10 +1,11 @@
-//! What `wit/` promises, over a store with conditional writes and one without.
+//! What `wit/` promises, over a store with conditional writes, one without, one like Ceph, and one without any conditions.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use lighter_contract::checks::{Check, OF_EXCLUSION, Party, checks};
+use lighter_s3_store::Options;
 
 use super::bench::Bench;
 use crate::storage::S3;
@@ -22,13 +23,13 @@ fn run(bench: &Bench, check: &Check<S3<Bench>>) {
     });
 }
 
-fn keeps_the_contract(conditional: bool) {
-    let left_out = if conditional { &[][..] } else { &OF_EXCLUSION };
+fn keeps_the_contract(options: &Options) {
+    let left_out = if options.conditional_writes { &[][..] } else { &OF_EXCLUSION };
     let all = checks::<S3<Bench>>();
     thread::scope(|scope| {
         for check in all.iter().filter(|check| !left_out.contains(&check.name)) {
             scope.spawn(move || {
-                let bench = Bench::with_conditions(conditional);
+                let bench = Bench::new(options.clone());
                 if check.name != TAKES_A_HOLD {
                     return run(&bench, check);
                 }
@@ -50,10 +51,13 @@ fn keeps_the_contract(conditional: bool) {
 
 #[test]
 fn a_store_with_conditional_writes_keeps_the_contract() {
-    keeps_the_contract(true);
+    keeps_the_contract(&Options::default());
+    keeps_the_contract(&Options { is_ceph: true, ..Options::default() });
 }
 
 #[test]
 fn a_store_without_conditional_writes_keeps_all_but_some() {
-    keeps_the_contract(false);
+    let options = Options { conditional_writes: false, ..Options::default() };
+    keeps_the_contract(&options);
+    keeps_the_contract(&Options { conditional_copies: false, ..options });
 }

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use lighter_fetch::{Error, Fetch, Request, Response};
+use lighter_s3_store::Options;
 use lighter_storage::{Error as StorageError, Result, Storage, Stream, Upload};
 
 use super::bench::{Bench, Landed};
@@ -212,8 +213,8 @@ fn write(machine: &Machine) -> Result<()> {
     }
 }
 
-fn explore(seed: u64, conditional: bool) -> usize {
-    let bench = Bench::of_parts(conditional, CHUNK as usize);
+fn explore(seed: u64, options: &Options) -> usize {
+    let bench = Bench::of_parts(options.clone(), CHUNK as usize);
     let chance = Arc::new(Mutex::new(Chance::new(seed)));
     let mut first =
         S3::new(Config { chunk: CHUNK, ..bench.config() }, bench.clone()).create_upload(ID).unwrap();
@@ -252,9 +253,16 @@ fn explore(seed: u64, conditional: bool) -> usize {
 
 #[test]
 fn every_blob_is_what_its_digest_says() {
-    for conditional in [true, false] {
-        let blobs: usize = seeds(300).map(|seed| explore(seed, conditional)).sum();
+    for (conditional_writes, conditional_copies, is_ceph) in [
+        (true, true, false),
+        (false, true, false),
+        (false, false, false),
+        (true, true, true),
+        (false, true, true),
+    ] {
+        let options = Options { conditional_writes, conditional_copies, is_ceph, ..Options::default() };
+        let blobs: usize = seeds(300).map(|seed| explore(seed, &options)).sum();
         assert!(blobs > 0, "no schedule led to a blob");
-        println!("conditional writes {conditional}: {blobs} blobs");
+        println!("writes {conditional_writes}, copies {conditional_copies}, Ceph {is_ceph}: {blobs} blobs");
     }
 }

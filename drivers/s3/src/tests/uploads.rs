@@ -4,6 +4,8 @@ use lighter_s3_store::{Fault, Options};
 use lighter_storage::{Error, Put, Storage, Stream, Upload};
 
 use super::bench::{Bench, CHUNK};
+use crate::client::{Call, Client};
+use crate::copy::{Source, copy};
 use crate::sign::sha256;
 
 const ID: &str = "up/1/data";
@@ -181,18 +183,98 @@ fn a_stream_is_checked_by_the_store() {
 
 #[test]
 fn what_a_store_can_do_is_found_out_once() {
-    for conditional in [true, false] {
-        let bench = Bench::with_conditions(conditional);
+    let like = |conditional_writes, conditional_copies, is_ceph| Options {
+        conditional_writes,
+        conditional_copies,
+        is_ceph,
+        ..Options::default()
+    };
+    for (options, writes, copies) in [
+        (like(true, true, false), "true", "true"),
+        (like(false, true, false), "false", "true"),
+        (like(false, false, false), "false", "false"),
+        (like(true, true, true), "ceph", "ceph"),
+    ] {
+        let bench = Bench::new(options);
         bench.driver().create("a/value", b"1").unwrap();
         let text = String::from_utf8(bench.store.object("some/root/lighter/store").unwrap()).unwrap();
-        assert_eq!(text, format!("store registry\nconditional-writes={conditional}\nchecks-payload=true\n"));
+        let found =
+            format!("conditional-writes={writes}\nchecks-payload=true\nconditional-copies={copies}\n");
+        assert_eq!(text, format!("store registry\n{found}"));
+        assert_eq!(bench.store.keys(), ["some/root/a/value", "some/root/lighter/store"]);
         bench.store.take_log();
         bench.driver().create("another/value", b"1").unwrap();
         let requests = bench.store.take_log();
-        assert_eq!(requests.len(), if conditional { 2 } else { 4 }, "{requests:?}");
-        // In a bucket that was copied to another store it is found out again.
-        bench.store.put("some/root/lighter/store", text.replace("store ", "elsewhere ").as_bytes());
-        bench.driver().create("a/third/value", b"1").unwrap();
-        assert_eq!(bench.store.object("some/root/lighter/store").unwrap(), text.as_bytes());
+        assert_eq!(requests.len(), if writes == "false" { 4 } else { 2 }, "{requests:?}");
+        // In a bucket that was copied to another store it is found out again, and after an upgrade of the registry.
+        let before = found.lines().take(2).collect::<Vec<_>>().join("\n");
+        for other in [text.replace("store ", "elsewhere "), format!("store registry\n{before}\n")] {
+            bench.store.put("some/root/lighter/store", other.as_bytes());
+            bench.driver().create("a/third/value", b"1").unwrap();
+            assert_eq!(bench.store.object("some/root/lighter/store").unwrap(), text.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_store_that_wants_all_its_parts_gets_them() {
+    for is_ceph in [false, true] {
+        let bench = Bench::new(Options { is_ceph, ..Options::default() });
+        let all = content(3, 100);
+        let kept = &all[..CHUNK as usize + 5];
+        let mut upload = bench.driver().create_upload(ID).unwrap();
+        upload.append(&all).unwrap();
+        upload.suspend(&[]).unwrap();
+        // What it has is read while the tail is a part as well.
+        let mut upload = bench.driver().open_upload(ID).unwrap();
+        let mut stored = upload.read().unwrap();
+        let mut read = Vec::new();
+        while let Some(more) = stored.next().unwrap() {
+            read.extend(more);
+        }
+        assert!(read == all);
+        upload.append(&all).unwrap();
+        upload.suspend(&[]).unwrap();
+        // Of five parts and a tail some are cut off, at the border of one and within one.
+        let mut upload = bench.driver().open_upload(ID).unwrap();
+        upload.cut(2 * CHUNK).unwrap();
+        upload.suspend(&[]).unwrap();
+        let mut upload = bench.driver().open_upload(ID).unwrap();
+        upload.cut(kept.len() as u64).unwrap();
+        upload.commit(BLOB).unwrap();
+        assert!(blob(&bench).unwrap() == kept);
+        assert_eq!((left(&bench), bench.store.uploads()), (vec![], 0));
+
+        // A part that a writer sent which crashed is not of the blob.
+        let mut upload = bench.driver().create_upload(ID).unwrap();
+        upload.append(&content(2, 0)).unwrap();
+        upload.suspend(&[]).unwrap();
+        let mut upload = bench.driver().open_upload(ID).unwrap();
+        upload.append(&[7; 2 * CHUNK as usize]).unwrap();
+        core::mem::forget(upload);
+        bench.pass(46);
+        bench.driver().open_upload(ID).unwrap().commit(BLOB).unwrap();
+        assert!(blob(&bench).unwrap() == content(2, 0));
+        assert_eq!((left(&bench), bench.store.uploads()), (vec![], 0));
+    }
+}
+
+#[test]
+fn a_copy_of_something_else_is_not_made() {
+    for (conditional_copies, is_ceph) in [(true, false), (false, false), (true, true)] {
+        // In one request, and in parts.
+        for length in [CHUNK, 3 * CHUNK] {
+            let bench = Bench::new(Options { conditional_copies, is_ceph, ..Options::default() });
+            let client = Client::new(bench.config(), bench.clone());
+            let meant = client.call(&Call::put("an/object", content(0, length))).unwrap().etag();
+            let copied =
+                |target| copy(&client, &Source { key: "an/object", etag: &meant, size: length }, target);
+            copied("first").unwrap();
+            assert!(bench.store.object("some/root/first").unwrap() == content(0, length));
+            client.call(&Call::put("an/object", vec![7; length as usize])).unwrap();
+            let failure = copied("second").unwrap_err();
+            assert!(failure.is_unmet(), "{failure:?}");
+            assert_eq!((bench.store.object("some/root/second"), bench.store.uploads()), (None, 0));
+        }
     }
 }
