@@ -1,5 +1,7 @@
 //! Each request of what a driver does fails in each way.
 
+use std::sync::Arc;
+
 use lighter_s3_store::Fault;
 use lighter_storage::{Error, Result, Storage, Upload};
 
@@ -111,7 +113,7 @@ fn a_clock_that_is_wrong_is_corrected() {
         let target = url.strip_prefix("http://store").unwrap().to_owned();
         let headers = vec![("host".to_owned(), "store".to_owned())];
         let method = "GET".to_owned();
-        let request = lighter_s3_store::Request { method, target, headers, body: Vec::new() };
+        let request = lighter_s3_store::Request { method, target, headers, body: Arc::default() };
         assert_eq!(bench.store.answer(&request).status, 200);
     }
 }
