@@ -136,7 +136,9 @@ pub(crate) fn delete_prefix<H: Host>(client: &Client<H>, prefix: &str) -> Result
     let below = format!("{prefix}/");
     let mut page = list::Page::first(&below);
     loop {
-        let listed = list::fetch(client, &page)?;
+        let answer = list::fetch(client, &page)?;
+        let text = answer.text();
+        let listed = list::Listed::read(client, &text);
         let calls = listed.objects.iter().map(|object| Call::new("DELETE", &object.key));
         all_or_none(client, calls, REMOVED_AT_ONCE)?;
         match listed.token {
