@@ -8,7 +8,7 @@ use crate::layout;
 use crate::name::{Name, is_tag};
 use crate::referrer::Referrer;
 use lighter_hash::{Algorithm, Digest, Hasher};
-use lighter_storage::{BlobInfo, Content, Error, Result, Storage, read_exactly};
+use lighter_storage::{BlobInfo, Content, Error, Result, Storage, ValueWith, read_exactly};
 
 /// Stored content that a repository may see.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Finds a blob that the repository has.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Blob>> {
-        self.resolve(&layout::layer_link(self.name, digest))
+        self.resolve(&layout::layer_link(self.name, digest), digest)
     }
 
     /// Finds several blobs, as [`blob`](Self::blob) does each.
@@ -98,7 +98,7 @@ impl<'a, S: Storage> Repository<'a, S> {
         if digest.algorithm() == Algorithm::Sha256 {
             return self.blob_by_digest(digest);
         }
-        self.resolve(&layout::alias(digest))
+        self.resolve(&layout::alias(digest), digest)
     }
 
     /// Finds content by its canonical digest.
@@ -140,7 +140,7 @@ impl<'a, S: Storage> Repository<'a, S> {
     /// the tag points to.
     pub fn manifest(&self, reference: &Reference) -> Result<Option<(Digest, Blob)>> {
         let Some(digest) = self.named(reference)? else { return Ok(None) };
-        let manifest = self.resolve(&layout::revision_link(self.name, &digest))?;
+        let manifest = self.resolve(&layout::revision_link(self.name, &digest), &digest)?;
         Ok(manifest.map(|blob| (digest, blob)))
     }
 
@@ -154,9 +154,11 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Reads a manifest, if the repository has it. Content that does not match the digest counts as absent.
     pub fn load_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        let Some(canonical) = self.link(&layout::revision_link(self.name, digest))? else { return Ok(None) };
-        let content = self.storage.load(&layout::blob(&canonical))?;
-        Ok(content.filter(|content| Digest::of(Algorithm::Sha256, content) == canonical))
+        let link = layout::revision_link(self.name, digest);
+        let linked = self.linked(&link, digest, S::get_and_load, S::load)?;
+        Ok(linked.and_then(|(canonical, content)| {
+            content.filter(|content| Digest::of(Algorithm::Sha256, content) == canonical)
+        }))
     }
 
     /// Reads a manifest that was found. Returns `None` if the content does not match the digest, which counts as absent.
@@ -210,7 +212,7 @@ impl<'a, S: Storage> Repository<'a, S> {
 
     /// Whether the repository has a manifest.
     pub fn has_manifest(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.resolve(&layout::revision_link(self.name, digest))?.is_some())
+        Ok(self.resolve(&layout::revision_link(self.name, digest), digest)?.is_some())
     }
 
     /// Whether the repository lists a manifest, whose content may be lost.
@@ -373,9 +375,35 @@ impl<'a, S: Storage> Repository<'a, S> {
         Ok(own.first().is_some_and(|name| layout::is_own(name)))
     }
 
-    /// Reads a link and finds the content that it names.
-    fn resolve(&self, key: &str) -> Result<Option<Blob>> {
-        self.link(key)?.map_or(Ok(None), |canonical| self.blob_by_digest(&canonical))
+    /// Reads the link by which content has a digest, and finds the content that it names.
+    fn resolve(&self, link: &str, digest: &Digest) -> Result<Option<Blob>> {
+        let linked = self.linked(link, digest, S::get_and_stat, S::stat)?;
+        Ok(linked.and_then(|(canonical, info)| blob_of(canonical, info)))
+    }
+
+    /// Reads the link by which content has a digest, and asks for the content that it names: together with the link, if it
+    /// can be known before what that names. Of a canonical digest, a link names that digest.
+    fn linked<T>(
+        &self,
+        link: &str,
+        digest: &Digest,
+        both: impl FnOnce(&S, &str, &str) -> Result<Option<ValueWith<T>>>,
+        alone: impl FnOnce(&S, &str) -> Result<Option<T>>,
+    ) -> Result<Option<(Digest, Option<T>)>> {
+        let (named, found) = if digest.algorithm() == Algorithm::Sha256 {
+            let Some((value, found)) = both(self.storage, link, &layout::blob(digest))? else {
+                return Ok(None);
+            };
+            (layout::digest_in_link(&value), Some(found))
+        } else {
+            (self.link(link)?, None)
+        };
+        let Some(canonical) = named else { return Ok(None) };
+        let found = match found {
+            Some(found) if canonical == *digest => found,
+            _ => alone(self.storage, &layout::blob(&canonical))?,
+        };
+        Ok(Some((canonical, found)))
     }
 
     /// Reads a link. One that names no digest counts as missing, so that a push repairs it.

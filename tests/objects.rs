@@ -1,5 +1,7 @@
 //! The registry over an object store: what it asks of the store, and what comes of a store that fails.
 
+use std::time::Duration;
+
 use lighter_s3_store::Fault;
 
 use crate::client::{Request, Response};
@@ -106,6 +108,34 @@ fn a_request_costs_so_many_of_the_store() {
     assert_eq!(count(&server), 3);
     assert_eq!(server.get(tag).send().status(), "200 OK");
     assert_eq!(count(&server), 3);
+}
+
+/// The link to content and the content are asked for at once, so that they take the time of one request.
+#[test]
+fn a_link_and_its_content_are_asked_for_at_once() {
+    over_objects!();
+    own_store!();
+    let server = warm(true);
+    let layer = push_blob(&server, "a/b", b"layer");
+    push_blob(&server, "a/b", b"{}");
+    let image = manifest(b"layer");
+    let tag = "/v2/a/b/manifests/v1";
+    let put = server.put(tag).header("Content-Type", MANIFEST).body(image.as_str()).send();
+    assert_eq!(put.status(), "201 Created", "{put}");
+    let at_once = |request: Request, status: &str| {
+        server.objects().take_most_at_once();
+        let answer = request.try_send().expect("an answer");
+        assert_eq!(answer.status(), status, "{answer}");
+        server.objects().take_most_at_once()
+    };
+    let (blob, absent) =
+        (format!("/v2/a/b/blobs/{layer}"), format!("/v2/a/b/blobs/{}", sha256(b"something else")));
+    let by_digest = format!("/v2/a/b/manifests/{}", sha256(image.as_bytes()));
+    server.objects().set_delay(Duration::from_millis(300));
+    assert_eq!(at_once(server.head(&blob), "200 OK"), 2);
+    assert_eq!(at_once(server.head(&absent), "404 Not Found"), 2);
+    assert_eq!(at_once(server.get(&by_digest), "200 OK"), 2);
+    assert_eq!(at_once(server.get(tag), "200 OK"), 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use lighter_s3_store::{Options, Server, Store};
@@ -10,7 +10,7 @@ use lighter_test_host::client::Connection;
 
 use crate::HAMMER;
 use crate::peer::{Lighter, Peer, Running};
-use crate::table::{Table, Unit};
+use crate::table::{Table, Unit, median};
 use crate::work::{self, Blob, Image, Way, expect, hammer, pull, push};
 
 /// The number of tags of the repository that is asked for them.
@@ -18,6 +18,12 @@ const TAGS: usize = 100;
 
 /// The size of a blob whose push is counted in requests, in bytes.
 const COUNTED: usize = 16 << 20;
+
+/// How often a pull is repeated. It takes some hundredths of a second, so its median counts.
+const PULLS: usize = 5;
+
+/// How far away the store is, for the requests that are measured over a distance.
+const AWAY: Duration = Duration::from_millis(20);
 
 /// How a pull gets the bytes.
 const WAYS: [(&str, bool); 2] = [("by redirect", true), ("through the registry", false)];
@@ -81,12 +87,19 @@ fn one_round(
             image.push(&registry, "image", &["v0".to_owned()])?;
             table.add(crate::IMAGE_PUSH, Unit::Seconds, name, start.elapsed().as_secs_f64());
         }
-        let took = pull(&mut connection, "large", blob, None)?;
-        table.add(&format!("pull of the large blob {way}"), Unit::Seconds, name, took.as_secs_f64());
-        let start = Instant::now();
-        image.pull(&registry, "image", "v0")?;
-        let row = format!("pull of that image {way}, 4 connections");
-        table.add(&row, Unit::Seconds, name, start.elapsed().as_secs_f64());
+        let (mut blobs, mut images) = (Vec::new(), Vec::new());
+        for _ in 0..PULLS {
+            blobs.push(pull(&mut connection, "large", blob, None)?.as_secs_f64());
+            let start = Instant::now();
+            image.pull(&registry, "image", "v0")?;
+            images.push(start.elapsed().as_secs_f64());
+        }
+        for (row, times) in [
+            (format!("pull of the large blob {way}"), blobs),
+            (format!("pull of that image {way}, 4 connections"), images),
+        ] {
+            median(&times).into_iter().for_each(|time| table.add(&row, Unit::Seconds, name, time));
+        }
         if !redirects {
             let tags: Vec<String> = (0..TAGS).map(|number| format!("v{number}")).collect();
             image.push(&registry, "image", &tags)?;
@@ -111,6 +124,13 @@ fn requests(registry: &Running, store: &Server, name: &str, image: &Image, table
         let rate = hammer(registry, 8, HAMMER, |connection| ask(connection, asked))?;
         table.add(&format!("{}, 8 at once", asked.0), Unit::Rate, name, rate.per_second);
     }
+    store.store.set_delay(AWAY);
+    for asked in asked {
+        let rate = hammer(registry, 1, HAMMER, |connection| ask(connection, asked))?;
+        let row = format!("{}, with {} ms to the store", asked.0, AWAY.as_millis());
+        table.add(&row, Unit::Milliseconds, name, rate.p50);
+    }
+    store.store.set_delay(Duration::ZERO);
     let mut connection = Connection::open(registry.address)?;
     let mut counted = |what: &str, work: &mut dyn FnMut(&mut Connection) -> Result<()>| -> Result<()> {
         store.store.take_log();

@@ -107,6 +107,20 @@ fn a_request_costs_so_many_storage_calls() {
     assert_eq!(mount, (201, "get stat set list".to_owned()));
 }
 
+/// A link that is damaged may name other content than that of its own digest.
+#[test]
+fn a_link_leads_to_the_content_that_it_names() {
+    let bench = with_image();
+    let key = format!("docker/registry/v2/repositories/a/_layers/sha256/{}/link", &CONFIG["sha256:".len()..]);
+    let target = format!("/v2/a/blobs/{CONFIG}");
+    for (link, length) in [(Digest::of(Algorithm::Sha256, LAYER).as_str(), Some("7")), ("", None)] {
+        bench.storage.set(&key, link.as_bytes()).unwrap();
+        let answer = bench.send(Head, &target, b"");
+        assert_eq!(answer.status, if length.is_some() { 200 } else { 404 }, "{link}");
+        assert!(length.is_none_or(|length| answer.header("Content-Length") == Some(length)), "{link}");
+    }
+}
+
 /// An immutable tag costs a look at it first, and one call for both the look whether it is there and its writing.
 #[test]
 fn an_immutable_tag_costs_so_many_storage_calls() {

@@ -140,6 +140,9 @@ pub enum Put {
     Declined,
 }
 
+/// A value that is there, and with it what was asked of a blob, if that is there.
+pub type ValueWith<T> = (Vec<u8>, Option<T>);
+
 /// A store of values, blobs and uploads.
 pub trait Storage {
     /// The writer of an upload.
@@ -199,6 +202,17 @@ pub trait Storage {
     /// all at once.
     fn stat_all(&self, keys: &[String]) -> Result<Vec<Option<BlobInfo>>> {
         keys.iter().map(|key| self.stat(key)).collect()
+    }
+    /// Returns a value, and with it what is known of a blob. None if there is no such value, whatever the blob is. A driver
+    /// whose store is far away asks for both at once.
+    fn get_and_stat(&self, key: &str, blob: &str) -> Result<Option<ValueWith<BlobInfo>>> {
+        let Some(value) = self.get(key)? else { return Ok(None) };
+        Ok(Some((value, self.stat(blob)?)))
+    }
+    /// Returns a value, and with it a whole blob, as [`get_and_stat`](Self::get_and_stat) and [`load`](Self::load) do.
+    fn get_and_load(&self, key: &str, blob: &str) -> Result<Option<ValueWith<Vec<u8>>>> {
+        let Some(value) = self.get(key)? else { return Ok(None) };
+        Ok(Some((value, self.load(blob)?)))
     }
     /// Finds at most `limit` of the blobs under a prefix, at any depth, in byte order, after `after`.
     fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage>;

@@ -1,6 +1,7 @@
 //! Requests to the store: signed, sent, sent again where that may help, and their answers read.
 
 use core::sync::atomic::{AtomicI64, Ordering};
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -123,8 +124,9 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The body as text.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        // What is no valid text is rare, and to look for it takes longer.
+        str::from_utf8(&self.body).map_or_else(|_| String::from_utf8_lossy(&self.body), Cow::Borrowed)
     }
 
     /// The entity tag of what was asked for or stored, with its quotes.
@@ -261,7 +263,9 @@ impl<H: Host> Client<H> {
             let mut response = self.head(call, flight)?;
             let body = response.read(ANSWER_MAX);
             let body = body.map_err(|error| Failure::unanswered(&call.what(), error))?;
-            if call.may_hide_error() && xml::element(&String::from_utf8_lossy(&body), "Error").is_some() {
+            if call.may_hide_error()
+                && xml::tags(&String::from_utf8_lossy(&body)).any(|(tag, _)| tag == "Error")
+            {
                 return Err(self.refused(call, &response, &body));
             }
             Ok(Answer { response, body })

@@ -12,7 +12,7 @@ pub(crate) fn amz_date(seconds: u64) -> String {
 
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT` as seconds since 1970 (RFC 9110, section 5.6.7).
 pub(crate) fn read_http_date(text: &str) -> Option<u64> {
-    let mut words = text.split_whitespace().skip(1);
+    let mut words = text.split_ascii_whitespace().skip(1);
     let day = words.next()?.parse().ok()?;
     let name = words.next()?;
     let month = "JanFebMarAprMayJunJulAugSepOctNovDec".find(name).filter(|_| name.len() == 3)?;

@@ -8,6 +8,9 @@
 //! Segments that have a value below them are found in a list of all keys, of which each request gives a thousand, with
 //! their sizes. What else a segment has, as the history of a tag, is passed over: the next request begins behind it.
 
+use core::mem::take;
+use std::borrow::Cow;
+
 use lighter_storage::{BlobEntry, BlobInfo, BlobPage, Having, check_key};
 
 use crate::batch::all_or_none;
@@ -48,25 +51,29 @@ impl<'a> Page<'a> {
     }
 }
 
-/// An object that is listed.
-pub(crate) struct Object {
+/// An object that is listed, or a prefix, which has neither a size nor a time.
+#[derive(Default)]
+pub(crate) struct Object<'a> {
     /// Its key, as the registry has it.
-    pub(crate) key: String,
-    info: BlobInfo,
+    pub(crate) key: Cow<'a, str>,
+    size: u64,
+    /// When it was stored, as the store writes it.
+    stored: &'a str,
 }
 
 /// What a part of a list has.
-pub(crate) struct Listed {
-    pub(crate) objects: Vec<Object>,
+#[derive(Default)]
+pub(crate) struct Listed<'a> {
+    pub(crate) objects: Vec<Object<'a>>,
     /// The prefixes, without their last slash.
-    prefixes: Vec<String>,
+    prefixes: Vec<Object<'a>>,
     /// Where the next part begins, unless this is the last one.
     pub(crate) token: Option<String>,
 }
 
-/// Fetches a part of a list.
-pub(crate) fn fetch<H: Host>(client: &Client<H>, page: &Page) -> Result<Listed> {
-    Ok(listed(client, &client.call(&call(client, page))?))
+/// Fetches a part of a list, which [`Listed::read`] then takes apart.
+pub(crate) fn fetch<H: Host>(client: &Client<H>, page: &Page) -> Result<Answer> {
+    client.call(&call(client, page))
 }
 
 fn call<H: Host>(client: &Client<H>, page: &Page) -> Call {
@@ -84,22 +91,39 @@ fn call<H: Host>(client: &Client<H>, page: &Page) -> Call {
     }
 }
 
-fn listed<H: Host>(client: &Client<H>, answer: &Answer) -> Listed {
-    let (text, now) = (answer.text(), answer.response.header("date").and_then(read_http_date));
-    let own = |key: String| key.strip_prefix(&client.config.root).map(str::to_owned);
-    let object = |xml: &str| {
-        let key = own(xml::text(xml, "Key")?)?;
-        let size = xml::text(xml, "Size")?.parse().ok()?;
-        let stored = xml::text(xml, "LastModified").and_then(|date| read_iso_date(&date));
-        let age = now.zip(stored).map(|(now, stored)| now.saturating_sub(stored));
-        Some(Object { key, info: BlobInfo { size, age } })
-    };
-    let prefix = |xml: &str| own(xml::text(xml, "Prefix")?)?.strip_suffix('/').map(str::to_owned);
-    let is_cut_off = xml::element(&text, "IsTruncated") == Some("true");
-    Listed {
-        objects: xml::elements(&text, "Contents").filter_map(object).collect(),
-        prefixes: xml::elements(&text, "CommonPrefixes").filter_map(prefix).collect(),
-        token: xml::text(&text, "NextContinuationToken").filter(|_| is_cut_off),
+impl<'a> Listed<'a> {
+    /// Reads the text of an answer.
+    pub(crate) fn read<H: Host>(client: &Client<H>, xml: &'a str) -> Self {
+        let own = |text: &'a str| match xml::unescape(text) {
+            Cow::Borrowed(key) => key.strip_prefix(&client.config.root).map(Cow::Borrowed),
+            Cow::Owned(key) => key.strip_prefix(&client.config.root).map(|key| Cow::Owned(key.to_owned())),
+        };
+        let mut listed = Self::default();
+        let (mut key, mut size, mut stored) = (None, None, "");
+        let (mut is_common, mut is_cut_off) = (false, false);
+        for (tag, text) in xml::tags(xml) {
+            // By bytes, since texts are compared one after the other.
+            match tag.as_bytes() {
+                b"Key" => key = own(text),
+                b"Size" => size = text.parse().ok(),
+                b"LastModified" => stored = text,
+                b"/Contents" => {
+                    let (found, stored) = (key.take().zip(size.take()), take(&mut stored));
+                    listed.objects.extend(found.map(|(key, size)| Object { key, size, stored }));
+                }
+                b"CommonPrefixes" => is_common = true,
+                // The list itself has the prefix that was asked for.
+                b"Prefix" if take(&mut is_common) => {
+                    let key = own(text.strip_suffix('/').unwrap_or(text));
+                    listed.prefixes.extend(key.map(|key| Object { key, ..Object::default() }));
+                }
+                b"IsTruncated" => is_cut_off = text == "true",
+                b"NextContinuationToken" => listed.token = Some(xml::unescape(text).into_owned()),
+                _ => {}
+            }
+        }
+        listed.token = listed.token.filter(|_| is_cut_off);
+        listed
     }
 }
 
@@ -143,18 +167,16 @@ pub(crate) fn names<H: Host>(
     let mut last = 0;
     let is_wanted = |name: &str| check_key(name).is_ok() && after.is_none_or(|after| name > after);
     let is_whole = loop {
-        let Listed { objects, prefixes, token } = fetch(client, &page)?;
-        let behind = behind(&below, kind, &objects);
-        let keys: Vec<Having> = match kind {
-            Kind::Prefixes => prefixes.into_iter().map(|prefix| (prefix, 0)).collect(),
-            _ => objects.into_iter().map(|object| (object.key, object.info.size)).collect(),
-        };
-        for (key, size) in keys {
+        let answer = fetch(client, &page)?;
+        let text = answer.text();
+        let Listed { objects, prefixes, token } = Listed::read(client, &text);
+        for Object { key, size, .. } in if kind == Kind::Prefixes { &prefixes } else { &objects } {
             let name = key.strip_prefix(&below).and_then(|name| kind.name(name));
             if let Some(name) = name.filter(|name| is_wanted(name)) {
-                last = insert(&mut found, name, size);
+                last = insert(&mut found, name, *size);
             }
         }
+        let behind = behind(&below, kind, &objects);
         match token {
             None => break true,
             Some(_) if found.len() >= limit_of_names => break false,
@@ -226,9 +248,10 @@ fn missing<H: Host>(
     let mut there = Vec::new();
     for ((name, key), answer) in names.iter().zip(&keys).zip(&answers) {
         // The key itself comes before all that it begins.
-        let first = listed(client, answer).objects.into_iter().next();
+        let text = answer.text();
+        let first = Listed::read(client, &text).objects.into_iter().next();
         let first = first.filter(|first| leaf.is_empty() || first.key == *key);
-        there.extend(first.map(|first| ((*name).to_owned(), first.info.size)));
+        there.extend(first.map(|first| ((*name).to_owned(), first.size)));
     }
     Ok(there)
 }
@@ -252,11 +275,16 @@ pub(crate) fn enumerate<H: Host>(
         most: limit.clamp(1, LISTED_MAX),
         ..Page::first(&below)
     };
-    let listed = fetch(client, &page)?;
-    let last = listed.objects.last().map(|object| object.key.clone());
+    let answer = fetch(client, &page)?;
+    let (text, now) = (answer.text(), answer.response.header("date").and_then(read_http_date));
+    let listed = Listed::read(client, &text);
+    let last = listed.objects.last().map(|object| object.key.to_string());
     let next = listed.token.and(last);
     let blobs =
         listed.objects.into_iter().filter(|object| *object.key > *after && check_key(&object.key).is_ok());
-    let entries = blobs.map(|Object { key, info }| BlobEntry { key, info }).collect();
-    Ok(BlobPage { entries, next })
+    let entry = |Object { key, size, stored }: Object| {
+        let age = now.zip(read_iso_date(stored)).map(|(now, stored)| now.saturating_sub(stored));
+        BlobEntry { key: key.into_owned(), info: BlobInfo { size, age } }
+    };
+    Ok(BlobPage { entries: blobs.map(entry).collect(), next })
 }

@@ -1,6 +1,7 @@
 //! The settings, by the names that distribution has for them, and a few of this driver's own.
 
 use core::ops::RangeInclusive;
+use std::sync::Mutex;
 
 use lighter_fetch::{Scheme, Timeouts};
 use lighter_storage::Settings;
@@ -137,6 +138,7 @@ impl Config {
             secret_key: needed(SECRETKEY, no_role)?,
             session_token: text(SESSIONTOKEN),
             region,
+            derived: Mutex::default(),
         };
         let scheme = if flag(SECURE)?.unwrap_or(true) { Scheme::Https } else { Scheme::Http };
         let path_style = flag(FORCEPATHSTYLE)?;

@@ -1,5 +1,7 @@
 //! AWS Signature Version 4: of a request's headers, and of a URL.
 
+use std::sync::{Mutex, PoisonError};
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +19,8 @@ pub(crate) struct Signer {
     /// The token of a temporary key.
     pub(crate) session_token: Option<String>,
     pub(crate) region: String,
+    /// A day, and the key of its requests, which takes longer to derive than to sign with.
+    pub(crate) derived: Mutex<(String, [u8; 32])>,
 }
 
 /// What is signed.
@@ -89,11 +93,20 @@ impl Signer {
         }
         canonical = canonical + "\n" + &names(signed) + "\n" + payload;
         let text = format!("{ALGORITHM}\n{date}\n{}\n{}", self.scope(date), sha256(canonical.as_bytes()));
-        let mut key = hmac(format!("AWS4{}", self.secret_key).as_bytes(), date.get(..8).unwrap_or_default());
-        for part in [self.region.as_str(), "s3", "aws4_request"] {
-            key = hmac(&key, part);
+        hex(&hmac(&self.key_of(date.get(..8).unwrap_or_default()), &text))
+    }
+
+    /// The key that the requests of a day are signed with.
+    fn key_of(&self, day: &str) -> [u8; 32] {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if derived.0 != day {
+            let mut key = hmac(format!("AWS4{}", self.secret_key).as_bytes(), day);
+            for part in [self.region.as_str(), "s3", "aws4_request"] {
+                key = hmac(&key, part);
+            }
+            *derived = (day.to_owned(), key);
         }
-        hex(&hmac(&key, &text))
+        derived.1
     }
 }
 
@@ -153,6 +166,7 @@ mod tests {
             secret_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
             session_token: None,
             region: "us-east-1".to_owned(),
+            derived: Mutex::default(),
         };
         (signer, 1_369_353_600)
     }
@@ -187,6 +201,9 @@ mod tests {
                 ),
             ]
         );
+        // On another day the key is another one.
+        let request = Signed { method: "GET", authority: AUTHORITY, path: "/", query: "" };
+        signer.sign(&request, &mut Vec::new(), &empty, now + 86_400);
         assert_eq!(
             signature("/", "max-keys=2&prefix=J").pop().unwrap().1,
             authorization("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lighter_fetch::Fetch;
 use lighter_storage::{
-    BlobInfo, BlobPage, Content, Having, Open, Put, Result, Settings, Storage, Stream, check_key,
+    BlobInfo, BlobPage, Content, Having, Open, Put, Result, Settings, Storage, Stream, ValueWith, check_key,
     read_exactly,
 };
 
@@ -97,6 +97,16 @@ impl<H: Host> Storage for S3<H> {
 
     fn stat_all(&self, keys: &[String]) -> Result<Vec<Option<BlobInfo>>> {
         value::stat_all(self.at_all(keys)?, keys)
+    }
+
+    fn get_and_stat(&self, key: &str, blob: &str) -> Result<Option<ValueWith<BlobInfo>>> {
+        check_key(blob)?;
+        value::get_and_stat(self.at(key)?, key, blob)
+    }
+
+    fn get_and_load(&self, key: &str, blob: &str) -> Result<Option<ValueWith<Vec<u8>>>> {
+        check_key(blob)?;
+        Ok(value::get_and_get(self.at(key)?, key, blob)?)
     }
 
     fn enumerate(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<BlobPage> {

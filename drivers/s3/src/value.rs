@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lighter_storage::{self as storage, BlobInfo, Error};
+use lighter_storage::{self as storage, BlobInfo, Error, ValueWith};
 
 use crate::batch::{all, all_or_none};
 use crate::client::{Answer, Call, Client, Result, age};
@@ -45,6 +45,36 @@ pub(crate) fn stat_all<H: Host>(
     let answers = all(client, keys.iter().map(|key| Call::new("HEAD", key)), ASKED_AT_ONCE);
     let infos = keys.iter().zip(answers);
     infos.map(|(key, answer)| found(answer)?.map(|answer| info(key, &answer)).transpose()).collect()
+}
+
+/// Returns an object's content, and with it the answer to a call about another object, if there is such a one. Both are asked
+/// for at once; without the first object, the second answer is neither waited for nor looked at.
+fn get_and<H: Host>(client: &Client<H>, key: &str, other: &Call) -> Result<Option<ValueWith<Answer>>> {
+    let call = Call::new("GET", key);
+    let (begun, other_begun) = (client.begin(&call), client.begin(other));
+    let finish = |call, begun| found(client.finish(call, begun).map_err(|failed| failed.failure));
+    let Some(answer) = finish(&call, begun)? else { return Ok(None) };
+    Ok(Some((answer.body, finish(other, other_begun)?)))
+}
+
+/// Returns an object's content, and with it the size and the age of another one.
+pub(crate) fn get_and_stat<H: Host>(
+    client: &Client<H>,
+    key: &str,
+    other: &str,
+) -> storage::Result<Option<ValueWith<BlobInfo>>> {
+    let Some((value, answer)) = get_and(client, key, &Call::new("HEAD", other))? else { return Ok(None) };
+    Ok(Some((value, answer.map(|answer| info(other, &answer)).transpose()?)))
+}
+
+/// Returns an object's content, and with it that of another one.
+pub(crate) fn get_and_get<H: Host>(
+    client: &Client<H>,
+    key: &str,
+    other: &str,
+) -> Result<Option<ValueWith<Vec<u8>>>> {
+    let both = get_and(client, key, &Call::new("GET", other))?;
+    Ok(both.map(|(value, answer)| (value, answer.map(|answer| answer.body))))
 }
 
 /// The answer, unless it says that there is no such object.
@@ -106,7 +136,9 @@ pub(crate) fn delete_prefix<H: Host>(client: &Client<H>, prefix: &str) -> Result
     let below = format!("{prefix}/");
     let mut page = list::Page::first(&below);
     loop {
-        let listed = list::fetch(client, &page)?;
+        let answer = list::fetch(client, &page)?;
+        let text = answer.text();
+        let listed = list::Listed::read(client, &text);
         let calls = listed.objects.iter().map(|object| Call::new("DELETE", &object.key));
         all_or_none(client, calls, REMOVED_AT_ONCE)?;
         match listed.token {

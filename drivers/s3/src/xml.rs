@@ -1,25 +1,15 @@
-//! As much of XML as the protocol has: elements without attributes, and text.
+//! As much of XML as the protocol has: elements, and text.
 
-/// The content of the first element of a name.
-pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
-    elements(xml, name).next()
-}
+use std::borrow::Cow;
 
-/// The content of each element of a name, in their order. None has one of its own name inside.
-pub(crate) fn elements<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let mut rest = xml;
-    core::iter::from_fn(move || {
-        let (_, after) = rest.split_once(open.as_str())?;
-        let (content, after) = after.split_once(close.as_str())?;
-        rest = after;
-        Some(content)
-    })
+/// Each tag, without its brackets, and the text behind it, up to the next tag. A list has thousands, so this is one pass.
+pub(crate) fn tags(xml: &str) -> impl Iterator<Item = (&str, &str)> {
+    xml.split('<').filter_map(|tag| tag.split_once('>'))
 }
 
 /// The text of the first element of a name.
 pub(crate) fn text(xml: &str, name: &str) -> Option<String> {
-    element(xml, name).map(unescape)
+    tags(xml).find(|(tag, _)| *tag == name).map(|(_, text)| unescape(text).into_owned())
 }
 
 /// What stands for a character after a `&`, up to the `;`.
@@ -41,7 +31,8 @@ fn character(name: &str) -> Option<char> {
     }
 }
 
-fn unescape(mut text: &str) -> String {
+/// The text that is written so.
+pub(crate) fn unescape(mut text: &str) -> Cow<'_, str> {
     let mut plain = String::new();
     while let Some((before, after)) = text.split_once('&') {
         plain.push_str(before);
@@ -57,7 +48,7 @@ fn unescape(mut text: &str) -> String {
             }
         };
     }
-    plain + text
+    if plain.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(plain + text) }
 }
 
 #[cfg(test)]
@@ -65,12 +56,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_are_found() {
-        let xml = "<?xml?><A><B>1</B><C><B>2 &amp; &#34;3&#x22; &x &lt;</B></C></A>";
-        assert_eq!(elements(xml, "B").collect::<Vec<_>>(), ["1", "2 &amp; &#34;3&#x22; &x &lt;"]);
-        assert_eq!(element(xml, "C").and_then(|c| text(c, "B")).unwrap(), "2 & \"3\" &x <");
-        assert_eq!(element(xml, "D"), None);
-        assert_eq!(element("<A>", "A"), None);
-        assert_eq!(text("<A>&#xFFFFFFFF;&</A>", "A").unwrap(), "&#xFFFFFFFF;&");
+    fn texts_are_found() {
+        let xml = "<?xml?><A a=\"b\"><B>1</B><C>\n<B>2 &amp; &#34;3&#x22; &x &lt;</B></C></A>";
+        let texts =
+            |name| tags(xml).filter(|(tag, _)| *tag == name).map(|(_, text)| text).collect::<Vec<_>>();
+        assert_eq!(texts("B"), ["1", "2 &amp; &#34;3&#x22; &x &lt;"]);
+        assert_eq!((texts("C"), texts("/C")), (vec!["\n"], vec![""]));
+        assert_eq!(text(xml, "B").unwrap(), "1");
+        assert_eq!(text(xml, "D"), None);
+        assert_eq!(text("<A", "A"), None);
+        assert_eq!(unescape("2 &amp; &#34;3&#x22; &x &lt;"), "2 & \"3\" &x <");
+        assert_eq!(unescape("&amp;"), "&");
+        assert_eq!(unescape("&#xFFFFFFFF;&"), "&#xFFFFFFFF;&");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::multipart::Uploads;
-use crate::request::{Request, Response, Result, decode, refuse};
+use crate::request::{Body, Request, Response, Result, decode, refuse};
 use crate::signature::sha256;
 use crate::time::http_date;
 use crate::xml::escape;
@@ -68,7 +68,7 @@ impl Bucket {
             .with("last-modified", http_date(object.modified));
         response.headers.extend(object.headers.iter().cloned());
         let Some(range) = request.header("range") else {
-            response.body = object.bytes.to_vec();
+            response.body = Body::part(&object.bytes, 0..size);
             return Ok(response);
         };
         let suffix = range.strip_prefix("bytes=-").and_then(|length| length.parse::<usize>().ok());
@@ -80,21 +80,19 @@ impl Bucket {
             return refuse(400, "InvalidArgument", "Range");
         };
         let end = last.saturating_add(1).min(size);
-        match object.bytes.get(first..end).filter(|bytes| !bytes.is_empty()) {
-            None => refuse(416, "InvalidRange", "The requested range is not satisfiable"),
-            Some(bytes) => {
-                response.status = 206;
-                response.body = bytes.to_vec();
-                Ok(response.with("content-range", format!("bytes {first}-{}/{size}", end - 1)))
-            }
+        response.body = Body::part(&object.bytes, first..end);
+        if response.body.is_empty() {
+            return refuse(416, "InvalidRange", "The requested range is not satisfiable");
         }
+        response.status = 206;
+        Ok(response.with("content-range", format!("bytes {first}-{}/{size}", end - 1)))
     }
 
     /// PUT of an object.
     pub(crate) fn put(&mut self, key: &str, request: &Request, now: i64) -> Response {
         let object = Object {
             etag: etag(&request.body),
-            bytes: Arc::new(request.body.clone()),
+            bytes: Arc::clone(&request.body),
             modified: now,
             headers: kept(request),
         };

@@ -19,7 +19,7 @@ mod time;
 mod xml;
 
 pub use self::fault::{Fault, Outcome};
-pub use self::request::{Request, Response};
+pub use self::request::{Body, Request, Response};
 pub use self::server::Server;
 pub use self::store::{Options, Store};
 

@@ -85,13 +85,13 @@ impl Uploads {
     }
 
     /// Stores a part, and returns its tag.
-    fn part(&mut self, key: &str, id: &str, number: usize, bytes: Vec<u8>) -> Result<String> {
+    fn part(&mut self, key: &str, id: &str, number: usize, bytes: Arc<Vec<u8>>) -> Result<String> {
         let upload = self.find(key, id)?;
         if !(1..=PARTS_MAX).contains(&number) {
             return refuse(400, "InvalidArgument", "Part number must be from 1 to 10000");
         }
         let etag = etag(&bytes);
-        upload.parts.insert(number, Part { bytes: Arc::new(bytes), etag: etag.clone() });
+        upload.parts.insert(number, Part { bytes, etag: etag.clone() });
         Ok(etag)
     }
 }
@@ -108,16 +108,16 @@ impl Bucket {
     ) -> Result<Response> {
         let number = number.parse().unwrap_or(0);
         let Some(source) = request.header("x-amz-copy-source") else {
-            let etag = self.uploads.part(key, id, number, request.body.clone())?;
+            let etag = self.uploads.part(key, id, number, Arc::clone(&request.body))?;
             return Ok(Response::new(200).with("etag", etag));
         };
         let condition = (options.conditional_copies && !options.is_ceph).then_some(CONDITION);
         let object = self.copied(source, &options.bucket, request, condition)?;
         let bytes = match request.header("x-amz-copy-source-range") {
-            None => object.bytes.to_vec(),
+            None => object.bytes,
             Some(range) => match read_range(range) {
                 Some((first, last)) if last < object.bytes.len() => {
-                    object.bytes.get(first..=last).unwrap_or_default().to_vec()
+                    Arc::new(object.bytes.get(first..=last).unwrap_or_default().to_vec())
                 }
                 _ => return refuse(400, "InvalidArgument", "The range is not in the source"),
             },

@@ -1,5 +1,8 @@
 //! Requests and answers, taken apart.
 
+use core::ops::{Deref, Range};
+use std::sync::Arc;
+
 /// A request to the store.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -10,7 +13,7 @@ pub struct Request {
     /// The headers, with their names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Arc<Vec<u8>>,
 }
 
 impl Request {
@@ -48,7 +51,29 @@ pub struct Response {
     /// The headers, without `Content-Length`.
     pub headers: Vec<(String, String)>,
     /// The body. That of a HEAD is the one that a GET would get.
-    pub body: Vec<u8>,
+    pub body: Body,
+}
+
+/// The body of an answer: bytes, or a part of them. Those of an object are not copied, whatever its size.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    bytes: Arc<Vec<u8>>,
+    part: Range<usize>,
+}
+
+impl Body {
+    /// A part of bytes, which is empty where there are none.
+    pub(crate) fn part(bytes: &Arc<Vec<u8>>, part: Range<usize>) -> Self {
+        Self { bytes: Arc::clone(bytes), part }
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(self.part.clone()).unwrap_or_default()
+    }
 }
 
 impl Response {
@@ -62,8 +87,9 @@ impl Response {
     }
 
     pub(crate) fn xml(status: u16, xml: &str) -> Self {
-        let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{xml}").into_bytes();
-        Self { body, ..Self::new(status) }.with("content-type", "application/xml")
+        let xml = Arc::new(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{xml}").into_bytes());
+        Self { body: Body::part(&xml, 0..xml.len()), ..Self::new(status) }
+            .with("content-type", "application/xml")
     }
 }
 

@@ -1,7 +1,8 @@
 //! The store on a socket.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -63,9 +64,10 @@ impl Store {
                 (&*connection).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             }
             let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-            request.body = vec![0; length];
-            reader.read_exact(&mut request.body)?;
-            match self.meet_fault(&request, fault) {
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body)?;
+            request.body = Arc::new(body);
+            match self.meet_in_time(&request, fault) {
                 Outcome::Answered(response) => write(connection, &request, &response, None)?,
                 Outcome::Truncated(response) => {
                     write(connection, &request, &response, Some(response.body.len() / 2))?;
@@ -114,28 +116,30 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     }
 }
 
-/// Writes an answer, or so many bytes of its body, or of its head if it has no body.
+/// Writes an answer, or so many bytes of its body, or half of its head if it has no body.
 fn write(
-    mut connection: &TcpStream,
+    connection: &TcpStream,
     request: &Request,
     response: &Response,
     cut: Option<usize>,
 ) -> io::Result<()> {
-    let mut bytes = format!("HTTP/1.1 {} Status\r\n", response.status);
+    let mut head = format!("HTTP/1.1 {} Status\r\n", response.status);
     for (name, value) in &response.headers {
-        bytes += &format!("{name}: {value}\r\n");
+        head += &format!("{name}: {value}\r\n");
     }
     if response.status != 204 {
-        bytes += &format!("content-length: {}\r\n", response.body.len());
+        head += &format!("content-length: {}\r\n", response.body.len());
     }
-    bytes += "\r\n";
-    let mut bytes = bytes.into_bytes();
+    head += "\r\n";
     let has_body = request.method != "HEAD" && !response.body.is_empty();
-    if has_body {
-        bytes.extend_from_slice(response.body.get(..cut.unwrap_or(usize::MAX)).unwrap_or(&response.body));
-    } else if cut.is_some() {
-        bytes.truncate(bytes.len() / 2);
+    if !has_body && cut.is_some() {
+        head.truncate(head.len() / 2);
     }
-    connection.write_all(&bytes)?;
-    connection.flush()
+    let body = if has_body { &*response.body } else { &[] };
+    let body = body.get(..cut.unwrap_or(usize::MAX)).unwrap_or(body);
+    // A small body goes out together with the head.
+    let mut out = BufWriter::new(connection);
+    out.write_all(head.as_bytes())?;
+    out.write_all(body)?;
+    out.flush()
 }

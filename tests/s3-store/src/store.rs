@@ -1,8 +1,9 @@
 //! The store: takes a request, checks it, and has the bucket do what it asks for.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use crate::bucket::{Bucket, Object, etag};
 use crate::fault::{Fault, Outcome};
@@ -73,6 +74,11 @@ pub(crate) struct Shared {
     /// How many seconds its clock is ahead of the machine's.
     ahead: AtomicI64,
     answered: AtomicU64,
+    /// How long a request over a socket is on its way, in microseconds.
+    delay: AtomicU64,
+    /// How many requests are on their way, and the most that were so at once.
+    under_way: AtomicUsize,
+    most_at_once: AtomicUsize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -123,6 +129,16 @@ impl Store {
     /// Returns the requests that came since the last call, each as `METHOD key?query`, decoded.
     pub fn take_log(&self) -> Vec<String> {
         core::mem::take(&mut lock(&self.0.log))
+    }
+
+    /// Sets how long each request over a socket takes more, as if the store were far away.
+    pub fn set_delay(&self, delay: Duration) {
+        self.0.delay.store(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// Returns the most requests over sockets that were under way at once since the last call.
+    pub fn take_most_at_once(&self) -> usize {
+        self.0.most_at_once.swap(0, Ordering::SeqCst)
     }
 
     /// The keys of all objects.
@@ -195,6 +211,16 @@ impl Store {
             }
             Some(Fault::Truncated) => Outcome::Truncated(self.carry_out(request)),
         }
+    }
+
+    /// The same for a request that is on its way for a while.
+    pub(crate) fn meet_in_time(&self, request: &Request, fault: Option<Fault>) -> Outcome {
+        let under_way = self.0.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.most_at_once.fetch_max(under_way, Ordering::SeqCst);
+        thread::sleep(Duration::from_micros(self.0.delay.load(Ordering::SeqCst)));
+        let outcome = self.meet_fault(request, fault);
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        outcome
     }
 
     /// Answers a request.

@@ -18,7 +18,12 @@ fn published() -> (Options, i64) {
 
 fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Request {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Request { method: method.to_owned(), target: target.to_owned(), headers, body: body.as_bytes().to_vec() }
+    Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers,
+        body: body.as_bytes().to_vec().into(),
+    }
 }
 
 #[test]

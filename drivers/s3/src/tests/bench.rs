@@ -70,7 +70,7 @@ impl Bench {
     }
 
     /// Has the request meet the store.
-    fn meet(&self, request: &Request, body: Option<Vec<u8>>) -> Result<Response, Error> {
+    fn meet(&self, request: &Request, body: Option<Arc<Vec<u8>>>) -> Result<Response, Error> {
         let lower = |(name, value): &(&str, String)| ((*name).to_owned(), value.clone());
         let mut headers: Vec<(String, String)> = request.headers.iter().map(lower).collect();
         headers.push(("host".to_owned(), request.authority.clone()));
@@ -91,7 +91,7 @@ impl Bench {
         headers.push(("content-length".to_owned(), answer.body.len().to_string().into_bytes()));
         let body = match request.method {
             "HEAD" => Content::Bytes(Vec::new()),
-            _ if is_whole => Content::Bytes(answer.body),
+            _ if is_whole => Content::Bytes(answer.body.to_vec()),
             _ => Content::Chunks(Box::new(Cut(Some(answer.body[..answer.body.len() / 2].to_vec())))),
         };
         Ok(Response { status: answer.status, headers, body })
@@ -133,7 +133,7 @@ impl Fetch for Bench {
     type Flight = Landed;
 
     fn start(&self, request: &Request) -> Result<Landed, Error> {
-        Ok(Landed(self.meet(request, request.body.as_ref().map(|body| body.to_vec()))))
+        Ok(Landed(self.meet(request, request.body.clone())))
     }
 
     fn send(&self, request: &Request, body: &mut dyn Stream, length: u64) -> Result<Response, Error> {
@@ -143,7 +143,7 @@ impl Fetch for Bench {
             Ok(())
         });
         read.map_err(Error::Source)?;
-        self.meet(request, Some(bytes))
+        self.meet(request, Some(Arc::new(bytes)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Each request of what a driver does fails in each way.
 
+use std::sync::Arc;
+
 use lighter_s3_store::Fault;
 use lighter_storage::{Error, Result, Storage, Upload};
 
@@ -111,7 +113,7 @@ fn a_clock_that_is_wrong_is_corrected() {
         let target = url.strip_prefix("http://store").unwrap().to_owned();
         let headers = vec![("host".to_owned(), "store".to_owned())];
         let method = "GET".to_owned();
-        let request = lighter_s3_store::Request { method, target, headers, body: Vec::new() };
+        let request = lighter_s3_store::Request { method, target, headers, body: Arc::default() };
         assert_eq!(bench.store.answer(&request).status, 200);
     }
 }
@@ -166,4 +168,49 @@ fn several_at_once_are_what_each_is() {
     let invalid = [keys[0].clone(), "../x".to_owned()];
     let driver = Bench::with_conditions(true).driver();
     assert!(driver.get_all(&invalid).is_err(), "a key is checked");
+}
+
+/// A value and a blob are asked for at once. Where there is no such value, nothing that the store says of the blob counts.
+#[test]
+fn a_value_that_is_absent_is_absent_whatever_comes_of_the_blob() {
+    let both = |bench: &Bench, key: &str| {
+        let driver = bench.driver();
+        let (stat, load) = (driver.get_and_stat(key, BLOB), driver.get_and_load(key, BLOB));
+        (stat.map(|found| found.map(|(value, info)| (value, info.map(|info| info.size)))), load)
+    };
+    let bench = Bench::with_conditions(true);
+    let driver = bench.driver();
+    driver.set("link", b"link").unwrap();
+    assert_eq!(
+        both(&bench, "link"),
+        (Ok(Some((b"link".to_vec(), None))), Ok(Some((b"link".to_vec(), None))))
+    );
+    driver.put(BLOB, b"blob").unwrap();
+    let found = (Ok(Some((b"link".to_vec(), Some(4)))), Ok(Some((b"link".to_vec(), Some(b"blob".to_vec())))));
+    assert_eq!(both(&bench, "link"), found);
+    bench.store.take_log();
+    assert_eq!(both(&bench, "none"), (Ok(None), Ok(None)));
+    assert_eq!(bench.store.take_log().len(), 4, "both were asked for, twice");
+
+    for fault in Fault::ALL.into_iter().filter(|fault| *fault != Fault::ErrorInside) {
+        // Either request fails once, of which the one for the blob is not repeated where there is no value.
+        for after in 0..2 {
+            bench.store.fail(after, fault);
+            let is_told = fault == Fault::Full && after == 0;
+            let absent = driver.get_and_stat("none", BLOB);
+            assert!(if is_told { absent.is_err() } else { absent == Ok(None) }, "{fault:?}: {absent:?}");
+            if fault != Fault::Full {
+                bench.store.fail(after, fault);
+                assert_eq!(both(&bench, "link"), found, "{fault:?}");
+            }
+        }
+        // Of a blob that is needed, it is told.
+        for after in 1..100 {
+            bench.store.fail(after, fault);
+        }
+        assert!(driver.get_and_stat("link", BLOB).is_err(), "{fault:?}");
+        assert!(driver.get_and_load("link", BLOB).is_err(), "{fault:?}");
+        bench.store.stop_failing();
+    }
+    assert!(driver.get_and_stat("link", "../x").is_err() && driver.get_and_load("../x", BLOB).is_err());
 }
