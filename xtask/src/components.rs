@@ -25,8 +25,8 @@ struct Product {
 const PRODUCTS: [Product; 5] = [
     Product { name: DEFAULT, part: FILESYSTEM, budget: 621_000 },
     Product { name: KEY_VALUE_PRODUCT, part: KEY_VALUE, budget: 657_000 },
-    Product { name: S3_PRODUCT, part: S3, budget: 680_000 },
-    Product { name: S3_ON_SPIN_PRODUCT, part: S3_ON_SPIN, budget: 672_000 },
+    Product { name: S3_PRODUCT, part: S3, budget: 684_000 },
+    Product { name: S3_ON_SPIN_PRODUCT, part: S3_ON_SPIN, budget: 676_000 },
     Product { name: "lighter-filesystem-token-server", part: FILESYSTEM_WITH_TOKEN_SERVER, budget: 700_000 },
 ];
 
