@@ -46,7 +46,6 @@ pub(crate) struct Listing {
 }
 
 /// A name that may have a value below it.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     text: String,
     is_link: bool,
@@ -143,9 +142,10 @@ impl<D: Disk> Directory<D> {
             let may_be = matches!(kind, Kind::Directory | Kind::Link)
                 && after.as_deref() < Some(&text)
                 && check_key(&text).is_ok();
-            Ok(may_be.then_some(Name { text, is_link: kind == Kind::Link, size: None }))
+            Ok(may_be.then_some((text, kind == Kind::Link)))
         })?;
         let is_last = names.len() < most;
+        let names = names.into_iter().map(|(text, is_link)| Name { text, is_link, size: None }).collect();
         Ok(Listing { path: path.to_owned(), leaf: leaf.to_owned(), directory, looked, after, names, is_last })
     }
 
