@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -35,6 +36,9 @@ const ATTEMPTS: usize = 3;
 /// How long a request is repeated.
 const HAMMER: Duration = Duration::from_millis(500);
 
+/// A directory that was filled is asked for after this long: one that has just changed is no example of what a registry has.
+const SETTLED: Duration = Duration::from_secs(4);
+
 /// The curves of a picture, one for each registry.
 type Curves = Vec<(String, Vec<(f64, f64)>)>;
 
@@ -48,6 +52,7 @@ pub(crate) fn grow(peers: &[Peer], scratch: &Path, out: &Path) -> Result<String>
     let asked = |peers: &[&Peer], counts: &[usize], fill: Fill, target: &str| {
         counts.iter().try_fold(empty(peers), |curves, count| {
             fill(&filled, *count)?;
+            thread::sleep(SETTLED);
             answer(peers, &filled, *count, &target.replace("{middle}", &name(count / 2)), curves)
         })
     };
