@@ -263,12 +263,11 @@ impl<H: Host> Client<H> {
             let mut response = self.head(call, flight)?;
             let body = response.read(ANSWER_MAX);
             let body = body.map_err(|error| Failure::unanswered(&call.what(), error))?;
-            if call.may_hide_error()
-                && xml::tags(&String::from_utf8_lossy(&body)).any(|(tag, _)| tag == "Error")
-            {
-                return Err(self.refused(call, &response, &body));
+            let answer = Answer { response, body };
+            if call.may_hide_error() && xml::tags(&answer.text()).any(|(tag, _)| tag == "Error") {
+                return Err(self.refused(call, &answer.response, &answer.body));
             }
-            Ok(Answer { response, body })
+            Ok(answer)
         })
     }
 
